@@ -1,0 +1,1 @@
+"""Credit-risk scores from bank transactions: features in SQL, models checked before they are loaded."""

@@ -1,0 +1,67 @@
+"""The embedded PostgreSQL: real, shared while somebody uses it, gone afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from riskscore.embedded import EmbeddedPostgresError, _command, running_postgres, temporary_postgres
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STEPS_INTO = """
+import pathlib, sys
+from riskscore.embedded import running_postgres
+with running_postgres(pathlib.Path(sys.argv[1])) as url:
+    print(url)
+"""
+
+
+def ask(url: str, question: str) -> object:
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute(question).fetchone()
+    return row and row[0]
+
+
+def test_the_databases_of_two_tests_are_strangers(database: str) -> None:
+    assert ask(database, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 0
+    assert ask(database, "SHOW server_encoding") == "UTF8"
+
+
+def test_data_outlives_the_server(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder with spaces" / ("deep" * 30)  # a socket in there would exceed 107 bytes
+    with running_postgres(folder) as url, psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
+    with running_postgres(folder) as url:
+        assert ask(url, "SELECT answer FROM kept") == 42
+
+
+def test_processes_share_a_server_and_the_last_one_stops_it(tmp_path: Path) -> None:
+    with running_postgres(tmp_path) as url:
+        other = subprocess.run(
+            [sys.executable, "-c", STEPS_INTO, str(tmp_path)], capture_output=True, text=True, check=True
+        )
+        assert other.stdout.strip() == url
+        assert ask(url, "SELECT 1") == 1  # the one that left has not taken the server with it
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
+
+
+def test_the_settings_of_the_caller_do_not_steer_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "1")
+    monkeypatch.setenv("PGDATA", "/nowhere")
+    with temporary_postgres() as url:
+        monkeypatch.undo()
+        assert ask(url, "SHOW port") == "5432"
+
+
+def test_what_a_program_said_becomes_the_error(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedPostgresError, match=r"pg_ctl failed: .*is not a database cluster directory"):
+        _command("pg_ctl", "start", "-D", tmp_path)
