@@ -1,0 +1,157 @@
+"""Save and load a model folder: manifest, hashes, versions, and only then joblib.
+
+Every file is read once; the bytes that were hashed are the bytes that are loaded, so nothing can be
+swapped in between. A mismatch is refused in one sentence that names the file and both values; no flag
+loads anyway.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+
+from riskscore.contract import Contract
+from riskscore.errors import ArtefactRefused, UnknownModel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+REQUIRED = ("model", "version", "files", "features", "ids", "threshold", "estimator", "versions", "golden")
+
+# How much of a package's version has to agree before a pickle written by it is loaded.
+VERSION_PARTS = {"python": 1, "numpy": 1, "joblib": 1, "xgboost": 2, "scikit-learn": 2}
+
+
+class Artefact:
+    """A model folder whose every file agreed with its manifest. `contents` holds the checked bytes by file name."""
+
+    __slots__ = ("contents", "contract", "folder", "manifest", "manifest_sha256", "name", "version")
+
+    def __init__(self, folder: str, manifest: dict[str, Any], manifest_sha256: str, contents: dict[str, bytes]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.manifest_sha256 = manifest_sha256
+        self.contents = contents
+        self.name: str = manifest["model"]
+        self.version: str = manifest["version"]
+        self.contract = Contract.from_dicts(manifest["features"])
+
+    def load_estimator(self) -> Any:
+        """Unpickle model.joblib, once the packages that wrote it agree with the ones here."""
+        recorded = self.manifest["versions"]
+        installed = installed_versions(recorded)
+        for package, version in recorded.items():
+            parts = VERSION_PARTS[package]
+            if version.split(".")[:parts] != installed[package].split(".")[:parts]:
+                raise ArtefactRefused(
+                    f"{self.name}/model.joblib was written with {package} {version}, but {installed[package]} is"
+                    " installed; train again with this version or install that one"
+                )
+        import io
+
+        import joblib
+
+        return joblib.load(io.BytesIO(self.contents["model.joblib"]))
+
+
+def installed_versions(packages: Mapping[str, Any]) -> dict[str, str]:
+    """The versions of Python and of the packages named, as they are installed here."""
+    import importlib
+
+    modules = {"scikit-learn": "sklearn"}
+    versions = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in packages:
+        if package != "python":
+            try:
+                versions[package] = importlib.import_module(modules.get(package, package)).__version__
+            except ImportError:
+                versions[package] = "no version"
+    return versions
+
+
+def open_artefact(folder: str, manifest_sha256: str | None = None) -> Artefact:
+    """Check a model folder and return it; loads nothing that could run code.
+
+    manifest_sha256: what the manifest must hash to, where the deployment says so.
+    """
+    name = os.path.basename(os.path.normpath(folder))
+    document = _read(folder, MANIFEST)
+    digest = hashlib.sha256(document).hexdigest()
+    if manifest_sha256 and digest != manifest_sha256.lower():
+        raise ArtefactRefused(f"{name}/{MANIFEST} has SHA-256 {digest}, but {manifest_sha256} was configured")
+    manifest = _parse_manifest(name, document)
+    contents = {file: _checked(folder, file, entry) for file, entry in manifest["files"].items()}
+    return Artefact(folder, manifest, digest, contents)
+
+
+def list_models(root: str) -> list[str]:
+    """The names of the trained models in a folder of models."""
+    return sorted(name for name in os.listdir(root) if os.path.isfile(os.path.join(root, name, MANIFEST)))
+
+
+def find_model(root: str, name: str) -> str:
+    """The folder of a model by its name. The name comes from outside: it is looked up, never joined to a path."""
+    known = list_models(root)
+    if name not in known:
+        raise UnknownModel(f"unknown model; this function serves {', '.join(known) or 'none'}", "model")
+    return os.path.join(root, name)
+
+
+def save_artefact(folder: str, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    """Write a model folder all at once; files in it that people wrote (model.toml, ...) stay as they are.
+
+    contents: file name -> bytes. The manifest gets their hashes and is written last.
+    """
+    from pathlib import Path
+
+    from riskscore.atomic import replacing_folder
+
+    files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
+    document = {"format": FORMAT, **manifest, "files": files}
+    with replacing_folder(Path(folder)) as fresh:
+        for name, data in contents.items():
+            (fresh / name).write_bytes(data)
+        (fresh / MANIFEST).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _read(folder: str, file: str) -> bytes:
+    try:
+        with open(os.path.join(folder, file), "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        name = os.path.basename(os.path.normpath(folder))
+        raise ArtefactRefused(f"{name}/{file} can't be read: {error.strerror or 'unknown reason'}") from None
+
+
+def _parse_manifest(name: str, document: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(document)
+    except ValueError:
+        raise ArtefactRefused(f"{name}/{MANIFEST} is not JSON") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else "none"
+        raise ArtefactRefused(f"{name}/{MANIFEST} has format {found}, but this version reads format {FORMAT}")
+    missing = [key for key in REQUIRED if key not in manifest]
+    if missing:
+        raise ArtefactRefused(f"{name}/{MANIFEST} lacks {', '.join(missing)}")
+    if manifest["model"] != name:
+        raise ArtefactRefused(f"{name}/{MANIFEST} belongs to model {manifest['model']!r}, not to {name!r}")
+    return manifest
+
+
+def _checked(folder: str, file: str, entry: Mapping[str, Any]) -> bytes:
+    """The bytes of one file of the manifest, once their hash agrees."""
+    name = os.path.basename(os.path.normpath(folder))
+    if file != os.path.basename(file):
+        raise ArtefactRefused(f"{name}/{MANIFEST} names a file outside the model's folder")
+    data = _read(folder, file)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != entry["sha256"]:
+        raise ArtefactRefused(f"{name}/{file} has SHA-256 {digest}, but its manifest says {entry['sha256']}")
+    return data
