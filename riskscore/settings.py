@@ -1,0 +1,237 @@
+"""What people decide about a model: model.toml and reasons.toml, read and checked before anything is trained.
+
+Serving never reads these files: training carries over to manifest.json whatever the function needs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from riskscore.contract import Contract
+from riskscore.errors import InvalidFile, RiskscoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    Table = dict[str, Any]
+
+REAL = (int, float)
+REQUIRED = object()
+TYPE_WORDS = {str: "text", int: "a whole number", REAL: "a number", list: "a list", dict: "a table", bool: "a truth"}
+
+# key: (type, default). REQUIRED where there is no default; every other key is refused by name.
+MODEL = {
+    "description": (str, ""),
+    "ids": (list, REQUIRED),
+    "threshold": (REAL, REQUIRED),
+    "seed": (int, REQUIRED),
+    "source": (dict, REQUIRED),
+    "estimator": (dict, REQUIRED),
+    "features": (list, REQUIRED),
+    "validation": (dict, {}),
+    "constraints": (dict, {}),
+    "identities": (list, []),
+    "refer": (dict, {}),
+    "points": (dict, {}),
+    "response": (dict, {}),
+}
+SOURCE = {"target": (str, REQUIRED), "sql": (str, ""), "table": (str, ""), "training_table": (str, "")}
+ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
+VALIDATION = {"folds": (int, 5), "repeats": (int, 5)}
+REFER = {"warnings": (list, [])}
+POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
+RESPONSE = {"fields": (dict, {}), "always_list": (bool, False)}
+IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED), "tolerance": (REAL, 1e-6)}
+FEATURE = {
+    "name": (str, REQUIRED),
+    "type": (str, "number"),
+    "nullable": (bool, False),
+    "minimum": (REAL, None),
+    "maximum": (REAL, None),
+    "unit": (str, ""),
+    "description": (str, ""),
+    "support": (dict, None),
+}
+SUPPORT = {"minimum": (REAL, None), "maximum": (REAL, None)}
+REASON = {"group": (str, ""), "high": (str, REQUIRED), "low": (str, REQUIRED), "cases": (list, [])}
+CASE = {"equals": (REAL, None), "at_least": (REAL, None), "text": (str, REQUIRED)}
+
+DIRECTIONS = {"up": 1, "down": -1}
+WARNINGS = ("outside_support", "transactions_after_snapshot")  # and identity:<name> of each identity
+
+
+@dataclass(frozen=True)
+class Settings:
+    """model.toml and reasons.toml of one model, checked. `points` is empty where the model gives none."""
+
+    name: str
+    description: str
+    ids: tuple[str, ...]
+    threshold: float
+    seed: int
+    source: Table
+    family: str
+    parameters: Table
+    contract: Contract
+    folds: int
+    repeats: int
+    directions: dict[str, int]
+    identities: list[Table]
+    refer: list[str]
+    points: Table
+    response: Table
+    reasons: dict[str, Table]
+
+
+def read_settings(folder: Path) -> Settings:
+    """Read model/<name>/. Raises InvalidFile with one sentence that names the file and the key."""
+    file = f"{folder.name}/model.toml"
+    table = _checked(file, "", _load(folder / "model.toml", file), MODEL)
+    contract = _contract(file, table["features"])
+    estimator = _checked(file, "estimator.", table["estimator"], ESTIMATOR)
+    validation = _checked(file, "validation.", table["validation"], VALIDATION)
+    identities = [_identity(file, entry, contract) for entry in table["identities"]]
+    _require(0 < table["threshold"] < 1, file, "threshold must lie between 0 and 1")
+    _require(table["ids"] and _are_texts(table["ids"]), file, "ids must be a list of column names")
+    _require(min(validation["folds"], 2) == 2, file, "validation.folds must be at least 2")
+    _require(validation["repeats"] > 0, file, "validation.repeats must be at least 1")
+    return Settings(
+        name=folder.name,
+        description=table["description"],
+        ids=tuple(table["ids"]),
+        threshold=float(table["threshold"]),
+        seed=table["seed"],
+        source=_checked(file, "source.", table["source"], SOURCE),
+        family=estimator["family"],
+        parameters=estimator["parameters"],
+        contract=contract,
+        folds=validation["folds"],
+        repeats=validation["repeats"],
+        directions=_directions(file, table["constraints"], contract),
+        identities=identities,
+        refer=_refer(file, table["refer"], identities),
+        points=_points(file, table["points"]),
+        response=_response(file, table["response"]),
+        reasons=_reasons(folder, contract),
+    )
+
+
+def _load(path: Path, file: str) -> Table:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InvalidFile(f"{file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidFile(f"{file} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidFile(f"{file} is not TOML: {error}") from None
+
+
+def _checked(file: str, path: str, table: object, schema: Mapping[str, tuple[Any, Any]]) -> Table:
+    """The table with its defaults, once every key is known and of its type; `path` is its place, for the sentence."""
+    if not isinstance(table, dict):
+        raise InvalidFile(f"{file}: {path.rstrip('.')} must be a table")
+    for key, value in table.items():
+        if key not in schema:
+            raise InvalidFile(f"{file}: unknown key {path}{key}; known here: {', '.join(schema)}", key)
+        kind = schema[key][0]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InvalidFile(f"{file}: {path}{key} must be {TYPE_WORDS[kind]}", key)
+    for key, (_, default) in schema.items():
+        if default is REQUIRED and key not in table:
+            raise InvalidFile(f"{file}: {path}{key} is missing", key)
+    return {key: table.get(key, default) for key, (_, default) in schema.items()}
+
+
+def _require(truth: object, file: str, sentence: str) -> None:
+    if not truth:
+        raise InvalidFile(f"{file}: {sentence}")
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) and value for value in values)
+
+
+def _contract(file: str, entries: list[Any]) -> Contract:
+    features = []
+    for place, entry in enumerate(entries, 1):
+        feature = _checked(file, f"features[{place}].", entry, FEATURE)
+        if feature["support"] is not None:
+            feature["support"] = _checked(file, f"features[{place}].support.", feature["support"], SUPPORT)
+        features.append({key: value for key, value in feature.items() if value is not None})
+    try:
+        return Contract.from_dicts(features)
+    except RiskscoreError as error:
+        raise InvalidFile(f"{file}: {error.message}", error.field) from None
+
+
+def _identity(file: str, entry: object, contract: Contract) -> Table:
+    """An identity: the sum of its terms is 0. A term is [coefficient, feature, ...], the features multiplied."""
+    identity = _checked(file, "identities.", entry, IDENTITY)
+    for term in identity["terms"]:
+        sound = isinstance(term, list) and len(term) > 1 and isinstance(term[0], REAL) and _are_texts(term[1:])
+        _require(sound, file, f"identity {identity['name']}: a term is [coefficient, feature, ...]")
+        _known(file, f"identity {identity['name']}", term[1:], contract)
+    return identity
+
+
+def _known(file: str, where: str, names: Iterable[str], contract: Contract) -> None:
+    for name in names:
+        if name not in contract:
+            raise InvalidFile(f"{file}: {where}: {contract.unknown(name).message}", name)
+
+
+def _directions(file: str, table: Table, contract: Contract) -> dict[str, int]:
+    """Feature -> +1 where a larger value may never lower the risk, -1 where it may never raise it."""
+    _known(file, "constraints", table, contract)
+    for name, direction in table.items():
+        _require(direction in DIRECTIONS, file, f'constraints.{name} must be "up" or "down"')
+    return {name: DIRECTIONS[direction] for name, direction in table.items()}
+
+
+def _refer(file: str, table: Table, identities: list[Table]) -> list[str]:
+    known = [*WARNINGS, *(f"identity:{identity['name']}" for identity in identities)]
+    warnings: list[str] = _checked(file, "refer.", table, REFER)["warnings"]
+    for warning in warnings:
+        _require(warning in known, file, f"refer.warnings: {warning!r} is none of {', '.join(known)}")
+    return warnings
+
+
+def _points(file: str, table: Table) -> Table:
+    points = _checked(file, "points.", table, POINTS) if table else {}
+    if points:
+        _require(points["odds"] > 0 and points["pdo"] > 0, file, "points.odds and points.pdo must be above 0")
+        _require(points["minimum"] < points["maximum"], file, "points.minimum must be below points.maximum")
+    return points
+
+
+def _response(file: str, table: Table) -> Table:
+    response = _checked(file, "response.", table, RESPONSE) if table else {}
+    _require(_are_texts(response.get("fields", {}).values()), file, "response.fields must map names to names")
+    return response
+
+
+def _reasons(folder: Path, contract: Contract) -> dict[str, Table]:
+    """The texts of reasons.toml by feature, in the contract's order; every feature has its two."""
+    file = f"{folder.name}/reasons.toml"
+    tables = _load(folder / "reasons.toml", file)
+    _known(file, "reasons", tables, contract)
+    reasons = {}
+    for name in contract.names:
+        _require(name in tables, file, f"{name} has no reasons texts")
+        reason = _checked(file, f"{name}.", tables[name], REASON)
+        reason["group"] = reason["group"] or name
+        reason["cases"] = [_case(file, name, case) for case in reason["cases"]]
+        _require(reason["high"] and reason["low"], file, f"{name} has an empty text")
+        reasons[name] = reason
+    return reasons
+
+
+def _case(file: str, feature: str, entry: object) -> Table:
+    """A text for some values alone: where the value equals, or is at least, a number."""
+    case = {key: value for key, value in _checked(file, f"{feature}.cases.", entry, CASE).items() if value is not None}
+    _require(len(case) == 2 and case["text"], file, f"{feature}.cases: each has a text and either equals or at_least")
+    return case
