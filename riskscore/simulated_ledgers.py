@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from random import Random
 
 # The label: default where stress + LABEL_NOISE x a normal draw reaches the threshold (about 12 % of customers).
-LABEL_NOISE = 0.5
-LABEL_THRESHOLD = 1.32
+LABEL_NOISE = 0.65
+LABEL_THRESHOLD = 1.43
 
 CREDITS = {
     "salary": ("Northwind Logistics", "Halden Foods", "City Council Payroll", "Brightside Care", "Orbit Retail Group"),
@@ -99,16 +99,16 @@ def _between(low: float, value: float, high: float) -> float:
 def draw_customer(rng: Random) -> Customer:
     """Stress lowers income, raises spending, gambling and cash, and narrows where a customer shops."""
     stress, earning = _bell(rng), _bell(rng)
-    gambles = rng.random() < _between(0.08, 0.38 + 0.12 * stress, 0.9)
+    gambles = rng.random() < _between(0.08, 0.36 + 0.17 * stress, 0.9)
     appetite = rng.random() * (0.9 + 0.3 * rng.random())
     return Customer(
         stress=stress,
-        income=max(4500.0, 23000 + 11000 * earning - 2600 * stress),
-        outflow=max(4500.0, 20500 + 3000 * earning + 10500 * _bell(rng) + 1800 * stress),
+        income=max(4500.0, 23000 + 10500 * earning - 4200 * stress),
+        outflow=max(4500.0, 20500 + 3000 * earning + 9500 * _bell(rng) + 3600 * stress),
         payments=20 + int(40 * rng.random()),
         salaried=rng.random() > _between(0.03, 0.11 + 0.05 * stress, 0.5),
         gambling_share=_between(0.01, 0.02 + 0.26 * appetite + 0.03 * stress, 0.5) if gambles else 0.0,
-        cash_share=_between(0.0, 0.08 + 0.05 * _bell(rng) + 0.02 * stress, 0.4),
+        cash_share=_between(0.0, 0.08 + 0.05 * _bell(rng) + 0.03 * stress, 0.4),
         merchants=int(_between(4, 14 + 10.5 * _bell(rng) - 2 * stress, 45)),
     )
 
@@ -146,10 +146,10 @@ def _income(rng: Random, customer: Customer, snapshot: date, days: list[str]) ->
     extra = int(4 * rng.random() * rng.random() * 4)
     rows = _payments(rng, extra, days, CREDIT_TAILS["transfer"], [int(customer.income * 0.06)] * 5)
     if not customer.salaried:
-        level = [int(customer.income * 0.29)] * 4
+        level = [int(customer.income * 0.27)] * 4
         return rows + _payments(rng, 12, days, CREDIT_TAILS["business_income"], level)
     employer, payday = rng.choice(CREDIT_TAILS["salary"]), rng.choice((3, 3, 3, 15, 20, 25, 25, 25, 27, 28))
-    missed = _between(0.01, 0.04 + 0.045 * customer.stress, 0.4)
+    missed = _between(0.01, 0.05 + 0.06 * customer.stress, 0.4)
     cents = CENTS[rng.getrandbits(8)]
     for day in _monthly(snapshot, payday):
         if rng.random() >= missed:
@@ -194,7 +194,7 @@ def _spending(rng: Random, customer: Customer, days: list[str], months: float) -
         sites = rng.sample(GAMBLING_TAILS, 2)
         rows += _payments(rng, bets, days, sites, [int(customer.gambling_share * money / bets)] * 2)
     rows += _payments(rng, draws, days, CASH_TAILS, [int(customer.cash_share * money / draws)] * 3)
-    fees = int(_between(0.0, 1.1 + 1.1 * customer.stress + 1.1 * _bell(rng), 12.0))
+    fees = int(_between(0.0, 1.0 + 0.8 * customer.stress + 1.2 * _bell(rng), 12.0))
     return rows + _payments(rng, fees, days, [FEE_TAIL], [40])
 
 

@@ -97,7 +97,8 @@ def _clear(cursor: psycopg.Cursor[Any], replace: bool) -> None:
     """Make sure that neither table exists."""
     existing = [table for table in COLUMNS if _exists(cursor, table)]
     if existing and not replace:
-        raise TablesExist(f"refused: {' and '.join(existing)} already in this database; --replace drops and rebuilds")
+        named = f"{' and '.join(existing)} {'exist' if existing[1:] else 'exists'} in this database already"
+        raise TablesExist(f"refused: {named}; --replace drops and rebuilds")
     for table in existing:
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
 
