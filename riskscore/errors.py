@@ -15,7 +15,8 @@ class RiskscoreError(Exception):
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.field = field
+        # JSON lets lone surrogates into a field's name, UTF-8 doesn't let them out
+        self.field = field.encode("utf-8", "backslashreplace").decode() if field is not None else None
 
     def answer(self) -> dict[str, str | None]:
         """What a client sees of the error."""

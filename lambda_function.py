@@ -1,0 +1,32 @@
+"""The AWS Lambda function: one JSON event in, one answer out.
+
+A caller's fault is part of the answer. A fault of ours (a refused artefact, a database that is down) is
+raised, so that Lambda counts it as an error and a retry or an alarm can see it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# joblib would look for /dev/shm, which Lambda doesn't have; and one row is slower with more threads.
+os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+if ROOT not in sys.path:  # a runner that loads this file by its path
+    sys.path.insert(0, ROOT)
+
+from riskscore.deployment import engine_from  # noqa: E402
+from riskscore.events import fit_for_lambda  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ENGINE = engine_from(os.environ, ROOT)
+
+
+def lambda_handler(event: Any, context: Any) -> Any:
+    """Score the event's rows; README.md shows the shapes of events and answers."""
+    return fit_for_lambda(ENGINE.answer(event))

@@ -1,0 +1,69 @@
+"""What a deployment says by its environment variables: which models, which engine, which database.
+
+RISKSCORE_MODEL            the model of events that name none (default: credit_risk)
+RISKSCORE_ENGINE           auto, joblib or twin (default: auto)
+RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked)
+DATABASE_URL, PGURL, PG*   where events that name only keys find their features
+"""
+
+from __future__ import annotations
+
+import os
+
+from riskscore.artefact import find_model, open_artefact
+from riskscore.engine import Engine
+from riskscore.model import Model
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from riskscore.database import Database
+    from riskscore.errors import CallerFault
+    from riskscore.features import FeatureRow
+
+DEFAULT_MODEL = "credit_risk"
+
+
+class Deployment:
+    """The models and the database behind an engine, each opened when first needed and then kept."""
+
+    def __init__(self, environ: Mapping[str, str], root: str) -> None:
+        self._environ = environ
+        self._root = root
+        self._models: dict[str, Model] = {}
+        self._database: Database | None = None
+        self.default_model = environ.get("RISKSCORE_MODEL") or DEFAULT_MODEL
+
+    def find(self, name: str) -> Model:
+        """The model of this name, checked and loaded. Raises UnknownModel or ArtefactRefused."""
+        if name not in self._models:
+            folder = find_model(os.path.join(self._root, "model"), name)
+            expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") if name == self.default_model else None
+            artefact = open_artefact(folder, expected or None)
+            self._models[name] = Model(artefact, self._environ.get("RISKSCORE_ENGINE") or "auto")
+        return self._models[name]
+
+    def look_up(self, model: Model, keys: Sequence[Mapping[str, str]]) -> Sequence[FeatureRow | CallerFault]:
+        """The features of some keys, computed by the model's SQL in the configured database."""
+        from riskscore.database import Database, url_from
+        from riskscore.features import FeatureSource
+
+        if self._database is None:
+            self._database = Database(url_from(self._environ), self._environ)
+        manifest = model.artefact.manifest
+        path = os.path.join(self._root, manifest["source"]["sql"])
+        source = FeatureSource.from_file(
+            path, manifest["source"], manifest["ids"], model.contract.names, manifest["source"]["sha256"]
+        )
+        return source.lookup(self._database, keys)
+
+
+def engine_from(environ: Mapping[str, str], root: str) -> Engine:
+    """The engine of a deployment, its default model checked and loaded: a broken one stops the start.
+
+    root: the folder that holds model/ and sql/.
+    """
+    deployment = Deployment(environ, root)
+    deployment.find(deployment.default_model)
+    return Engine(deployment.find, deployment.default_model, deployment.look_up)

@@ -1,0 +1,178 @@
+"""The shapes in which an event arrives: features, flat, keys only, many, each for any model.
+
+Parsing sorts an event's keys into model, ids, features and observations. Values are left as they came:
+the contract checks them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyRows, WrongType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from riskscore.artefact import Artefact
+
+MAX_ROWS = 10_000
+MAX_ID = 200  # characters; a longer id is a mistake, and every answer would echo it
+LAMBDA_BYTES = 6 * 1024 * 1024
+SURELY_FITS = 500  # rows: not even with every reason and warning is an answer to so few too large
+CONTROLS = ("model", "reasons")  # what an event may say beside ids, features and observations
+PLAIN = re.compile("[^\x00\ud800-\udfff]+")  # neither PostgreSQL nor UTF-8 takes the others
+SNAPSHOT_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+
+
+class Row:
+    """One row to score. `features` is None where the model's SQL has to compute them."""
+
+    __slots__ = ("features", "ids", "model", "observations", "reasons")
+
+    def __init__(
+        self,
+        model: str,
+        ids: dict[str, str],
+        features: Mapping[str, Any] | None,
+        observations: dict[str, Any],
+        reasons: int | None = None,
+    ) -> None:
+        self.model = model
+        self.ids = ids
+        self.features = features
+        self.observations = observations
+        self.reasons = reasons
+
+
+class Refused:
+    """A row that can't be scored as it stands: whose it is, as far as that could be read, and why."""
+
+    __slots__ = ("error", "ids", "model")
+
+    def __init__(self, error: CallerFault, ids: dict[str, str] | None = None, model: str | None = None) -> None:
+        self.error = error
+        self.ids = ids or {}
+        self.model = model
+
+
+def rows_of(event: Any) -> tuple[list[Any], dict[str, Any], bool]:
+    """The event's rows as they came, what it says for all of them, and whether the answer is a list.
+
+    Raises InvalidEvent or TooManyRows where the event as a whole makes no sense.
+    """
+    if isinstance(event, list):
+        return _counted(event), {}, True
+    if not isinstance(event, dict):
+        raise InvalidEvent("an event is a JSON object, or a list of objects")
+    if "instances" not in event:
+        return [event], {}, False
+    other = [str(key) for key in event if key not in (*CONTROLS, "instances")]
+    if other:
+        raise InvalidEvent(f"beside instances an event holds only {' and '.join(CONTROLS)}", other[0])
+    if not isinstance(event["instances"], list):
+        raise InvalidEvent("instances must be a list of objects", "instances")
+    return _counted(event["instances"]), {key: event[key] for key in CONTROLS if key in event}, True
+
+
+def _counted(rows: list[Any]) -> list[Any]:
+    if not rows:
+        raise InvalidEvent(f"the list is empty; one event scores 1 to {MAX_ROWS:,} rows")
+    if len(rows) > MAX_ROWS:
+        raise TooManyRows(f"{len(rows):,} rows in one event; at most {MAX_ROWS:,} are scored at once")
+    return rows
+
+
+def parse_row(
+    item: Any, shared: Mapping[str, Any], default_model: str, find: Callable[[str], Artefact]
+) -> Row | Refused:
+    """One row in any of its shapes; a Refused with the reason where it has none of them."""
+    if not isinstance(item, dict):
+        return Refused(InvalidEvent("a row is a JSON object"))
+    said: Mapping[str, Any] = {**shared, **item} if shared else item
+    ids: dict[str, str] = {}
+    name = None
+    try:
+        name = _model_name(said.get("model", default_model))
+        artefact = find(name)
+        ids = _ids(item, artefact.manifest["ids"])
+        features, observations = _features(item, ids, artefact)
+        reasons = _reasons(said.get("reasons"))
+    except CallerFault as error:
+        return Refused(error, ids, name)
+    return Row(artefact.name, ids, features, observations, reasons)
+
+
+def _model_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise WrongType("model must be a string, the name of a model", "model")
+    return name
+
+
+def _reasons(count: Any) -> int | None:
+    if count is None:
+        return None
+    if type(count) is not int or count < 0:
+        raise WrongType("reasons must be a whole number, 0 or more", "reasons")
+    return count
+
+
+def _ids(item: Mapping[str, Any], names: list[str]) -> dict[str, str]:
+    """The ids that the row brings, in the model's order; each a short string, the snapshot date a date."""
+    ids = {name: item[name] for name in names if item.get(name) is not None}
+    for name, value in ids.items():
+        if not isinstance(value, str):
+            raise WrongType(f"{name} must be a string", name)
+        if not 0 < len(value) <= MAX_ID or not PLAIN.fullmatch(value):
+            raise InvalidEvent(f"{name} must be 1 to {MAX_ID} characters of text", name)
+        if name == "snapshot_date" and not SNAPSHOT_DATE.fullmatch(value):
+            raise InvalidEvent(f"{name} must be a date as in 2025-09-01", name)
+    return ids
+
+
+def _features(
+    item: Mapping[str, Any], ids: Mapping[str, str], artefact: Artefact
+) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
+    """The row's features, None where it names only keys; and what else was observed of them."""
+    names, observed = artefact.manifest["ids"], artefact.manifest["observations"]
+    known = {"features", *CONTROLS, *names, *observed}
+    beside = [key for key in item if key not in known]
+    for key in beside:
+        if key not in artefact.contract:
+            raise artefact.contract.unknown(key, [*known])
+    observations = {name: _count(name, item[name]) for name in observed if name in item}
+    if "features" in item:
+        return _nested(item["features"], beside), observations
+    if beside:
+        return {key: item[key] for key in beside}, observations
+    if names[0] not in ids:
+        raise InvalidEvent(f"the event holds neither features nor {names[0]}")
+    if observations:
+        raise InvalidEvent("an event that names only keys holds no observations", next(iter(observations)))
+    return None, {}
+
+
+def _nested(features: Any, beside: list[str]) -> Mapping[str, Any]:
+    if beside:
+        raise InvalidEvent(f"{beside[0]} stands beside the features object; features go in one place", beside[0])
+    if not isinstance(features, dict):
+        raise WrongType("features must be an object of feature names and values", "features")
+    return features
+
+
+def _count(name: str, value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise WrongType(f"{name} must be a whole number, 0 or more", name)
+    return value
+
+
+def fit_for_lambda(answer: Any) -> Any:
+    """The answer, or an error in its place where Lambda would refuse its size after the function has returned."""
+    if isinstance(answer, list) and len(answer) > SURELY_FITS:
+        size = len(json.dumps(answer, allow_nan=False))
+        if size > LAMBDA_BYTES:
+            message = f"the answer has {size:,} bytes, Lambda returns {LAMBDA_BYTES:,}; ask for fewer rows or reasons"
+            return {"outcome": "invalid", "error": AnswerTooLarge(message).answer()}
+    return answer

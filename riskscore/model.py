@@ -1,0 +1,108 @@
+"""A loaded model: checked vectors in, margins and contributions out, by one of two engines that agree.
+
+The twin needs nothing but the open file and answers at once; the joblib estimator, loaded when first
+needed, is faster for many rows. Either refuses to serve when the golden margins of its manifest move.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from riskscore.errors import ArtefactRefused, NotConfigured
+from riskscore.outcome import Reasons, Rules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from riskscore.artefact import Artefact
+    from riskscore.contributions import Contributions
+    from riskscore.trees import LinearTwin, TreeTwin
+
+    Vectors = Sequence[Sequence[float]]
+
+CHOICES = ("auto", "joblib", "twin")
+
+# From this many rows in one event the joblib estimator is worth its import (benchmarks/bench_engines.py).
+BULK_ROWS = 200
+
+ADDITIVITY = 1e-4  # how far base value plus contributions may be from the margin, on the log-odds scale
+
+
+class Model:
+    """A model ready to score. choice: which engine computes (RISKSCORE_ENGINE)."""
+
+    def __init__(self, artefact: Artefact, choice: str = "auto") -> None:
+        if choice not in CHOICES:
+            raise NotConfigured(f"the engine must be one of {', '.join(CHOICES)}", "RISKSCORE_ENGINE")
+        self.artefact = artefact
+        self.name = artefact.name
+        self.contract = artefact.contract
+        self.threshold: float = artefact.manifest["threshold"]
+        self.rules = Rules(artefact)
+        self.reasons = Reasons(artefact)
+        self._choice = choice
+        self._estimator: Any = None
+        self._twin: TreeTwin | LinearTwin | None = None
+        self._contributions: Contributions | None = None
+        if "twin" in artefact.manifest["engines"]:
+            self._load_twin()
+        elif choice == "twin":
+            raise NotConfigured(f"{self.name} has no twin, only joblib serves it", "RISKSCORE_ENGINE")
+
+    def engine_for(self, rows: int) -> str:
+        """Which engine scores a request of this many rows."""
+        if self._twin is None or self._choice == "joblib":
+            return "joblib"
+        return "twin" if self._choice == "twin" or rows < BULK_ROWS else "joblib"
+
+    def margins(self, vectors: Vectors, engine: str) -> list[float]:
+        """The log-odds of each row, the same to the bit from either engine."""
+        if engine == "twin" and self._twin is not None:
+            return [self._twin.margin(vector) for vector in vectors]
+        from riskscore.estimators import margins
+
+        return margins(self.artefact.manifest["estimator"]["family"], self.estimator(), vectors)
+
+    def contributions(self, vectors: Vectors, margins: Sequence[float], engine: str) -> list[list[float]]:
+        """Each feature's part of each row's margin; with the base value they add up to it."""
+        if engine == "twin" and self._contributions is not None:
+            base = self._contributions.base_value
+            found = [self._contributions.of(vector) for vector in vectors]
+        else:
+            from riskscore.estimators import contributions
+
+            base, found = contributions(self.artefact.manifest["estimator"]["family"], self.estimator(), vectors)
+        for parts, margin in zip(found, margins, strict=True):
+            if not abs(base + math.fsum(parts) - margin) <= ADDITIVITY:
+                raise ArtefactRefused(f"{self.name}: the contributions don't add up to the margin")
+        return found
+
+    def estimator(self) -> Any:
+        """The joblib estimator, loaded once; the same as its golden margins or refused."""
+        if self._estimator is None:
+            self._estimator = self.artefact.load_estimator()
+            self._check_golden("joblib")
+        return self._estimator
+
+    def _load_twin(self) -> None:
+        from riskscore.contributions import Contributions
+        from riskscore.trees import load
+
+        document = json.loads(self.artefact.contents["model.json"])
+        self._twin = load(document)
+        self._contributions = Contributions(document, self.artefact.contents.get("contributions.bin", b""))
+        self._check_golden("twin")
+
+    def _check_golden(self, engine: str) -> None:
+        """Refuse to serve when a golden row's margin isn't what it was at training."""
+        golden = self.artefact.manifest["golden"]
+        vectors = [[math.nan if value is None else value for value in row["vector"]] for row in golden]
+        for k, (row, margin) in enumerate(zip(golden, self.margins(vectors, engine), strict=True)):
+            if margin != row["margin"]:
+                raise ArtefactRefused(
+                    f"{self.name}: golden row {k} has margin {margin!r} by the {engine} engine,"
+                    f" but {row['margin']!r} in its manifest"
+                )

@@ -1,0 +1,123 @@
+"""What becomes of a checked row: its warnings, whether a person has to look at it, its points, its reasons.
+
+Everything here is decided by tables of the manifest, which training took from model.toml and reasons.toml.
+"""
+
+from __future__ import annotations
+
+import math
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from riskscore.artefact import Artefact
+
+IDENTITY_TOLERANCE = 1e-6  # relative to the size of the terms, as for money in the features' definition
+
+
+class Rules:
+    """A model's rules, prepared once from its manifest. Vectors are in contract order, NaN for a missing value."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        manifest, contract = artefact.manifest, artefact.contract
+        column = {name: k for k, name in enumerate(contract.names)}
+        self._support = [
+            (k, feature.name, feature.support["minimum"], feature.support["maximum"])
+            for k, feature in enumerate(contract.features)
+            if feature.support
+        ]
+        self._limits = [(column[limit["feature"]], limit) for limit in manifest.get("limits", ())]
+        self._identities = [
+            (identity, [(factor, [column[name] for name in names]) for factor, *names in identity["terms"]])
+            for identity in manifest.get("identities", ())
+        ]
+        self._observations: dict[str, str] = manifest.get("observations", {})
+        self._refer = frozenset(manifest.get("refer", ()))
+        self._scale: Mapping[str, float] = manifest["points"]
+
+    def warnings(self, vector: Sequence[float], observations: Mapping[str, int]) -> list[dict[str, str]]:
+        """What speaks against trusting the score: each with its rule, the feature it is about and a sentence."""
+        found = [
+            _warning("outside_support", name, f"{name} is outside what training saw, {low:g} to {high:g}")
+            for k, name, low, high in self._support
+            if vector[k] < low or vector[k] > high
+        ]
+        found += [
+            _warning(limit["name"], limit["feature"], limit["text"])
+            for k, limit in self._limits
+            if vector[k] > limit["maximum"]
+        ]
+        found += [
+            _warning(identity["name"], identity["terms"][0][1], identity["text"])
+            for identity, terms in self._identities
+            if not _holds(terms, vector)
+        ]
+        found += [_warning(name, name, self._observations[name]) for name, count in observations.items() if count]
+        return found
+
+    def refers(self, warnings: Sequence[Mapping[str, str]]) -> bool:
+        """Whether model.toml sends a row with these warnings to a person."""
+        return any(warning["rule"] in self._refer for warning in warnings)
+
+    def points(self, margin: float) -> int:
+        """The margin as points on the model's scale."""
+        return points(margin, self._scale)
+
+
+def _warning(rule: str, feature: str, text: str) -> dict[str, str]:
+    return {"rule": rule, "feature": feature, "text": text}
+
+
+def _holds(terms: Sequence[tuple[float, Sequence[int]]], vector: Sequence[float]) -> bool:
+    """Whether the terms (factor times the product of columns) add up to zero; a missing value breaks no identity."""
+    values = [factor * math.prod(vector[k] for k in columns) for factor, columns in terms]
+    residual = abs(math.fsum(values))
+    return not residual > IDENTITY_TOLERANCE * max(1.0, math.fsum(map(abs, values)))
+
+
+def points(margin: float, scale: Mapping[str, float]) -> int:
+    """The score on the lenders' scale: `base` points at good:bad odds of `odds`, `pdo` more points double the odds.
+
+    margin: log-odds of the bad outcome. Higher points mean lower risk; never outside `minimum` to `maximum`.
+    """
+    raw = scale["base"] - scale["pdo"] / math.log(2) * (margin + math.log(scale["odds"]))
+    return int(min(max(round(raw), scale["minimum"]), scale["maximum"]))
+
+
+class Reasons:
+    """Turns a row's contributions into sentences. Features of one group (tied by an identity) give one reason."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self._texts: Mapping[str, Any] = artefact.manifest["reasons"]
+        self._names = artefact.contract.names
+        groups = [self._texts[name].get("group", name) for name in self._names]
+        self._groups = [[k for k, other in enumerate(groups) if other == group] for group in dict.fromkeys(groups)]
+        self._middle = [
+            feature.support["quantiles"]["0.5"] if feature.support else 0.0 for feature in artefact.contract.features
+        ]
+
+    def top(self, vector: Sequence[float], contributions: Sequence[float], count: int) -> list[dict[str, Any]]:
+        """At most `count` reasons that raised the score, the strongest first.
+
+        A group's contribution is the sum of its features'; the feature that contributed most speaks for it.
+        """
+        sums = [(math.fsum(contributions[k] for k in group), group) for group in self._groups]
+        raising = sorted((entry for entry in sums if entry[0] > 0), key=lambda entry: -entry[0])
+        return [self._reason(total, group, vector, contributions) for total, group in raising[:count]]
+
+    def _reason(
+        self, total: float, group: Sequence[int], vector: Sequence[float], contributions: Sequence[float]
+    ) -> dict[str, Any]:
+        k = max(group, key=contributions.__getitem__)
+        return {"feature": self._names[k], "contribution": round(total, 6), "text": self._text(k, vector[k])}
+
+    def _text(self, k: int, value: float) -> str:
+        texts = self._texts[self._names[k]]
+        for special in texts.get("special", ()):
+            if value == special["value"]:
+                return str(special["text"])
+        if math.isnan(value):
+            return str(texts.get("missing", texts["low"]))
+        return str(texts["high"] if value > self._middle[k] else texts["low"])
