@@ -62,6 +62,6 @@ def test_the_settings_of_the_caller_do_not_steer_the_server(monkeypatch: pytest.
         assert ask(url, "SHOW port") == "5432"
 
 
-def test_what_a_program_said_becomes_the_error(tmp_path: Path) -> None:
-    with pytest.raises(EmbeddedPostgresError, match=r"pg_ctl failed: .*is not a database cluster directory"):
-        _command("pg_ctl", "start", "-D", tmp_path)
+def test_what_a_program_said_becomes_the_error() -> None:
+    with pytest.raises(EmbeddedPostgresError, match="^pg_ctl failed: pg_ctl: .* option .*--nonsense"):
+        _command("pg_ctl", "--nonsense")
