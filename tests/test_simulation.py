@@ -35,7 +35,7 @@ def digest(rows) -> str:
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        (TRAINING, "7436884d5a6c993ec68008106952337d440efa0633b057a9104461b2fcabfdb1"),
+        (TRAINING, "2d9662656a17de9f4c5b1b7ca355507ae6383a218da814269ac7c0eba2052638"),
         (SCORING, "605b15c729bcabcd61443587bd9fdf58c456e7c6ddf1fe58e11d39e45cd6df0b"),
     ],
 )
@@ -100,6 +100,14 @@ def test_ledgers_lie_before_their_snapshot_in_order_of_time_and_reach_back_over_
         assert times == sorted(times)
         assert times[0] < end - timedelta(days=90)
         assert times[-1] < end
+
+
+@pytest.mark.parametrize("kind", ["credit", "debit"])
+def test_no_ordinary_ledger_is_without_credits_or_debits_in_90_days(kind):
+    rows = [(snapshot, transactions) for _, snapshot, transactions, *_ in (*SAMPLE, *scoring_rows(7, 600))]
+    for snapshot, transactions in rows:
+        start = datetime.fromisoformat(f"{snapshot}T00:00:00Z") - timedelta(days=90)
+        assert any(t["type"] == kind and datetime.fromisoformat(t["ts"]) >= start for t in json.loads(transactions))
 
 
 def test_ledgers_have_a_believable_length():
