@@ -21,15 +21,19 @@ RENAME_EXCHANGE = 2
 
 
 @contextmanager
-def replacing_file(path: Path, mode: str = "w") -> Iterator[IO[str]]:
-    """A text file (UTF-8) that takes the place of `path` when the block ends well, and leaves no trace if not."""
+def replacing_file(path: Path, sync: bool = True) -> Iterator[IO[str]]:
+    """A text file (UTF-8) that takes the place of `path` when the block ends well, and leaves no trace if not.
+
+    sync: wait until the disk has it, so that it outlives a power cut too; many small files are too many waits.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
     try:
-        with open(handle, mode, encoding="utf-8", newline="") as file:
+        with open(handle, "w", encoding="utf-8", newline="") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.chmod(name, 0o666 & ~_umask())
         os.replace(name, path)
     except BaseException:

@@ -145,6 +145,10 @@ class Contract:
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 
+    def feature(self, name: str) -> Feature:
+        """The feature of this name."""
+        return self._by_name[name]
+
     def vector(self, row: Mapping[str, Any]) -> list[float]:
         """The checked values in the contract's order, NaN where an allowed value is missing."""
         if len(row) != len(self.names) or not all(name in row for name in self.names):

@@ -32,7 +32,7 @@ MAGIC = b"riskscore-contributions-1\n"
 class _Entries(dict[int, int]):
     """Entry number -> the entry as one integer."""
 
-    def __init__(self, table: bytes, width: int) -> None:
+    def __init__(self, table: memoryview, width: int) -> None:
         super().__init__()
         self._table, self._width = table, width
 
@@ -62,7 +62,7 @@ class _Masks(dict[int, int]):
 class TableContributions:
     """Contributions of an ensemble of trees, from tables."""
 
-    def __init__(self, header: dict[str, Any], body: bytes) -> None:
+    def __init__(self, header: dict[str, Any], body: memoryview) -> None:
         self.base_value = float(header["base_value"])
         self._features, self._fields = int(header["features"]), header["fields"]
         self._step, self._offsets = float(header["step"]), header["offsets"]
@@ -96,7 +96,7 @@ class TableContributions:
 class LinearContributions:
     """Contributions of a linear model: coefficient times distance from the training mean."""
 
-    def __init__(self, header: dict[str, Any], _body: bytes) -> None:
+    def __init__(self, header: dict[str, Any], _body: memoryview) -> None:
         self.base_value = float(header["base_value"])
         self._slopes, self._reference = header["slopes"], header["reference"]
 
@@ -105,7 +105,7 @@ class LinearContributions:
         return [s * (x - r) for s, x, r in zip(self._slopes, vector, self._reference, strict=True)]
 
 
-def _read_masks(n_groups: int, counts: Sequence[int], body: bytes) -> Iterator[_Masks]:
+def _read_masks(n_groups: int, counts: Sequence[int], body: memoryview) -> Iterator[_Masks]:
     """The columns threshold, group, bit, bit where missing; cut by feature."""
     total = sum(counts)
     columns: tuple[array[Any], ...] = (array("f"), array("I"), array("B"), array("B"))
@@ -120,7 +120,7 @@ def _read_masks(n_groups: int, counts: Sequence[int], body: bytes) -> Iterator[_
         start += count
 
 
-def _leaves(header: dict[str, Any], body: bytes) -> Any:
+def _leaves(header: dict[str, Any], body: memoryview) -> Any:
     from riskscore.treeshap import LeafContributions, read
 
     return LeafContributions(read(header, body))
@@ -137,6 +137,6 @@ def load(table: bytes) -> Any:
         start = len(MAGIC) + 4
         (size,) = struct.unpack_from("<I", table, len(MAGIC))
         header = json.loads(table[start : start + size])
-        return _KINDS[header["kind"]](header, table[start + size :])
+        return _KINDS[header["kind"]](header, memoryview(table)[start + size :])
     except (LookupError, TypeError, ValueError, OverflowError, struct.error) as error:
         raise ArtefactRefused(f"the contributions file is broken: {type(error).__name__}: {error}") from error

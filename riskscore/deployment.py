@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from riskscore.database import Database
     from riskscore.errors import CallerFault
-    from riskscore.features import FeatureRow
+    from riskscore.features import FeatureRow, FeatureSource
 
 DEFAULT_MODEL = "credit_risk"
 
@@ -47,16 +47,20 @@ class Deployment:
     def look_up(self, model: Model, keys: Sequence[Mapping[str, str]]) -> Sequence[FeatureRow | CallerFault]:
         """The features of some keys, computed by the model's SQL in the configured database."""
         from riskscore.database import Database, url_from
-        from riskscore.features import FeatureSource
 
         if self._database is None:
             self._database = Database(url_from(self._environ), self._environ)
+        return self.source(model).lookup(self._database, keys)
+
+    def source(self, model: Model) -> FeatureSource:
+        """The model's feature query, the same file that it was trained with or refused."""
+        from riskscore.features import FeatureSource
+
         manifest = model.artefact.manifest
         path = os.path.join(self._root, manifest["source"]["sql"])
-        source = FeatureSource.from_file(
+        return FeatureSource.from_file(
             path, manifest["source"], manifest["ids"], model.contract.names, manifest["source"]["sha256"]
         )
-        return source.lookup(self._database, keys)
 
 
 def engine_from(environ: Mapping[str, str], root: str) -> Engine:

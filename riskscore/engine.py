@@ -37,14 +37,14 @@ class Engine:
         try:
             items, shared, many = rows_of(event)
         except CallerFault as error:
-            return invalid(Refused(error))
+            return Refused(error).answer()
         answers = self.score(items, shared)
         return answers if many else answers[0]
 
     def score(self, items: Sequence[Any], shared: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One answer per item, in order. shared: model and reasons where they hold for all items."""
         rows = [parse_row(item, shared or {}, self._default_model, self._artefact) for item in items]
-        answers: list[Any] = [invalid(row) if isinstance(row, Refused) else None for row in rows]
+        answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
         for name in dict.fromkeys(row.model for row in rows if isinstance(row, Row)):
             places = [k for k, row in enumerate(rows) if isinstance(row, Row) and row.model == name]
             scored = self._score_model(self._find(name), [rows[k] for k in places])  # type: ignore[misc]
@@ -69,7 +69,7 @@ class Engine:
             _scored(model, engine, row, vector, margin, contributions, count)
             for (row, vector), margin, contributions, count in zip(good, margins, parts, counts, strict=True)
         )
-        return [invalid(entry) if isinstance(entry, Refused) else next(answers) for entry in checked]
+        return [entry.answer() if isinstance(entry, Refused) else next(answers) for entry in checked]
 
     def _fetch(self, model: Model, rows: Sequence[Row]) -> list[Row | Refused]:
         """The rows with their features, those that name only keys looked up at once."""
@@ -128,9 +128,3 @@ def _scored(
         "model_version": model.artefact.version,
         "engine": engine,
     }
-
-
-def invalid(refused: Refused) -> dict[str, Any]:
-    """The answer in the place of a row that can't be scored."""
-    answer: dict[str, Any] = {**refused.ids, "outcome": "invalid", "error": refused.error.answer()}
-    return answer | ({"model": refused.model} if refused.model else {})

@@ -57,6 +57,11 @@ class Refused:
         self.ids = ids or {}
         self.model = model
 
+    def answer(self) -> dict[str, Any]:
+        """What stands in the row's place."""
+        answer: dict[str, Any] = {**self.ids, "outcome": "invalid", "error": self.error.answer()}
+        return answer | ({"model": self.model} if self.model else {})
+
 
 def rows_of(event: Any) -> tuple[list[Any], dict[str, Any], bool]:
     """The event's rows as they came, what it says for all of them, and whether the answer is a list.
@@ -174,5 +179,5 @@ def fit_for_lambda(answer: Any) -> Any:
         size = len(json.dumps(answer, allow_nan=False))
         if size > LAMBDA_BYTES:
             message = f"the answer has {size:,} bytes, Lambda returns {LAMBDA_BYTES:,}; ask for fewer rows or reasons"
-            return {"outcome": "invalid", "error": AnswerTooLarge(message).answer()}
+            return Refused(AnswerTooLarge(message)).answer()
     return answer

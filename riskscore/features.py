@@ -82,6 +82,11 @@ class FeatureSource:
         )
         yield from map(self._row, database.stream(query, {"customers": list(customers or ())}))
 
+    def has_history(self, database: Database) -> bool:
+        """Whether any customer has more than one row."""
+        query = sql.SQL("SELECT 1 AS found FROM {} GROUP BY {} HAVING count(*) > 1 LIMIT 1")
+        return bool(database.read(query.format(sql.Identifier(self.table), sql.Identifier(self.ids[0]))))
+
     def training_rows(self, database: Database) -> Iterator[tuple[FeatureRow, Any]]:
         """The rows of the training table with their labels, in the order of their ids."""
         ids = sql.SQL(", ").join(map(sql.Identifier, self.ids))

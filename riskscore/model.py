@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
-    from riskscore.contributions import Contributions
     from riskscore.trees import LinearTwin, TreeTwin
 
     Vectors = Sequence[Sequence[float]]
@@ -46,7 +45,7 @@ class Model:
         self._choice = choice
         self._estimator: Any = None
         self._twin: TreeTwin | LinearTwin | None = None
-        self._contributions: Contributions | None = None
+        self._contributions: Any = None
         if "twin" in artefact.manifest["engines"]:
             self._load_twin()
         elif choice == "twin":
@@ -68,7 +67,7 @@ class Model:
 
     def contributions(self, vectors: Vectors, margins: Sequence[float], engine: str) -> list[list[float]]:
         """Each feature's part of each row's margin; with the base value they add up to it."""
-        if engine == "twin" and self._contributions is not None:
+        if engine == "twin":
             base = self._contributions.base_value
             found = [self._contributions.of(vector) for vector in vectors]
         else:
@@ -88,12 +87,10 @@ class Model:
         return self._estimator
 
     def _load_twin(self) -> None:
-        from riskscore.contributions import Contributions
-        from riskscore.trees import load
+        from riskscore import contributions, trees
 
-        document = json.loads(self.artefact.contents["model.json"])
-        self._twin = load(document)
-        self._contributions = Contributions(document, self.artefact.contents.get("contributions.bin", b""))
+        self._twin = trees.load(json.loads(self.artefact.contents["model.json"]))
+        self._contributions = contributions.load(self.artefact.contents["contributions.bin"])
         self._check_golden("twin")
 
     def _check_golden(self, engine: str) -> None:

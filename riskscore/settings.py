@@ -34,6 +34,8 @@ MODEL = {
     "validation": (dict, {}),
     "constraints": (dict, {}),
     "identities": (list, []),
+    "limits": (list, []),
+    "observations": (dict, {}),
     "refer": (dict, {}),
     "points": (dict, {}),
     "response": (dict, {}),
@@ -41,10 +43,11 @@ MODEL = {
 SOURCE = {"target": (str, REQUIRED), "sql": (str, ""), "table": (str, ""), "training_table": (str, "")}
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
 VALIDATION = {"folds": (int, 5), "repeats": (int, 5)}
-REFER = {"warnings": (list, [])}
+REFER: dict[str, tuple[Any, Any]] = {"warnings": (list, [])}
 POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
 RESPONSE = {"fields": (dict, {}), "always_list": (bool, False)}
-IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED), "tolerance": (REAL, 1e-6)}
+IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED)}
+LIMIT = {"name": (str, REQUIRED), "text": (str, REQUIRED), "feature": (str, REQUIRED), "maximum": (REAL, REQUIRED)}
 FEATURE = {
     "name": (str, REQUIRED),
     "type": (str, "number"),
@@ -53,14 +56,18 @@ FEATURE = {
     "maximum": (REAL, None),
     "unit": (str, ""),
     "description": (str, ""),
-    "support": (dict, None),
 }
-SUPPORT = {"minimum": (REAL, None), "maximum": (REAL, None)}
-REASON = {"group": (str, ""), "high": (str, REQUIRED), "low": (str, REQUIRED), "cases": (list, [])}
-CASE = {"equals": (REAL, None), "at_least": (REAL, None), "text": (str, REQUIRED)}
+REASON = {
+    "group": (str, ""),
+    "high": (str, REQUIRED),
+    "low": (str, REQUIRED),
+    "missing": (str, ""),
+    "special": (list, []),
+}
+SPECIAL = {"value": (REAL, REQUIRED), "text": (str, REQUIRED)}
 
 DIRECTIONS = {"up": 1, "down": -1}
-WARNINGS = ("outside_support", "transactions_after_snapshot")  # and identity:<name> of each identity
+OUTSIDE_SUPPORT = "outside_support"  # the one warning that needs no entry in model.toml
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,8 @@ class Settings:
     repeats: int
     directions: dict[str, int]
     identities: list[Table]
+    limits: list[Table]
+    observations: dict[str, str]
     refer: list[str]
     points: Table
     response: Table
@@ -94,6 +103,10 @@ def read_settings(folder: Path) -> Settings:
     estimator = _checked(file, "estimator.", table["estimator"], ESTIMATOR)
     validation = _checked(file, "validation.", table["validation"], VALIDATION)
     identities = [_identity(file, entry, contract) for entry in table["identities"]]
+    limits = [_limit(file, entry, contract) for entry in table["limits"]]
+    rules = [OUTSIDE_SUPPORT, *(rule["name"] for rule in (*identities, *limits)), *table["observations"]]
+    _require(_are_texts(table["observations"].values()), file, "observations must map names to sentences")
+    _require(len(set(rules)) == len(rules), file, "identities, limits and observations need names of their own")
     _require(0 < table["threshold"] < 1, file, "threshold must lie between 0 and 1")
     _require(table["ids"] and _are_texts(table["ids"]), file, "ids must be a list of column names")
     _require(min(validation["folds"], 2) == 2, file, "validation.folds must be at least 2")
@@ -112,7 +125,9 @@ def read_settings(folder: Path) -> Settings:
         repeats=validation["repeats"],
         directions=_directions(file, table["constraints"], contract),
         identities=identities,
-        refer=_refer(file, table["refer"], identities),
+        limits=limits,
+        observations=table["observations"],
+        refer=_refer(file, table["refer"], rules),
         points=_points(file, table["points"]),
         response=_response(file, table["response"]),
         reasons=_reasons(folder, contract),
@@ -159,8 +174,6 @@ def _contract(file: str, entries: list[Any]) -> Contract:
     features = []
     for place, entry in enumerate(entries, 1):
         feature = _checked(file, f"features[{place}].", entry, FEATURE)
-        if feature["support"] is not None:
-            feature["support"] = _checked(file, f"features[{place}].support.", feature["support"], SUPPORT)
         features.append({key: value for key, value in feature.items() if value is not None})
     try:
         return Contract.from_dicts(features)
@@ -192,11 +205,17 @@ def _directions(file: str, table: Table, contract: Contract) -> dict[str, int]:
     return {name: DIRECTIONS[direction] for name, direction in table.items()}
 
 
-def _refer(file: str, table: Table, identities: list[Table]) -> list[str]:
-    known = [*WARNINGS, *(f"identity:{identity['name']}" for identity in identities)]
+def _limit(file: str, entry: object, contract: Contract) -> Table:
+    """A cliff that people know of: a value above it is a warning, whatever training happened to see."""
+    limit = _checked(file, "limits.", entry, LIMIT)
+    _known(file, f"limit {limit['name']}", [limit["feature"]], contract)
+    return limit
+
+
+def _refer(file: str, table: Table, rules: list[str]) -> list[str]:
     warnings: list[str] = _checked(file, "refer.", table, REFER)["warnings"]
     for warning in warnings:
-        _require(warning in known, file, f"refer.warnings: {warning!r} is none of {', '.join(known)}")
+        _require(warning in rules, file, f"refer.warnings: {warning!r} is none of {', '.join(rules)}")
     return warnings
 
 
@@ -222,16 +241,14 @@ def _reasons(folder: Path, contract: Contract) -> dict[str, Table]:
     reasons = {}
     for name in contract.names:
         _require(name in tables, file, f"{name} has no reasons texts")
-        reason = _checked(file, f"{name}.", tables[name], REASON)
-        reason["group"] = reason["group"] or name
-        reason["cases"] = [_case(file, name, case) for case in reason["cases"]]
-        _require(reason["high"] and reason["low"], file, f"{name} has an empty text")
-        reasons[name] = reason
+        reasons[name] = _reason(file, name, tables[name])
     return reasons
 
 
-def _case(file: str, feature: str, entry: object) -> Table:
-    """A text for some values alone: where the value equals, or is at least, a number."""
-    case = {key: value for key, value in _checked(file, f"{feature}.cases.", entry, CASE).items() if value is not None}
-    _require(len(case) == 2 and case["text"], file, f"{feature}.cases: each has a text and either equals or at_least")
-    return case
+def _reason(file: str, name: str, table: object) -> Table:
+    reason = _checked(file, f"{name}.", table, REASON)
+    reason["group"] = reason["group"] or name
+    reason["special"] = [_checked(file, f"{name}.special.", entry, SPECIAL) for entry in reason["special"]]
+    texts = [reason["high"], reason["low"], *(entry["text"] for entry in reason["special"])]
+    _require(_are_texts(texts), file, f"{name} has an empty text")
+    return {key: value for key, value in reason.items() if value}

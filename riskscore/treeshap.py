@@ -119,11 +119,11 @@ def forest(document: dict[str, Any]) -> Forest:
         raise ArtefactRefused(f"the model file is broken: {type(error).__name__}: {error}") from error
 
 
-def read(header: dict[str, Any], body: bytes) -> Forest:
+def read(header: dict[str, Any], body: memoryview) -> Forest:
     """The forest that `contribution_tables` stored for trees too deep for tables."""
     covers = array("f")
     covers.frombytes(body[int(header["twin"]) :])
-    return Forest(unpack(body[: int(header["twin"])]), covers)
+    return Forest(unpack(bytes(body[: int(header["twin"])])), covers)
 
 
 class LeafContributions:

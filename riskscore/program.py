@@ -1,0 +1,30 @@
+"""How the scripts end: an error of ours or the caller's is one sentence on stderr and an exit status, no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from riskscore.errors import CallerFault, RiskscoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:
+    """Run a script's main(arguments, environ) and exit with what it returns."""
+    name = os.path.basename(sys.argv[0])
+    try:
+        sys.exit(main(sys.argv[1:], os.environ))
+    except RiskscoreError as error:
+        print(f"{name}: {error.message}", file=sys.stderr)
+        sys.exit(CALLER_FAULT if isinstance(error, CallerFault) else OUR_FAULT)
+    except OSError as error:
+        print(f"{name}: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        sys.exit(CALLER_FAULT)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; what was there before is whole", file=sys.stderr)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,68 @@
+"""Dump a model's events from the database with the model's own SQL: one JSON file per row, or one JSONL for all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.database import Database, url_from
+from riskscore.dump import FaultReport, dump_files, dump_lines
+from riskscore.features import FeatureSource
+from riskscore.program import DATA_FAULTS, DONE, run
+from riskscore.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Dump; 0 where every row was written, 3 where faulty ledgers were left out and reported."""
+    options = _parser().parse_args(arguments)
+    started = time.perf_counter()
+    settings = read_settings(ROOT / "model" / options.model)
+    source = FeatureSource.from_file(
+        str(ROOT / settings.source["sql"]), settings.source, settings.ids, settings.contract.names
+    )
+    database = Database(options.database or url_from(environ), environ)
+    rows = tqdm(
+        source.stream(database, options.ids, options.limit), unit=" rows", desc="dumping", mininterval=0.5, delay=0.5
+    )
+    folder = options.out / options.model
+    with FaultReport(options.faults or (options.jsonl or folder / "events").with_suffix(".faults.csv")) as faults:
+        if options.jsonl:
+            dumped = dump_lines(rows, options.jsonl, faults)
+        else:
+            dumped = dump_files(rows, folder, faults, with_dates=source.has_history(database))
+    seconds = time.perf_counter() - started
+    print(f"{dumped.rows:,} rows, {dumped.faults:,} faults, {seconds:.1f} s, {dumped.rows / seconds:,.0f} rows/s")
+    if dumped.faults:
+        print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
+    return DATA_FAULTS if dumped.faults else DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dump_events.py", description=__doc__)
+    parser.add_argument("model", help="the model's name, as in model/ and sql/")
+    parser.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=ROOT / "events", help="files go to DIR/MODEL (events)"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--ids", type=lambda text: text.split(","), metavar="A,B", help="only these customers")
+    which.add_argument("--limit", type=int, metavar="N", help="only the first N rows, by id")
+    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="one file with an event per line instead")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="where the report of faulty ledgers goes")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
