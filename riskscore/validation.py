@@ -1,0 +1,125 @@
+"""How good a model is on rows that it has not seen, and how sure that is.
+
+Repeated stratified cross-validation: every row is predicted once per repeat by a model that was fitted without
+it, and without any other row of the same customer. Intervals are those of the corrected resampled t-test
+(Nadeau and Bengio, 2003): the folds' training sets overlap, so the plain standard error of their mean is too small;
+its 1/n becomes 1/n + test/train.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import t as student_t
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from riskscore.training_data import TrainingData
+
+    Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+BINS = 10
+
+METRICS: dict[str, Callable[[Any, Any], float]] = {
+    "auc": roc_auc_score,
+    "pr_auc": average_precision_score,
+    "brier": brier_score_loss,
+    "log_loss": log_loss,
+}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """metrics: name -> {mean, low, high}. out_of_fold: float64 (repeats, n), each row's prediction in each repeat."""
+
+    metrics: dict[str, dict[str, float]]
+    out_of_fold: Floats
+    method: str
+
+
+def cross_validate(
+    data: TrainingData,
+    predict: Callable[[Any, Any, Any], Floats],
+    folds: int,
+    repeats: int,
+    seed: int,
+    step: Callable[[], object] = lambda: None,
+) -> Validation:
+    """Fit and predict each fold of each repeat. predict(matrix, labels, unseen) -> probabilities; step: after each."""
+    out_of_fold = np.full((repeats, len(data.labels)), np.nan)
+    scores: dict[str, list[float]] = {name: [] for name in METRICS}
+    shares = []
+    for repeat, seen, unseen in _splits(data, folds, repeats, seed):
+        predicted = predict(data.matrix[seen], data.labels[seen], data.matrix[unseen])
+        out_of_fold[repeat, unseen] = predicted
+        for name, value in scores_of(data.labels[unseen], predicted).items():
+            scores[name].append(value)
+        shares.append(len(unseen) / len(seen))
+        step()
+    metrics = {name: interval(values, float(np.mean(shares))) for name, values in scores.items()}
+    return Validation(metrics, out_of_fold, _method(data, folds, repeats))
+
+
+def _splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[tuple[int, Any, Any]]:
+    """(repeat, rows to fit on, rows to predict); a customer's rows stay together."""
+    grouped = _customers_repeat(data)
+    kind = StratifiedGroupKFold if grouped else StratifiedKFold
+    for repeat in range(repeats):
+        splitter = kind(n_splits=folds, shuffle=True, random_state=seed + repeat)
+        for seen, unseen in splitter.split(data.matrix, data.labels, data.customers if grouped else None):
+            yield repeat, seen, unseen
+
+
+def _customers_repeat(data: TrainingData) -> bool:
+    return data.customers is not None and len(set(data.customers)) < len(data.customers)
+
+
+def _method(data: TrainingData, folds: int, repeats: int) -> str:
+    grouped = ", each customer's rows in one fold" if _customers_repeat(data) else ""
+    return (
+        f"stratified {folds}-fold cross-validation, repeated {repeats} times{grouped};"
+        " 95 % intervals by the corrected resampled t (Nadeau-Bengio)"
+    )
+
+
+def scores_of(labels: Any, predicted: Any) -> dict[str, float]:
+    """Every metric of some predictions."""
+    return {name: float(metric(labels, predicted)) for name, metric in METRICS.items()}
+
+
+def interval(values: Sequence[float], test_to_train: float) -> dict[str, float]:
+    """Mean and 95 % interval of a metric's values over folds, by the corrected resampled t."""
+    n, mean = len(values), float(np.mean(values))
+    spread = math.sqrt((1 / n + test_to_train) * float(np.var(values, ddof=1)))
+    half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def reliability(labels: Any, predicted: Any, bins: int = BINS) -> dict[str, Any]:
+    """Predicted against observed in bins of equally many predictions, and the expected calibration error (ECE).
+
+    ECE: the mean of |mean prediction - observed rate| over the bins, weighted by their size.
+    """
+    order = np.argsort(predicted, kind="stable")
+    table = [
+        {
+            "predictions": len(part),
+            "lowest": float(predicted[part[0]]),
+            "highest": float(predicted[part[-1]]),
+            "mean": float(np.mean(predicted[part])),
+            "observed": float(np.mean(labels[part])),
+        }
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+    gaps = [row["predictions"] * abs(row["mean"] - row["observed"]) for row in table]
+    return {"ece": sum(gaps) / len(order), "bins": table}

@@ -1,0 +1,109 @@
+"""Trains a model from the database or from a CSV file of features, and writes its folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tqdm import tqdm
+
+from riskscore.database import Database
+from riskscore.errors import InvalidFile
+from riskscore.features import FeatureSource
+from riskscore.program import DONE, run
+from riskscore.settings import Settings, read_settings
+from riskscore.training import Trained, train
+from riskscore.training_data import TrainingData, from_csv, from_database
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+QUERY_SECONDS = 3600.0
+METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": "log loss"}
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Train; 0 where the model was written."""
+    options = parser().parse_args(arguments)
+    started = time.perf_counter()
+    settings = read_settings(options.models / options.model)
+    folder = (options.out or options.models) / options.model
+    root = options.models.resolve().parent
+    data = _read(settings, options, root, environ)
+    with tqdm(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation", delay=0.5) as bar:
+        trained = train(settings, data, folder, root, _now(environ), bar.update)
+    print(summary(trained, folder, time.perf_counter() - started))
+    return DONE
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="train.py", description=__doc__)
+    result.add_argument("model", help="its name: the folder with its model.toml and reasons.toml, e.g. credit_risk")
+    source = result.add_mutually_exclusive_group(required=True)
+    source.add_argument("--database", metavar="URL", help="compute the features by the model's SQL (read-only)")
+    source.add_argument("--data", metavar="FILE.csv", type=Path, help="the features and the label, in any order")
+    result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
+    result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
+    return result
+
+
+def _read(settings: Settings, options: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> TrainingData:
+    if options.data:
+        return from_csv(settings, options.data)
+    if not settings.source["sql"] or not settings.source["training_table"]:
+        raise InvalidFile(f"{settings.name}/model.toml names no source.sql and training_table; train it from --data")
+    path = root / settings.source["sql"]
+    if not path.is_file():
+        raise InvalidFile(f"{settings.name}/model.toml: source.sql names {settings.source['sql']}, which isn't there")
+    source = FeatureSource.from_file(str(path), settings.source, settings.ids, settings.contract.names)
+    database = Database(options.database, environ, statement_seconds=QUERY_SECONDS)
+    try:
+        return from_database(settings, tqdm(source.training_rows(database), unit=" rows", desc="features"))
+    finally:
+        database.close()
+
+
+def _now(environ: Mapping[str, str]) -> datetime:
+    """SOURCE_DATE_EPOCH dates a build that is to come out the same again (reproducible-builds.org)."""
+    epoch = environ.get("SOURCE_DATE_EPOCH", "")
+    if not epoch:
+        return datetime.now(UTC)
+    if not epoch.isdecimal():
+        raise InvalidFile("SOURCE_DATE_EPOCH must be a whole number of seconds", "SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC)
+
+
+def summary(trained: Trained, folder: Path, seconds: float) -> str:
+    """What a person wants to know of a training, in a few lines."""
+    manifest, training, metrics = trained.manifest, trained.manifest["training"], trained.manifest["metrics"]
+    engines = " and ".join(manifest["engines"])
+    broken = [
+        f"{count} rows break the identity {name}" for name, count in training["broken_identities"].items() if count
+    ]
+    return "\n".join(
+        [
+            f"{manifest['model']} {manifest['version']}, written to {folder} in {seconds:.1f} s",
+            f"rows       {training['rows']:,} from {training['origin']}; base rate {training['base_rate']:.1%}",
+            *(f"note       {note}" for note in (*training["notes"], *broken)),
+            f"validation {metrics['method']}",
+            *(
+                f"  {METRIC_WORDS[name]:9}{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+                f"   in-sample, on the rows it was fitted to: {metrics['in_sample'][name]:.3f}"
+                for name, value in metrics["cross_validated"].items()
+            ),
+            f"  expected calibration error {metrics['reliability']['ece']:.3f}",
+            f"engines    {engines}{'; ' + trained.twin_lacks if trained.twin_lacks else ', equal bit for bit'}",
+            *(f"file       {entry['sha256']}  {name}" for name, entry in manifest["files"].items()),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run(main)
