@@ -64,7 +64,7 @@ class Engine:
         counts = [self._reasons(row, len(rows)) for row, _ in good]
         parts: Sequence[Sequence[float]] = [()] * len(good)
         if any(counts):
-            parts = model.contributions(vectors, margins, engine)
+            parts = model.contributions(vectors, margins)
         answers = (
             _scored(model, engine, row, vector, margin, contributions, count)
             for (row, vector), margin, contributions, count in zip(good, margins, parts, counts, strict=True)

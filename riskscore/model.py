@@ -65,9 +65,12 @@ class Model:
 
         return margins(self.artefact.manifest["estimator"]["family"], self.estimator(), vectors)
 
-    def contributions(self, vectors: Vectors, margins: Sequence[float], engine: str) -> list[list[float]]:
-        """Each feature's part of each row's margin; with the base value they add up to it."""
-        if engine == "twin":
+    def contributions(self, vectors: Vectors, margins: Sequence[float]) -> list[list[float]]:
+        """Each feature's part of each row's margin; with the base value they add up to it.
+
+        They come from the twin's tables whichever engine scored, so that a reason never depends on the engine.
+        """
+        if self._twin is not None:
             base = self._contributions.base_value
             found = [self._contributions.of(vector) for vector in vectors]
         else:
