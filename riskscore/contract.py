@@ -7,7 +7,7 @@ them into a list of floats, NaN for a missing one; nothing is converted by guess
 from __future__ import annotations
 
 import math
-from operator import itemgetter
+from operator import itemgetter, le
 
 from riskscore.errors import (
     ArtefactRefused,
@@ -23,7 +23,7 @@ from riskscore.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
 FLOAT32_MAX = 3.4028234663852886e38  # the estimator computes in float32: beyond it a value becomes infinite
 
@@ -112,6 +112,8 @@ def _truth(name: str, value: Any) -> float:
 
 CHECKS: dict[str, Callable[[str, Any], float]] = {"number": _real, "integer": _whole, "boolean": _truth}
 
+NUMBERS = frozenset((int, float))  # not bool: true is no number
+
 KINDS = {str: "a string", bool: "true or false", list: "a list", dict: "an object", int: "a number", float: "a number"}
 
 
@@ -123,7 +125,7 @@ def _kind(value: Any) -> str:
 class Contract:
     """Ordered features. Column k of every matrix and vector of the model is `features[k]`."""
 
-    __slots__ = ("_by_name", "_values", "features", "names")
+    __slots__ = ("_by_name", "_maxima", "_minima", "_numeric", "_values", "_whole", "features", "names")
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -131,7 +133,11 @@ class Contract:
         self._by_name = {feature.name: feature for feature in self.features}
         if not self.features or len(self._by_name) != len(self.features):
             raise ArtefactRefused("a contract needs at least one feature, and no name twice")
-        self._values = itemgetter(*self.names)
+        self._values = itemgetter(*self.names, self.names[0])  # at least two names, so that it gives a tuple
+        self._minima = [feature.minimum for feature in self.features]
+        self._maxima = [feature.maximum for feature in self.features]
+        self._numeric = all(feature.type in ("number", "integer") for feature in self.features)
+        self._whole = [k for k, feature in enumerate(self.features) if feature.type == "integer"]
 
     @classmethod
     def from_dicts(cls, features: Iterable[Mapping[str, Any]]) -> Contract:
@@ -151,11 +157,32 @@ class Contract:
 
     def vector(self, row: Mapping[str, Any]) -> list[float]:
         """The checked values in the contract's order, NaN where an allowed value is missing."""
-        if len(row) != len(self.names) or not all(name in row for name in self.names):
+        try:
+            values = self._values(row)[:-1]
+        except KeyError:
             self._refuse_names(row)
-        return [feature.number(row[feature.name]) for feature in self.features]
+        if len(row) != len(self.names):
+            self._refuse_names(row)
+        return self._plain(values) or [
+            feature.number(value) for feature, value in zip(self.features, values, strict=True)
+        ]
 
-    def _refuse_names(self, row: Mapping[str, Any]) -> None:
+    def _plain(self, values: Sequence[Any]) -> list[float]:
+        """The vector of a row that is numbers within their limits, as nearly all are; [] where a closer look is due."""
+        if not self._numeric or not NUMBERS.issuperset(map(type, values)):
+            return []
+        try:
+            vector = list(map(float, values))
+        except OverflowError:
+            return []
+        sound = (
+            all(map(le, self._minima, vector))
+            and all(map(le, vector, self._maxima))
+            and all(map(float.is_integer, map(vector.__getitem__, self._whole)))
+        )
+        return vector if sound else []
+
+    def _refuse_names(self, row: Mapping[str, Any]) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""
         unknown = [str(name) for name in row if name not in self._by_name]
         if unknown:

@@ -7,7 +7,7 @@ The engine opens nothing itself: it is given how to find a model, and how to loo
 from __future__ import annotations
 
 from riskscore.errors import CallerFault, DataFault, OutOfRange
-from riskscore.events import Refused, Row, parse_row, rows_of
+from riskscore.events import Refused, Row, parse_rows, rows_of
 from riskscore.trees import logistic
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ class Engine:
 
     def score(self, items: Sequence[Any], shared: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One answer per item, in order. shared: model and reasons where they hold for all items."""
-        rows = [parse_row(item, shared or {}, self._default_model, self._artefact) for item in items]
+        rows = parse_rows(items, shared or {}, self._default_model, self._artefact)
         answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
         for name in dict.fromkeys(row.model for row in rows if isinstance(row, Row)):
             places = [k for k, row in enumerate(rows) if isinstance(row, Row) and row.model == name]
@@ -58,17 +58,7 @@ class Engine:
     def _score_model(self, model: Model, rows: Sequence[Row]) -> list[dict[str, Any]]:
         checked = self._check(model, self._fetch(model, rows))
         good = [entry for entry in checked if not isinstance(entry, Refused)]
-        engine = model.engine_for(len(good))
-        vectors = [vector for _, vector in good]
-        margins = model.margins(vectors, engine) if good else []
-        counts = [self._reasons(row, len(rows)) for row, _ in good]
-        parts: Sequence[Sequence[float]] = [()] * len(good)
-        if any(counts):
-            parts = model.contributions(vectors, margins)
-        answers = (
-            _scored(model, engine, row, vector, margin, contributions, count)
-            for (row, vector), margin, contributions, count in zip(good, margins, parts, counts, strict=True)
-        )
+        answers = iter(_scored(model, good, REASONS if len(rows) <= MANY_ROWS else 0))
         return [entry.answer() if isinstance(entry, Refused) else next(answers) for entry in checked]
 
     def _fetch(self, model: Model, rows: Sequence[Row]) -> list[Row | Refused]:
@@ -81,11 +71,6 @@ class Engine:
 
     def _check(self, model: Model, rows: Sequence[Row | Refused]) -> list[tuple[Row, list[float]] | Refused]:
         return [row if isinstance(row, Refused) else _checked(model, row) for row in rows]
-
-    def _reasons(self, row: Row, rows: int) -> int:
-        if row.reasons is not None:
-            return row.reasons
-        return REASONS if rows <= MANY_ROWS else 0
 
 
 def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
@@ -105,24 +90,34 @@ def _checked(model: Model, row: Row) -> tuple[Row, list[float]] | Refused:
         return Refused(error, row.ids, row.model)
 
 
-def _scored(
-    model: Model,
-    engine: str,
-    row: Row,
-    vector: Sequence[float],
-    margin: float,
-    contributions: Sequence[float],
-    reasons: int,
+def _scored(model: Model, rows: Sequence[tuple[Row, list[float]]], reasons: int) -> list[dict[str, Any]]:
+    """The answers of checked rows. reasons: how many, where a row doesn't say."""
+    if not rows:
+        return []
+    engine = model.engine_for(len(rows))
+    vectors = [vector for _, vector in rows]
+    margins = model.margins(vectors, engine)
+    judged = model.rules.judge(vectors, [row.observations for row, _ in rows])
+    counts = [reasons if row.reasons is None else row.reasons for row, _ in rows]
+    parts = model.contributions(vectors, margins) if any(counts) else [[]] * len(rows)
+    explained = map(model.reasons.top, vectors, parts, counts)
+    return [
+        _answer(model, row, margin, engine, outcome, warnings, why)
+        for (row, _), margin, (outcome, warnings), why in zip(rows, margins, judged, explained, strict=True)
+    ]
+
+
+def _answer(
+    model: Model, row: Row, margin: float, engine: str, outcome: str, warnings: list[Any], reasons: list[Any]
 ) -> dict[str, Any]:
-    warnings = model.rules.warnings(vector, row.observations)
     probability = logistic(margin)
     return {
         **row.ids,
-        "outcome": "refer" if model.rules.refers(warnings) else "scored",
+        "outcome": outcome,
         "probability": probability,
         "prediction": int(probability >= model.threshold),
-        "points": model.rules.points(margin),
-        "reasons": model.reasons.top(vector, contributions, reasons) if reasons else [],
+        "points": model.scale.points(margin),
+        "reasons": reasons,
         "warnings": warnings,
         "model": model.name,
         "model_version": model.artefact.version,

@@ -13,7 +13,7 @@ from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from riskscore.artefact import Artefact
@@ -90,24 +90,79 @@ def _counted(rows: list[Any]) -> list[Any]:
     return rows
 
 
-def parse_row(
-    item: Any, shared: Mapping[str, Any], default_model: str, find: Callable[[str], Artefact]
+class Shape:
+    """What the keys of a row say, whatever their values: rows of one shape are sorted alike.
+
+    beside: its features where they stand beside the ids; nested: whether they stand in an object of their own.
+    """
+
+    __slots__ = ("beside", "ids", "nested", "observed")
+
+    def __init__(self, keys: Iterable[str], artefact: Artefact) -> None:
+        names, observed = artefact.manifest["ids"], artefact.manifest["observations"]
+        known = {"features", *CONTROLS, *names, *observed}
+        self.ids = [name for name in names if name in keys]
+        self.observed = [name for name in observed if name in keys]
+        self.nested = "features" in keys
+        self.beside = [key for key in keys if key not in known]
+        for key in self.beside:
+            if key not in artefact.contract:
+                raise artefact.contract.unknown(key, [*known])
+        if self.nested and self.beside:
+            key = self.beside[0]
+            raise InvalidEvent(f"{key} stands beside the features object; features go in one place", key)
+        if not self.nested and not self.beside:
+            self._check_keys_only(names)
+
+    def _check_keys_only(self, names: list[str]) -> None:
+        if names[0] not in self.ids:
+            raise InvalidEvent(f"the event holds neither features nor {names[0]}")
+        if self.observed:
+            raise InvalidEvent("an event that names only keys holds no observations", self.observed[0])
+
+    def features(self, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The row's features; None where it names only keys."""
+        if not self.nested:
+            return {key: item[key] for key in self.beside} or None
+        features = item["features"]
+        if not isinstance(features, dict):
+            raise WrongType("features must be an object of feature names and values", "features")
+        return features
+
+
+def parse_rows(
+    items: Iterable[Any], shared: Mapping[str, Any], default_model: str, find: Callable[[str], Artefact]
+) -> list[Row | Refused]:
+    """Each row in any of its shapes; a Refused with the reason in the place of one that has none of them."""
+    shapes: dict[tuple[str, ...], Shape] = {}
+    return [_parse(item, shared, default_model, find, shapes) for item in items]
+
+
+def _parse(
+    item: Any,
+    shared: Mapping[str, Any],
+    default_model: str,
+    find: Callable[[str], Artefact],
+    shapes: dict[tuple[str, ...], Shape],
 ) -> Row | Refused:
-    """One row in any of its shapes; a Refused with the reason where it has none of them."""
     if not isinstance(item, dict):
         return Refused(InvalidEvent("a row is a JSON object"))
-    said: Mapping[str, Any] = {**shared, **item} if shared else item
+    said = {**shared, **item} if shared else item
     ids: dict[str, str] = {}
     name = None
     try:
         name = _model_name(said.get("model", default_model))
         artefact = find(name)
         ids = _ids(item, artefact.manifest["ids"])
-        features, observations = _features(item, ids, artefact)
-        reasons = _reasons(said.get("reasons"))
+        keys = (name, *item)
+        shape = shapes.get(keys) or shapes.setdefault(keys, Shape(item, artefact))
+        observations = {name: _count(name, item[name]) for name in shape.observed}
+        features = shape.features(item)
+        if features is None and artefact.manifest["ids"][0] not in ids:
+            raise InvalidEvent(f"{artefact.manifest['ids'][0]} is null, and the event holds no features")
+        return Row(name, ids, features, observations, _reasons(said.get("reasons")))
     except CallerFault as error:
         return Refused(error, ids, name)
-    return Row(artefact.name, ids, features, observations, reasons)
 
 
 def _model_name(name: Any) -> str:
@@ -135,36 +190,6 @@ def _ids(item: Mapping[str, Any], names: list[str]) -> dict[str, str]:
         if name == "snapshot_date" and not SNAPSHOT_DATE.fullmatch(value):
             raise InvalidEvent(f"{name} must be a date as in 2025-09-01", name)
     return ids
-
-
-def _features(
-    item: Mapping[str, Any], ids: Mapping[str, str], artefact: Artefact
-) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
-    """The row's features, None where it names only keys; and what else was observed of them."""
-    names, observed = artefact.manifest["ids"], artefact.manifest["observations"]
-    known = {"features", *CONTROLS, *names, *observed}
-    beside = [key for key in item if key not in known]
-    for key in beside:
-        if key not in artefact.contract:
-            raise artefact.contract.unknown(key, [*known])
-    observations = {name: _count(name, item[name]) for name in observed if name in item}
-    if "features" in item:
-        return _nested(item["features"], beside), observations
-    if beside:
-        return {key: item[key] for key in beside}, observations
-    if names[0] not in ids:
-        raise InvalidEvent(f"the event holds neither features nor {names[0]}")
-    if observations:
-        raise InvalidEvent("an event that names only keys holds no observations", next(iter(observations)))
-    return None, {}
-
-
-def _nested(features: Any, beside: list[str]) -> Mapping[str, Any]:
-    if beside:
-        raise InvalidEvent(f"{beside[0]} stands beside the features object; features go in one place", beside[0])
-    if not isinstance(features, dict):
-        raise WrongType("features must be an object of feature names and values", "features")
-    return features
 
 
 def _count(name: str, value: Any) -> int:

@@ -10,7 +10,7 @@ import json
 import math
 
 from riskscore.errors import ArtefactRefused, NotConfigured
-from riskscore.outcome import Reasons, Rules
+from riskscore.outcome import Reasons, Rules, Scale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Model:
         self.threshold: float = artefact.manifest["threshold"]
         self.rules = Rules(artefact)
         self.reasons = Reasons(artefact)
+        self.scale = Scale(artefact.manifest["points"])
         self._choice = choice
         self._estimator: Any = None
         self._twin: TreeTwin | LinearTwin | None = None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from riskscore.artefact import Artefact
 
+SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
 IDENTITY_TOLERANCE = 1e-6  # relative to the size of the terms, as for money in the features' definition
 
 
@@ -35,7 +36,35 @@ class Rules:
         ]
         self._observations: dict[str, str] = manifest.get("observations", {})
         self._refer = frozenset(manifest.get("refer", ()))
-        self._scale: Mapping[str, float] = manifest["points"]
+
+    def judge(
+        self, vectors: Sequence[Sequence[float]], observations: Sequence[Mapping[str, int]]
+    ) -> list[tuple[str, list[dict[str, str]]]]:
+        """(`scored` or `refer`, warnings) for each row."""
+        suspects = self.screen(vectors) if len(vectors) >= SCREEN_ROWS else [True] * len(vectors)
+        found = [
+            self.warnings(vector, seen) if suspect or seen else []
+            for vector, seen, suspect in zip(vectors, observations, suspects, strict=True)
+        ]
+        return [("refer" if warnings and self.refers(warnings) else "scored", warnings) for warnings in found]
+
+    def screen(self, vectors: Sequence[Sequence[float]]) -> list[bool]:
+        """For each row of (n, features) whether `warnings` could find anything in its values; numpy, for many rows."""
+        import numpy as np
+
+        matrix = np.asarray(vectors, dtype=float)
+        suspect = np.zeros(len(matrix), dtype=bool)
+        for k, _, low, high in self._support:
+            suspect |= (matrix[:, k] < low) | (matrix[:, k] > high)
+        for k, limit in self._limits:
+            suspect |= matrix[:, k] > limit["maximum"]
+        for _, terms in self._identities:
+            values = [factor * np.prod(matrix[:, columns], axis=1) for factor, columns in terms]
+            # half the tolerance: numpy's sum rounds in another order, and a suspect is looked at again
+            size = np.maximum(1.0, np.sum(np.abs(values), axis=0))
+            suspect |= np.abs(np.sum(values, axis=0)) > IDENTITY_TOLERANCE / 2 * size
+        found: list[bool] = suspect.tolist()
+        return found
 
     def warnings(self, vector: Sequence[float], observations: Mapping[str, int]) -> list[dict[str, str]]:
         """What speaks against trusting the score: each with its rule, the feature it is about and a sentence."""
@@ -61,10 +90,6 @@ class Rules:
         """Whether model.toml sends a row with these warnings to a person."""
         return any(warning["rule"] in self._refer for warning in warnings)
 
-    def points(self, margin: float) -> int:
-        """The margin as points on the model's scale."""
-        return points(margin, self._scale)
-
 
 def _warning(rule: str, feature: str, text: str) -> dict[str, str]:
     return {"rule": rule, "feature": feature, "text": text}
@@ -77,13 +102,17 @@ def _holds(terms: Sequence[tuple[float, Sequence[int]]], vector: Sequence[float]
     return not residual > IDENTITY_TOLERANCE * max(1.0, math.fsum(map(abs, values)))
 
 
-def points(margin: float, scale: Mapping[str, float]) -> int:
-    """The score on the lenders' scale: `base` points at good:bad odds of `odds`, `pdo` more points double the odds.
+class Scale:
+    """The lenders' scale: `base` points at good:bad odds of `odds`; `pdo` more points double the odds."""
 
-    margin: log-odds of the bad outcome. Higher points mean lower risk; never outside `minimum` to `maximum`.
-    """
-    raw = scale["base"] - scale["pdo"] / math.log(2) * (margin + math.log(scale["odds"]))
-    return int(min(max(round(raw), scale["minimum"]), scale["maximum"]))
+    def __init__(self, settings: Mapping[str, float]) -> None:
+        self._factor = settings["pdo"] / math.log(2)
+        self._offset = settings["base"] - self._factor * math.log(settings["odds"])
+        self._minimum, self._maximum = int(settings["minimum"]), int(settings["maximum"])
+
+    def points(self, margin: float) -> int:
+        """Points of a margin, the log-odds of the bad outcome: fewer for a higher risk, never outside the limits."""
+        return min(max(round(self._offset - self._factor * margin), self._minimum), self._maximum)
 
 
 class Reasons:
@@ -103,6 +132,8 @@ class Reasons:
 
         A group's contribution is the sum of its features'; the feature that contributed most speaks for it.
         """
+        if not count:
+            return []
         sums = [(math.fsum(contributions[k] for k in group), group) for group in self._groups]
         raising = sorted((entry for entry in sums if entry[0] > 0), key=lambda entry: -entry[0])
         return [self._reason(total, group, vector, contributions) for total, group in raising[:count]]
