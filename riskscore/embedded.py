@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from riskscore.errors import OurFault
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -26,8 +28,10 @@ DISPOSABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "
 START_SECONDS = 60
 
 
-class EmbeddedPostgresError(RuntimeError):
+class EmbeddedPostgresFailed(OurFault):
     """The embedded PostgreSQL did not start or stop."""
+
+    type = "embedded_postgres_failed"
 
 
 @contextlib.contextmanager
@@ -44,7 +48,7 @@ def temporary_postgres() -> Iterator[str]:
 def running_postgres(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """The URL of the server whose data lives in `folder`; processes share it and the last one to leave stops it.
 
-    Raises EmbeddedPostgresError when it does not start.
+    Raises EmbeddedPostgresFailed when it does not start.
     """
     home = _reachable(folder.resolve())
     with (home / "users.lock").open("w") as users:
@@ -85,7 +89,7 @@ def _running(home: Path) -> str | None:
     try:
         _command("pg_ctl", "status", "-D", home / "data", "-s")
         _command("pg_isready", "-q", "-h", sockets)
-    except EmbeddedPostgresError:
+    except EmbeddedPostgresFailed:
         return None
     return _url(sockets)
 
@@ -144,15 +148,17 @@ def _command(program: str, *arguments: object) -> None:
         )
         if done.returncode:
             output.seek(0)
-            raise EmbeddedPostgresError(f"{program} failed: {output.read().strip() or done.returncode}")
+            raise EmbeddedPostgresFailed(f"{program} failed: {output.read().strip() or done.returncode}")
 
 
 @functools.cache
 def _programs() -> Path:
-    """The folder of the wheel's programs, copied where the server's user may run them if need be."""
+    """The folder of PostgreSQL's programs: RISKSCORE_POSTGRES_PROGRAMS, or the wheel's, where the server may run it."""
+    if os.environ.get("RISKSCORE_POSTGRES_PROGRAMS"):
+        return Path(os.environ["RISKSCORE_POSTGRES_PROGRAMS"])
     spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
-        raise EmbeddedPostgresError(f"the wheel {WHEEL.replace('_', '-')} is not installed: run `make setup`")
+        raise EmbeddedPostgresFailed(f"the wheel {WHEEL.replace('_', '-')} is not installed: run `make setup`")
     install = max(Path(spec.origin).parent.glob("pginstall*"), key=lambda folder: (len(folder.name), folder.name))
     if _account() is None or _open_to_all(install):
         return install / "bin"
@@ -202,5 +208,5 @@ def _private_home(folder: Path) -> Path:
     place.mkdir(mode=0o755, exist_ok=True)
     account = _account()
     if place.stat().st_uid not in (os.geteuid(), account.pw_uid if account else -1):
-        raise EmbeddedPostgresError(f"{place} belongs to another user: remove it")
+        raise EmbeddedPostgresFailed(f"{place} belongs to another user: remove it")
     return place

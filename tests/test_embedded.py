@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from riskscore.embedded import EmbeddedPostgresError, _command, running_postgres, temporary_postgres
+from riskscore.embedded import EmbeddedPostgresFailed, _command, _reachable, running_postgres, temporary_postgres
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 STEPS_INTO = """
@@ -20,6 +22,14 @@ from riskscore.embedded import running_postgres
 with running_postgres(pathlib.Path(sys.argv[1])) as url:
     print(url)
 """
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Deep, with spaces, and, when root asks, out of the reach of the server's own user."""
+    place = tmp_path / "a folder with spaces" / ("deep" * 30)  # a socket in there would exceed 107 bytes
+    yield place
+    shutil.rmtree(_reachable(place))
 
 
 def ask(url: str, question: str) -> object:
@@ -33,8 +43,7 @@ def test_the_databases_of_two_tests_are_strangers(database: str) -> None:
     assert ask(database, "SHOW server_encoding") == "UTF8"
 
 
-def test_data_outlives_the_server(tmp_path: Path) -> None:
-    folder = tmp_path / "a folder with spaces" / ("deep" * 30)  # a socket in there would exceed 107 bytes
+def test_data_outlives_the_server(folder: Path) -> None:
     with running_postgres(folder) as url, psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     with pytest.raises(psycopg.OperationalError):
@@ -43,10 +52,10 @@ def test_data_outlives_the_server(tmp_path: Path) -> None:
         assert ask(url, "SELECT answer FROM kept") == 42
 
 
-def test_processes_share_a_server_and_the_last_one_stops_it(tmp_path: Path) -> None:
-    with running_postgres(tmp_path) as url:
+def test_processes_share_a_server_and_the_last_one_stops_it(folder: Path) -> None:
+    with running_postgres(folder) as url:
         other = subprocess.run(
-            [sys.executable, "-c", STEPS_INTO, str(tmp_path)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", STEPS_INTO, str(folder)], capture_output=True, text=True, check=True
         )
         assert other.stdout.strip() == url
         assert ask(url, "SELECT 1") == 1  # the one that left has not taken the server with it
@@ -63,5 +72,5 @@ def test_the_settings_of_the_caller_do_not_steer_the_server(monkeypatch: pytest.
 
 
 def test_what_a_program_said_becomes_the_error() -> None:
-    with pytest.raises(EmbeddedPostgresError, match="^pg_ctl failed: pg_ctl: .* option .*--nonsense"):
+    with pytest.raises(EmbeddedPostgresFailed, match=r"^pg_ctl failed: .*--nonsense"):
         _command("pg_ctl", "--nonsense")

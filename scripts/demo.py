@@ -1,0 +1,144 @@
+"""From nothing to a score, on real parts: PostgreSQL, the feature SQL, and the function under the Lambda emulator."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.emulator import INVOCATIONS, Emulator, running_emulator
+from riskscore.errors import OurFault, UnknownModel
+from riskscore.program import DONE, run
+from riskscore.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
+from riskscore.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+EVENTS = ROOT / ".cache" / "demo" / "events"
+SAMPLE_TABLE = "bank_transactions_scoring"
+WARM = 50
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Show every step of one score; 0 where the function gave one."""
+    model = _parser().parse_args(arguments).model
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not (ROOT / "model" / model / "model.toml").is_file():
+        raise UnknownModel(f"there is no model {model}; known: {', '.join(_models())}")
+    from_sql = read_settings(ROOT / "model" / model).source["table"] == SAMPLE_TABLE
+    with _ledgers() if from_sql else contextlib.nullcontext() as url:
+        event_file = _dumped(model, url, environ) if url else _committed(model)
+        _score(model, event_file, {**environ, "DATABASE_URL": url} if url else environ)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo.py", description=__doc__)
+    parser.add_argument("model", nargs="?", default="credit_risk", help="a folder of model/ (%(default)s)")
+    return parser
+
+
+def _models() -> list[str]:
+    return sorted(folder.parent.name for folder in (ROOT / "model").glob("*/model.toml"))
+
+
+@contextlib.contextmanager
+def _ledgers() -> Iterator[str]:
+    _heading("1. Bank ledgers in a PostgreSQL")
+    started = time.perf_counter()
+    with (
+        tqdm(total=CUSTOMERS + TRAINING, unit=" customers", desc="simulating", delay=0.5) as bar,
+        sample_database(progress=bar.update) as url,
+    ):
+        bar.close()
+        _say(
+            f"An embedded server holds {CUSTOMERS:,} customers to score and {TRAINING:,} with known outcomes, all "
+            f"simulated ({_since(started)}). Its data stay in {FOLDER.relative_to(ROOT)} for the next time. "
+            "From here on everything reads it as a role that may only read."
+        )
+        yield url
+
+
+def _dumped(model: str, url: str, environ: Mapping[str, str]) -> Path:
+    """The first event that the model's SQL yields, dumped as a user would."""
+    _heading("2. Features, by SQL, into event files")
+    sql = read_settings(ROOT / "model" / model).source["sql"]
+    _say(f"{sql} turns each ledger (JSONB) into one row of features; dump_events.py writes a JSON file per row.")
+    command = ["scripts/dump_events.py", model, "--out", str(EVENTS.relative_to(ROOT)), "--limit", "5"]
+    print(f"  $ python {' '.join(command)}\n")
+    # DATABASE_URL rather than --database, since a process list shows arguments and a real URL holds a password.
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env={**environ, "DATABASE_URL": url}, check=False)
+    if done.returncode:
+        raise OurFault(f"dump_events.py ended with status {done.returncode}")
+    return _first(EVENTS / model)
+
+
+def _committed(model: str) -> Path:
+    _heading("1. An event")
+    _say(f"{model} has no ledgers among the samples: this is one of its committed events.")
+    return _first(ROOT / "events" / model)
+
+
+def _first(folder: Path) -> Path:
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise OurFault(f"{folder.relative_to(ROOT)} holds no event files")
+    return files[0]
+
+
+def _score(model: str, event_file: Path, environ: Mapping[str, str]) -> None:
+    event = json.loads(event_file.read_text())
+    if model != "credit_risk":
+        event = {**event, "model": model}
+    shown = event_file.relative_to(ROOT)
+    _heading(f"The event: {shown}")
+    print(textwrap.indent(json.dumps(event, indent=2), "  "))
+    with running_emulator(environ=environ) as emulator:
+        _heading("The function, under the real Lambda Runtime Interface Emulator")
+        _say("lambda_function.lambda_handler runs in awslambdaric, the runtime client of the real images.")
+        cold, answer = _timed(emulator, event)
+        warm = sorted(_timed(emulator, event)[0] for _ in range(WARM))[WARM // 2]
+        print(textwrap.indent(json.dumps(answer, indent=2, ensure_ascii=False), "  "))
+        print(f"\n  first answer {cold * 1000:.0f} ms, the start included; then {warm * 1000:.1f} ms (median)")
+    if "error" in answer:
+        raise OurFault("the function answered with an error instead of a score")
+    _heading("Do it again")
+    _say("Nothing is left running. In one terminal `make serve`, which keeps it up until Ctrl-C; in another:")
+    print(f"  curl -d @{shown} http://localhost:9000{INVOCATIONS}\n")
+
+
+def _timed(emulator: Emulator, event: object) -> tuple[float, dict[str, object]]:
+    """Seconds and the answer."""
+    started = time.perf_counter()
+    answer = emulator.invoke(event)
+    return time.perf_counter() - started, answer
+
+
+def _heading(text: str) -> None:
+    bold, plain = ("\033[1m", "\033[0m") if sys.stdout.isatty() else ("", "")
+    print(f"\n{bold}{text}{plain}", flush=True)
+
+
+def _say(text: str) -> None:
+    print(textwrap.indent(textwrap.fill(text, 100), "  "), flush=True)
+
+
+def _since(started: float) -> str:
+    return f"{time.perf_counter() - started:.1f} s"
+
+
+if __name__ == "__main__":
+    run(main)

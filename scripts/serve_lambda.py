@@ -1,0 +1,45 @@
+"""Serve the function on this machine under the real Lambda Runtime Interface Emulator; Ctrl-C ends it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.emulator import HANDLER, ROOT, running_emulator
+from riskscore.program import DONE, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Serve; 0 when it was told to stop, 1 where it could not start."""
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a stop from outside is as orderly as Ctrl-C
+        signal.signal(number, signal.default_int_handler)
+    place = {"directory": options.directory, "handler": options.handler, "port": options.port}
+    with running_emulator(**place, environ=environ, log=sys.stderr.buffer) as emulator:
+        print(f"{options.handler} answers on port {emulator.port}. Try, in another terminal:\n")
+        print(f"  curl -d @events/credit_risk/S0001.json {emulator.url}\n\nCtrl-C ends it.", flush=True)
+        try:
+            emulator.wait()
+        except KeyboardInterrupt:
+            print("\nStopped.", flush=True)
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="serve_lambda.py", description=__doc__)
+    parser.add_argument("--port", type=int, default=9000, help="where to listen (%(default)s)")
+    parser.add_argument("--handler", default=HANDLER, help="module.function (%(default)s)")
+    parser.add_argument("--directory", type=Path, default=ROOT, help="where the handler's module is (the project)")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
