@@ -48,15 +48,15 @@ class Group:
         return entry
 
 
-def prepare(document: dict[str, Any]) -> bytes:
-    """The contributions file of a model's open file; which kind is in its header: tables, leaves or linear."""
+def prepare(document: dict[str, Any], max_table: int = MAX_TABLE) -> bytes:
+    """The contributions file of a model's open file; tables of up to so many bytes, or else `leaves`."""
     twin = load(document)
     if isinstance(twin, LinearTwin):
         return _linear(document, twin)
     trees = forest(document)
     cut = _cheapest_cut(trees)
     used = sorted({key % twin.n_features for key, left in zip(trees.keys, trees.left, strict=True) if left})
-    if cut is None or 4 * len(used) * cut[0] > MAX_TABLE:
+    if cut is None or 4 * len(used) * cut[0] > max_table:
         packed = pack(twin)
         return _file({"kind": "leaves", "twin": len(packed)}, packed, trees.covers.tobytes())
     return _tables(trees, [Group(trees, node, path) for node, path in _subtrees(trees, cut[1])], used)

@@ -214,9 +214,11 @@ def _append_tree(tree: dict[str, Any], n_features: int, columns: Columns) -> Non
         raise ValueError("a tree's lists aren't of one length")
     if min(*left, *right) < -1 or max(*left, *right) >= size or not set(default_left) <= {0, 1}:
         raise ValueError("a tree's links lead out of it")
-    if min(features) < 0 or max(features) >= n_features:
+    splits = zip(features, default_left, left, strict=True)  # a leaf's feature means nothing: pruning leaves 2**31 - 1
+    keys = array("i", [(f + n_features if by_default else f) if child >= 0 else 0 for f, by_default, child in splits])
+    if any(child >= 0 and not 0 <= f < n_features for f, child in zip(features, left, strict=True)):
         raise ValueError("a tree splits at a feature that isn't there")
-    columns[0].extend(f + n_features if goes_left else f for f, goes_left in zip(features, default_left, strict=True))
+    columns[0].extend(keys)
     columns[1].extend(thresholds)
     columns[2].extend(child + offset if child >= 0 else 0 for child in left)
     columns[3].extend(child + offset if child >= 0 else 0 for child in right)
