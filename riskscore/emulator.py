@@ -104,17 +104,24 @@ def running_emulator(
     port: int = 0,
     environ: Mapping[str, str] | None = None,
     log: IO[bytes] | None = None,
+    python: str | Path = sys.executable,
 ) -> Iterator[Emulator]:
     """Serve the handler found in `directory` while the context lasts; port 0 takes any free one.
 
     `environ` is the function's environment (default: the caller's), `log` gets what the function prints.
-    Raises EmulatorFailed when it does not start.
+    `python` runs it, with the packages of its environment. Raises EmulatorFailed when it does not start.
     """
     if port:
         _require_free(port)
     with contextlib.ExitStack() as cleanup:
         log = log or cleanup.enter_context(tempfile.TemporaryFile())
-        process, port = _started(directory, handler, port, dict(os.environ if environ is None else environ), log)
+        process, port = _started(
+            [str(python), "-m", "awslambdaric", handler],
+            directory,
+            port,
+            dict(os.environ if environ is None else environ),
+            log,
+        )
         cleanup.callback(_stop, process)
         emulator = Emulator(port, process)
         cleanup.callback(emulator.close)
@@ -144,23 +151,25 @@ def _executable_copy(original: Path, cache: Path) -> Path:
     return copy
 
 
-def _started(directory: Path, handler: str, port: int, environ: dict[str, str], log: IO[bytes]) -> tuple[Process, int]:
+def _started(
+    runtime: list[str], directory: Path, port: int, environ: dict[str, str], log: IO[bytes]
+) -> tuple[Process, int]:
     """A listening emulator. Its ports are found free a moment before it takes them, hence a few attempts."""
     for _ in range(3):
         chosen = port or _free_port()
-        process = _start(directory, handler, chosen, environ, log)
+        process = _start(runtime, directory, chosen, environ, log)
         if _listens(process, chosen):
             return process, chosen
         _stop(process)
     raise EmulatorFailed(f"the Lambda emulator did not start on port {chosen}")
 
 
-def _start(directory: Path, handler: str, port: int, environ: dict[str, str], log: IO[bytes]) -> Process:
+def _start(runtime: list[str], directory: Path, port: int, environ: dict[str, str], log: IO[bytes]) -> Process:
     command = [
         *(str(program()), "--log-level", "error"),
         *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
         *("--runtime-api-address", f"127.0.0.1:{_free_port()}"),
-        *(sys.executable, "-m", "awslambdaric", handler),
+        *runtime,
     ]
     return subprocess.Popen(
         command,
@@ -178,7 +187,7 @@ def _listens(process: Process, port: int) -> bool:
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
-        time.sleep(0.01)
+        time.sleep(0.001)
     return False
 
 
