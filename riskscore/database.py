@@ -151,17 +151,15 @@ class Database:
             return DatabaseTimeout(f"the database took longer than {self._seconds:g} s to answer")
         if isinstance(error, psycopg.errors.ConnectionTimeout):
             return DatabaseUnavailable(f"the database couldn't be reached within {CONNECT_SECONDS} s")
-        if state.startswith("28"):
-            return DatabaseUnavailable(f"the database refused the login (SQLSTATE {state})")
         if isinstance(error, psycopg.OperationalError) and (not state or state[:2] in {"08", "53", "57"}):
-            return DatabaseUnavailable("the database can't be reached, or has closed the connection")
+            # libpq gives no SQLSTATE for a connection that fails, and its text names host and user
+            return DatabaseUnavailable("the database can't be reached, refuses this login, or closed the connection")
         reason = REASONS.get(state, "the query failed")
         return QueryFailed(f"{reason} (SQLSTATE {state or 'unknown'})")
 
 
 REASONS = {
     "25006": "the transaction is read-only, and the query tried to write",
-    "3D000": "the database named doesn't exist",
     "42501": "the role may not read a table of the query",
     "42P01": "a table of the query doesn't exist in this database",
     "42703": "a column of the query doesn't exist in this database",
