@@ -72,7 +72,7 @@ OUTSIDE_SUPPORT = "outside_support"  # the one warning that needs no entry in mo
 
 @dataclass(frozen=True)
 class Settings:
-    """model.toml and reasons.toml of one model, checked. `points` is empty where the model gives none."""
+    """model.toml and reasons.toml of one model, checked."""
 
     name: str
     description: str
@@ -220,10 +220,9 @@ def _refer(file: str, table: Table, rules: list[str]) -> list[str]:
 
 
 def _points(file: str, table: Table) -> Table:
-    points = _checked(file, "points.", table, POINTS) if table else {}
-    if points:
-        _require(points["odds"] > 0 and points["pdo"] > 0, file, "points.odds and points.pdo must be above 0")
-        _require(points["minimum"] < points["maximum"], file, "points.minimum must be below points.maximum")
+    points = _checked(file, "points.", table, POINTS)
+    _require(points["odds"] > 0 and points["pdo"] > 0, file, "points.odds and points.pdo must be above 0")
+    _require(points["minimum"] < points["maximum"], file, "points.minimum must be below points.maximum")
     return points
 
 

@@ -16,39 +16,41 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
-from riskscore import contribution_tables, trees
+from riskscore import trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
-from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.contract import FLOAT32_MAX
+from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.outcome import IDENTITY_TOLERANCE
+from riskscore.proofs import check_directions, check_pickle, prove_twin
+from riskscore.support import draw_rows, support_of
 from riskscore.training_data import broken_identities
 from riskscore.validation import Validation, cross_validate, reliability, scores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from riskscore.contract import Feature
     from riskscore.settings import Settings
     from riskscore.training_data import TrainingData
 
     Floats = NDArray[np.float64]
 
-QUANTILES = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.99)
-FEW_VALUES = 10  # up to so many distinct values of a feature are kept one by one
 GOLDEN_ROWS = 12
 TRIAL_ROWS = 1000  # random rows on which the directions are checked
-MISSING_SHARE = 0.05  # of the values, taken out where the twin is compared
 WRITTEN = ("model.joblib", "model.json", "contributions.bin")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to: the manifest as it was written, and what the twin can't do, if anything."""
+    """What a training came to. contents: the artefact's files; twin_lacks: why the twin can't serve it, or ""."""
 
+    contents: dict[str, bytes]
     manifest: dict[str, Any]
     validation: Validation
     twin_lacks: str
@@ -62,7 +64,20 @@ def train(
     now: datetime,
     step: Callable[[], object] = lambda: None,
 ) -> Trained:
-    """Fit, validate, prove and write model `settings.name` into `folder`.
+    """Build model `settings.name` and write it into `folder`."""
+    trained = build(settings, data, root, now, step)
+    write(folder, trained)
+    return trained
+
+
+def build(
+    settings: Settings,
+    data: TrainingData,
+    root: Path,
+    now: datetime,
+    step: Callable[[], object] = lambda: None,
+) -> Trained:
+    """Fit, validate and prove a model; nothing is written.
 
     root: where the paths of model.toml start. now: dates the version. step: called after each fold.
     """
@@ -71,19 +86,19 @@ def train(
     validation = cross_validate(data, predict, settings.folds, settings.repeats, settings.seed, step)
     estimator = fit(settings, data.matrix, data.labels)
     contents = {"model.joblib": _pickled(estimator), "model.json": family_of(settings).document(estimator, data.names)}
-    support = [_support(column) for column in data.matrix.T]
+    support = [support_of(column) for column in data.matrix.T]
     rng = np.random.default_rng(settings.seed)
-    check_directions(settings, estimator, draw_rows(settings, support, TRIAL_ROWS, rng), rng)
+    check_directions(settings, estimator, draw_rows(settings.contract.features, support, TRIAL_ROWS, rng), rng)
     check_pickle(settings, estimator, contents["model.joblib"], data.matrix)
     lacks = prove_twin(settings, estimator, contents, data.matrix, rng)
-    golden = draw_rows(settings, support, GOLDEN_ROWS, rng, never=data.matrix)
+    golden = draw_rows(settings.contract.features, support, GOLDEN_ROWS, rng, never=data.matrix)
     manifest = {
         "model": settings.name,
         "version": f"{now:%Y.%m.%d}+{hashlib.sha256(contents['model.json']).hexdigest()[:6]}",
         "description": settings.description,
         "ids": list(settings.ids),
         "features": [
-            {**feature.to_dict(), "support": seen}
+            {**feature.to_dict(), **_hard_limits(feature), "support": seen}
             for feature, seen in zip(settings.contract.features, support, strict=True)
         ],
         "threshold": settings.threshold,
@@ -96,8 +111,7 @@ def train(
         "training": _training_entry(settings, data),
         "metrics": _metrics_entry(settings, estimator, data, validation),
     }
-    _write(folder, contents, manifest)
-    return Trained(json.loads((folder / "manifest.json").read_text()), validation, lacks)
+    return Trained(contents, manifest, validation, lacks)
 
 
 def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
@@ -136,113 +150,16 @@ def _source(settings: Settings, root: Path) -> dict[str, str]:
     return source
 
 
+def _hard_limits(feature: Feature) -> dict[str, float]:
+    """The limits that model.toml sets, a limit of 0 among them."""
+    limits = {"minimum": feature.minimum, "maximum": feature.maximum}
+    return {key: limit for key, limit in limits.items() if abs(limit) < FLOAT32_MAX}
+
+
 def _pickled(estimator: Any) -> bytes:
     stream = io.BytesIO()
     joblib.dump(estimator, stream)
     return stream.getvalue()
-
-
-def _support(column: Floats) -> dict[str, Any]:
-    """What training saw of a feature. Limits are rounded outwards to three digits: no person's value is published."""
-    seen = column[~np.isnan(column)]
-    if not len(seen):
-        return {"minimum": 0.0, "maximum": 0.0, "quantiles": {str(q): 0.0 for q in QUANTILES}, "missing": 1.0}
-    points = np.quantile(seen, QUANTILES).tolist()
-    support: dict[str, Any] = {
-        "minimum": _outward(float(seen.min()), math.floor),
-        "maximum": _outward(float(seen.max()), math.ceil),
-        "quantiles": {str(q): float(f"{point:.4g}") for q, point in zip(QUANTILES, points, strict=True)},
-    }
-    distinct = np.unique(seen).tolist()
-    if len(distinct) <= FEW_VALUES:
-        support["values"] = distinct
-    if len(seen) < len(column):
-        support["missing"] = round(1 - len(seen) / len(column), 4)
-    return support
-
-
-def _outward(value: float, towards: Callable[[float], int]) -> float:
-    if not value:
-        return 0.0
-    digits = 2 - math.floor(math.log10(abs(value)))
-    return float(f"{towards(float(f'{value:.12g}') * 10.0**digits) / 10.0**digits:.12g}")
-
-
-def draw_rows(
-    settings: Settings,
-    support: list[dict[str, Any]],
-    count: int,
-    rng: np.random.Generator,
-    never: Floats | None = None,
-) -> Floats:
-    """Synthetic rows: each feature drawn on its own from its quantiles, missing now and then where that is allowed.
-
-    never: rows that must not come out, so that nobody's row is published.
-    """
-    columns = []
-    for feature, seen in zip(settings.contract.features, support, strict=True):
-        drawn = np.interp(rng.uniform(size=count), QUANTILES, list(seen["quantiles"].values()))
-        drawn = np.round(drawn, 2 if abs(drawn).max() > 100 else 4) if feature.type == "number" else np.round(drawn)
-        if feature.nullable:
-            drawn[rng.uniform(size=count) < 0.2] = np.nan
-        columns.append(np.clip(drawn, feature.minimum, feature.maximum))
-    rows = np.column_stack(columns)
-    if never is None:
-        return rows
-    known = set(map(bytes, never.view()))
-    return np.array([row for row in rows if bytes(row) not in known]).reshape(-1, len(columns))
-
-
-def check_directions(settings: Settings, estimator: Any, rows: Floats, rng: np.random.Generator) -> None:
-    """Refuse an estimator that breaks a direction of model.toml on random rows."""
-    for name, direction in settings.directions.items():
-        k = settings.contract.names.index(name)
-        pair = np.sort(np.stack([rows[:, k], rng.permutation(rows[:, k])]), axis=0)[::direction]
-        lower, upper = rows.copy(), rows.copy()
-        lower[:, k], upper[:, k] = pair
-        before, after = margins(settings.family, estimator, lower), margins(settings.family, estimator, upper)
-        if any(a > b for a, b in zip(before, after, strict=True)):
-            raise ArtefactRefused(
-                f"{settings.name}: {name} breaks its direction in model.toml; the model was not written", name
-            )
-
-
-def check_pickle(settings: Settings, estimator: Any, pickled: bytes, matrix: Floats) -> None:
-    """Refuse a pickle that doesn't give back the estimator's margins."""
-    loaded = joblib.load(io.BytesIO(pickled))
-    if margins(settings.family, loaded, matrix) != margins(settings.family, estimator, matrix):
-        raise ArtefactRefused(f"{settings.name}/model.joblib doesn't give the margins of the estimator it holds")
-
-
-def prove_twin(
-    settings: Settings, estimator: Any, contents: dict[str, bytes], matrix: Floats, rng: np.random.Generator
-) -> str:
-    """Compare the twin with the estimator on every training row, with and without missing values, bit for bit.
-
-    Returns what the twin lacks to serve this model, "" where it serves it; adds its contribution tables to
-    `contents`. Raises ArtefactRefused where the two disagree.
-    """
-    document = json.loads(contents["model.json"])
-    try:
-        twin = trees.load(document)
-    except trees.UnsupportedModel as unsupported:
-        return unsupported.message
-    for rows in _with_and_without_missing(settings, matrix, rng):
-        expected = margins(settings.family, estimator, rows)
-        differing = sum(twin.margin(row) != margin for row, margin in zip(rows.tolist(), expected, strict=True))
-        if differing:
-            raise ArtefactRefused(
-                f"{settings.name}/model.json: the twin differs from the estimator in {differing} of {len(rows)}"
-                " training rows; the model was not written"
-            )
-    contents["contributions.bin"] = contribution_tables.prepare(document)
-    return ""
-
-
-def _with_and_without_missing(settings: Settings, matrix: Floats, rng: np.random.Generator) -> Iterator[Floats]:
-    yield matrix
-    if family_of(settings).takes_missing:
-        yield np.where(rng.uniform(size=matrix.shape) < MISSING_SHARE, np.nan, matrix)
 
 
 def _estimator_entry(settings: Settings, estimator: Any) -> dict[str, Any]:
@@ -304,9 +221,9 @@ def _metrics_entry(settings: Settings, estimator: Any, data: TrainingData, valid
     return rounded
 
 
-def _write(folder: Path, contents: dict[str, bytes], manifest: dict[str, Any]) -> None:
+def write(folder: Path, trained: Trained) -> None:
     """Put the new artefact in the old one's place in one step; files that only the old one had go with it."""
     with replacing_folder(folder) as fresh:
         for name in WRITTEN:
             (fresh / name).unlink(missing_ok=True)
-        save_artefact(str(fresh), contents, manifest)
+        save_artefact(str(fresh), trained.contents, trained.manifest)

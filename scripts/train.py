@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from datetime import UTC, datetime
@@ -100,7 +101,7 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
             ),
             f"  expected calibration error {metrics['reliability']['ece']:.3f}",
             f"engines    {engines}{'; ' + trained.twin_lacks if trained.twin_lacks else ', equal bit for bit'}",
-            *(f"file       {entry['sha256']}  {name}" for name, entry in manifest["files"].items()),
+            *(f"file       {hashlib.sha256(data).hexdigest()}  {name}" for name, data in trained.contents.items()),
         ]
     )
 

@@ -1,0 +1,466 @@
+"""Training: what it writes, what it proves before, and that it writes all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+import pytest
+
+from riskscore import trees
+from riskscore.artefact import open_artefact
+from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.estimators import contributions, margins
+from riskscore.model import Model
+from riskscore.proofs import check_directions, check_pickle, prove_twin
+from riskscore.settings import read_settings
+from riskscore.support import draw_rows, support_of
+from riskscore.training import fit, train
+from riskscore.training_data import broken_identities, from_csv
+from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
+
+if TYPE_CHECKING:
+    from riskscore.settings import Settings
+    from riskscore.training_data import TrainingData
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGISTIC = (
+    MODEL_TOML.replace('"xgboost"', '"logistic"')
+    .replace("n_estimators = 12\nmax_depth = 3\nlearning_rate = 0.3", "C = 0.5")
+    .replace("nullable = true", "")
+)
+
+
+def prepared(root: Path, toml: str = MODEL_TOML, count: int = 80) -> tuple[Settings, TrainingData, Path]:
+    """The small model's settings, its rows read from a CSV file, and its folder."""
+    folder = write_model(root, toml=toml)
+    settings = read_settings(folder)
+    lines = [[0.5 if cell == "" and "nullable" not in toml else cell for cell in line] for line in rows(count)]
+    return settings, from_csv(settings, write_csv(root / "rows.csv", lines)), folder
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """The folder of the small model, trained."""
+    settings, data, folder = prepared(tmp_path)
+    train(settings, data, folder, tmp_path, NOW)
+    return folder
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return manifest
+
+
+# What is written
+
+
+def test_the_folder_opens_and_both_engines_serve_it(trained: Path) -> None:
+    artefact = open_artefact(str(trained))
+    assert sorted(artefact.contents) == ["contributions.bin", "model.joblib", "model.json"]
+    vectors = [[1200.0, 2.0, math.nan], [90.5, 0.0, 0.25]]
+    twin, estimator = Model(artefact, "twin"), Model(artefact, "joblib")
+    assert twin.margins(vectors, "twin") == estimator.margins(vectors, "joblib")
+
+
+def test_the_same_rows_in_another_order_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    settings, data, folder = prepared(first)
+    train(settings, data, folder, first, NOW)
+    columns = ("label", "extra", "share", "inflow", "late")
+    shuffled = [[label, "x", share, inflow, late] for _, inflow, late, share, label in reversed(rows())]
+    other = from_csv(settings, write_csv(tmp_path / "shuffled.csv", shuffled, columns))
+    train(settings, other, write_model(second), second, NOW)
+    for name in ("model.json", "model.joblib", "contributions.bin"):
+        assert (folder / name).read_bytes() == (second / "model" / "small" / name).read_bytes()
+    assert (
+        manifest_of(folder)["training"]["data_sha256"] == manifest_of(second / "model/small")["training"]["data_sha256"]
+    )
+
+
+def test_another_seed_gives_another_model(tmp_path: Path) -> None:
+    toml = MODEL_TOML.replace("[estimator.parameters]", "[estimator.parameters]\nsubsample = 0.5")
+    settings, data, _ = prepared(tmp_path, toml)
+    one, two = (fit(replace(settings, seed=seed), data.matrix, data.labels) for seed in (1, 2))
+    assert margins("xgboost", one, data.matrix) != margins("xgboost", two, data.matrix)
+
+
+def test_the_version_is_the_day_and_the_models_hash(trained: Path) -> None:
+    digest = hashlib.sha256((trained / "model.json").read_bytes()).hexdigest()
+    assert manifest_of(trained)["version"] == f"2025.09.01+{digest[:6]}"
+
+
+def test_the_manifest_has_the_hash_of_every_file(trained: Path) -> None:
+    for name, entry in manifest_of(trained)["files"].items():
+        data = (trained / name).read_bytes()
+        assert entry == {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def test_the_manifest_keeps_the_contract_with_its_limits_at_zero(trained: Path) -> None:
+    contract, settings = open_artefact(str(trained)).contract, read_settings(trained)
+    assert contract.names == ("inflow", "late", "share")
+    for served, wanted in zip(contract.features, settings.contract.features, strict=True):
+        assert (served.type, served.nullable) == (wanted.type, wanted.nullable)
+        assert (served.minimum, served.maximum) == (wanted.minimum, wanted.maximum)
+
+
+def test_golden_margins_are_the_estimators_to_the_bit(trained: Path) -> None:
+    estimator, golden = joblib.load(trained / "model.joblib"), manifest_of(trained)["golden"]
+    vectors = [[math.nan if value is None else value for value in row["vector"]] for row in golden]
+    assert len(golden) == 12
+    assert margins("xgboost", estimator, vectors) == [row["margin"] for row in golden]
+    assert any(value is None for row in golden for value in row["vector"])
+
+
+def test_no_golden_row_is_a_training_row(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    train(settings, data, folder, tmp_path, NOW)
+    known = {tuple(map(str, row)) for row in data.matrix.tolist()}
+    assert not known & {
+        tuple("nan" if value is None else str(value) for value in row["vector"])
+        for row in manifest_of(folder)["golden"]
+    }
+
+
+def test_the_in_sample_figures_are_named_so_and_stand_beside_the_cross_validated(trained: Path) -> None:
+    metrics = manifest_of(trained)["metrics"]
+    assert set(metrics["in_sample"]) == set(metrics["cross_validated"]) == {"auc", "pr_auc", "brier", "log_loss"}
+    for figure in metrics["cross_validated"].values():
+        assert figure["low"] < figure["mean"] < figure["high"]
+    assert metrics["in_sample"]["auc"] > metrics["cross_validated"]["auc"]["mean"]
+
+
+def test_versions_recorded_are_those_the_pickle_depends_on(trained: Path) -> None:
+    assert sorted(manifest_of(trained)["versions"]) == ["joblib", "numpy", "python", "xgboost"]
+
+
+def test_the_estimator_knows_its_features_by_name(trained: Path) -> None:
+    assert list(joblib.load(trained / "model.joblib").feature_names_in_) == ["inflow", "late", "share"]
+    assert json.loads((trained / "model.json").read_text())["learner"]["feature_names"] == ["inflow", "late", "share"]
+
+
+def test_a_script_that_knows_nothing_of_the_project_scores_without_scikit_learn(trained: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "import joblib; print(joblib.load('model.joblib').predict_proba([[1200.0, 2.0, 0.5]])[0, 1])\n"
+        "assert 'riskscore' not in sys.modules\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], cwd=trained, capture_output=True, text=True, check=True)
+    expected = trees.logistic(margins("xgboost", joblib.load(trained / "model.joblib"), [[1200.0, 2.0, 0.5]])[0])
+    assert float(shown.stdout) == pytest.approx(expected, rel=1e-6)
+
+
+def test_training_again_replaces_the_artefact_and_leaves_peoples_files(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    (folder / "contributions.bin").write_bytes(b"of an earlier model")
+    (folder / "notes.txt").write_text("by a person")
+    train(settings, data, folder, tmp_path, NOW)
+    dart = replace(settings, parameters={**settings.parameters, "booster": "dart"})
+    train(dart, data, folder, tmp_path, NOW)
+    assert not (folder / "contributions.bin").exists()
+    assert (folder / "notes.txt").read_text() == "by a person"
+    assert (folder / "model.toml").read_text() == MODEL_TOML
+    assert open_artefact(str(folder)).manifest["engines"] == ["joblib"]
+
+
+# Families
+
+
+def test_a_logistic_model_is_trained_and_served_alike(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path, LOGISTIC.replace('[constraints]\nlate = "up"\n', ""))
+    result = train(settings, data, folder, tmp_path, NOW)
+    assert result.manifest["engines"] == ["twin", "joblib"]
+    assert sorted(result.manifest["versions"]) == ["joblib", "numpy", "python", "scikit-learn"]
+    estimator = joblib.load(folder / "model.joblib")
+    assert margins("logistic", estimator, data.matrix) == pytest.approx(estimator.decision_function(data.matrix))
+    model = Model(open_artefact(str(folder)), "twin")
+    assert [model.margins([row], "twin")[0] for row in data.matrix.tolist()] == margins(
+        "logistic", estimator, data.matrix
+    )
+
+
+@pytest.mark.parametrize("toml", [MODEL_TOML, LOGISTIC], ids=["xgboost", "logistic"])
+def test_contributions_and_base_value_add_up_to_the_margin(tmp_path: Path, toml: str) -> None:
+    settings, data, _ = prepared(tmp_path, toml)
+    estimator = fit(settings, data.matrix, data.labels)
+    base, parts = contributions(settings.family, estimator, data.matrix)
+    assert [base + math.fsum(row) for row in parts] == pytest.approx(
+        margins(settings.family, estimator, data.matrix), abs=1e-5
+    )
+
+
+def test_a_model_beyond_the_twin_is_served_by_joblib_alone_and_says_why(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    dart = replace(settings, parameters={**settings.parameters, "booster": "dart"})
+    result = train(dart, data, folder, tmp_path, NOW)
+    assert result.manifest["engines"] == ["joblib"]
+    assert "dart" in result.twin_lacks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('"xgboost"', '"forest"', "unknown estimator.family 'forest'; known: xgboost, logistic"),
+        ("max_depth", "max_dept", "estimator.parameters.max_dept is no parameter of the family xgboost"),
+        ("max_depth", "n_jobs", "estimator.parameters.n_jobs is set by training"),
+        ("max_depth = 3", 'max_depth = "deep"', "the estimator refuses its parameters"),
+        ('"xgboost"', '"logistic"', "n_estimators is no parameter of the family logistic"),
+    ],
+)
+def test_an_estimator_that_cant_be_built_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    settings, data, _ = prepared(tmp_path, MODEL_TOML.replace(old, new))
+    with pytest.raises(InvalidFile, match=r"^small/model.toml: ") as refused:
+        fit(settings, data.matrix, data.labels)
+    assert sentence in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_logistic_refuses_a_nullable_feature(tmp_path: Path) -> None:
+    settings, data, _ = prepared(tmp_path)
+    with pytest.raises(InvalidFile, match="logistic takes no missing value, but share is nullable"):
+        fit(replace(settings, family="logistic", parameters={}), data.matrix, data.labels)
+
+
+# What is proven
+
+
+def test_a_twin_that_disagrees_is_refused(tmp_path: Path) -> None:
+    settings, data, _ = prepared(tmp_path)
+    estimator = fit(settings, data.matrix, data.labels)
+    other = fit(replace(settings, parameters={**settings.parameters, "max_depth": 2}), data.matrix, data.labels)
+    document = bytes(other.get_booster().save_raw("json"))
+    with pytest.raises(ArtefactRefused, match=r"small/model.json: the twin differs from the estimator in \d+ of 80"):
+        prove_twin(settings, estimator, {"model.json": document}, data.matrix, np.random.default_rng(1))
+
+
+def test_a_pickle_of_another_estimator_is_refused(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    train(settings, data, folder, tmp_path, NOW)
+    other = fit(replace(settings, parameters={**settings.parameters, "max_depth": 2}), data.matrix, data.labels)
+    with pytest.raises(ArtefactRefused, match=r"small/model.joblib doesn't give the margins"):
+        check_pickle(settings, other, (folder / "model.joblib").read_bytes(), data.matrix)
+
+
+def test_a_direction_that_doesnt_hold_is_refused(tmp_path: Path) -> None:
+    settings, data, _ = prepared(tmp_path)
+    free = fit(replace(settings, directions={}), data.matrix, data.labels)
+    support = [support_of(column) for column in data.matrix.T]
+    trial = draw_rows(settings.contract.features, support, 200, np.random.default_rng(1))
+    with pytest.raises(ArtefactRefused, match=r"small: late breaks its direction in model.toml"):
+        check_directions(replace(settings, directions={"late": -1}), free, trial, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_directions_hold_on_random_rows_once_constrained(tmp_path: Path, direction: int) -> None:
+    settings, data, _ = prepared(tmp_path)
+    settings = replace(settings, directions={"late": direction})
+    estimator = fit(settings, data.matrix, data.labels)
+    support = [support_of(column) for column in data.matrix.T]
+    trial = draw_rows(settings.contract.features, support, 500, np.random.default_rng(2))
+    check_directions(settings, estimator, trial, np.random.default_rng(2))
+
+
+# Support
+
+
+def test_support_is_range_quantiles_and_values_where_few() -> None:
+    support = support_of(np.array([0.0, 1.0, 1.0, 2.0, np.nan]))
+    assert (support["minimum"], support["maximum"], support["quantiles"]["0.5"]) == (0.0, 2.0, 1.0)
+    assert (support["values"], support["missing"]) == ([0.0, 1.0, 2.0], 0.2)
+    assert "values" not in support_of(np.arange(11.0))
+
+
+@pytest.mark.parametrize(
+    ("seen", "minimum", "maximum"),
+    [
+        ([58234.17, 1001.0], 1000.0, 58300.0),
+        ([-1234.5, 0.12345], -1240.0, 0.124),
+        ([29.0, 999.0], 29.0, 999.0),
+        ([0.3, 0.7], 0.3, 0.7),
+    ],
+)
+def test_limits_are_rounded_outwards_so_that_nobodys_value_is_published(
+    seen: list[float], minimum: float, maximum: float
+) -> None:
+    support = support_of(np.array(seen))
+    assert (support["minimum"], support["maximum"]) == (minimum, maximum)
+
+
+def test_a_feature_that_is_always_missing_has_a_support() -> None:
+    assert support_of(np.array([np.nan, np.nan]))["missing"] == 1.0
+
+
+def test_drawn_rows_keep_to_the_contract(tmp_path: Path) -> None:
+    settings, data, _ = prepared(tmp_path)
+    support = [support_of(column) for column in data.matrix.T]
+    for row in draw_rows(settings.contract.features, support, 100, np.random.default_rng(3)).tolist():
+        named = zip(settings.contract.names, (None if math.isnan(value) else value for value in row), strict=True)
+        settings.contract.vector(dict(named))
+
+
+def test_rows_that_break_an_identity_are_counted(tmp_path: Path) -> None:
+    _, data, _ = prepared(tmp_path)
+    identities = [
+        {"name": "twice", "terms": [[2, "late"], [-1, "late"], [-1, "late"]]},
+        {"name": "no_late", "terms": [[1, "late"]]},
+    ]
+    assert broken_identities(data, identities, 1e-6) == {"twice": 0, "no_late": int((data.matrix[:, 1] > 0).sum())}
+
+
+# CSV files from outside
+
+
+def csv_error(tmp_path: Path, text: bytes) -> str:
+    settings = read_settings(write_model(tmp_path))
+    (tmp_path / "some.csv").write_bytes(text)
+    with pytest.raises(InvalidFile) as refused:
+        from_csv(settings, tmp_path / "some.csv")
+    return refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (b"", ["some.csv is empty"]),
+        (b"inflow,late,share,label\n", ["no rows to train on"]),
+        (b"inflow,share,label\n1,1,1\n", ["some.csv, line 1", "late"]),
+        (b"inflow,late,share\n1,1,1\n", ["some.csv, line 1", "label"]),
+        (b"inflow,late,late,share,label\n1,1,1,1,1\n", ["some.csv, line 1", "late"]),
+        (b"inflow,late,share,label\n1,1,1,1\n1,many,1,0\n", ["some.csv, line 3", "late"]),
+        (b"inflow,late,share,label\n1_000,1,1,1\n", ["some.csv, line 2", "inflow"]),
+        (b"inflow,late,share,label\nnan,1,1,1\n", ["some.csv, line 2", "inflow"]),
+        (b"inflow,late,share,label\n1e999,1,1,1\n", ["some.csv, line 2", "inflow"]),
+        (b"inflow,late,share,label\n-1,1,1,1\n", ["some.csv, line 2: inflow must be at least 0"]),
+        (b"inflow,late,share,label\n,1,1,1\n", ["some.csv, line 2: inflow is null"]),
+        (b"inflow,late,share,label\n1,1.5,1,1\n", ["some.csv, line 2: late must be a whole number"]),
+        (b"inflow,late,share,label\n1,1,1,2\n", ["some.csv, line 2", "label must be 0 or 1"]),
+        (b"inflow,late,share,label\n1,1,1,\n", ["some.csv, line 2", "label must be 0 or 1"]),
+        (b"inflow,late,share,label\n1,1,1\n", ["some.csv, line 2"]),
+        (b"inflow,late,share,label\n1,1,1,1\n1,1,1,1\n", ["every row has label 1; training needs both"]),
+        (b"inflow,late,share,label\n1,1,1,1\n1,1,1,0\n", ["1 of 2 rows have label 1", "2 folds"]),
+        (b"\xff\xfei\x00", ["some.csv is not UTF-8 text"]),
+    ],
+)
+def test_a_broken_csv_file_is_refused_with_its_line_and_column(tmp_path: Path, text: bytes, parts: list[str]) -> None:
+    message = csv_error(tmp_path, text)
+    assert all(part in message for part in parts), message
+
+
+def test_a_csv_file_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    settings = read_settings(write_model(tmp_path))
+    text = "\ufeff" + '"label","share","note","late","inflow"\r\n' + "1,,x,2,10\r\n0,.5,y,0,7.5\r\n" * 2 + "\r\n"
+    (tmp_path / "some.csv").write_text(text, newline="")
+    data = from_csv(settings, tmp_path / "some.csv")
+    assert data.labels.tolist() == [0, 0, 1, 1]
+    np.testing.assert_array_equal(data.matrix, [[7.5, 0, 0.5]] * 2 + [[10, 2, np.nan]] * 2)
+    assert any("note" in note for note in data.notes)
+
+
+# All or nothing
+
+KILLED_EVERYWHERE = """
+import os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from riskscore.artefact import find_model, open_artefact
+from riskscore.settings import read_settings
+from riskscore.training import build, write
+from riskscore.training_data import from_csv
+
+root = Path(sys.argv[1])
+settings = read_settings(root / "model" / "small")
+trained = build(settings, from_csv(settings, root / "rows.csv"), root, datetime(2026, 1, 1, tzinfo=UTC))
+FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.scandir", "ctypes.dlsym")
+
+def write_and_die_at(moment):
+    left = moment
+    def count(event, arguments):
+        nonlocal left
+        if event in FILE_EVENTS and (event == "ctypes.dlsym" or str(root) in os.fsdecode(str(arguments[0]))):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(count)
+    write(root / "model" / "small", trained)
+
+moment, status = 0, -1
+while status:
+    moment += 1
+    child = os.fork()
+    if not child:
+        write_and_die_at(moment)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), status
+    print(open_artefact(find_model(str(root / "model"), "small")).version[:4])
+"""
+
+
+def test_writing_killed_at_any_moment_leaves_an_artefact_that_opens(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    train(settings, data, folder, tmp_path, NOW)
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED_EVERYWHERE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    years = run.stdout.split()
+    assert len(years) > 20
+    assert years == sorted(years)
+    assert (years[0], years[-1]) == ("2025", "2026")
+
+
+def test_a_training_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    train(settings, data, folder, tmp_path, NOW)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InvalidFile):
+        train(replace(settings, parameters={"max_depth": -1}), data, folder, tmp_path, NOW)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["small"]
+
+
+# The script
+
+
+def run_script(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "scripts" / "train.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+
+
+def test_the_script_trains_from_a_csv_file_and_says_what_came_of_it(tmp_path: Path) -> None:
+    _, _, folder = prepared(tmp_path)
+    shown = run_script(
+        "small", "--data", tmp_path / "rows.csv", "--models", tmp_path / "model", SOURCE_DATE_EPOCH="1756684800"
+    )
+    assert shown.returncode == 0, shown.stderr
+    manifest = manifest_of(folder)
+    assert manifest["version"].startswith("2025.09.01+")
+    for word in (manifest["version"], "base rate", "AUC", "in-sample", "bit for bit"):
+        assert word in shown.stdout
+    for entry in manifest["files"].values():
+        assert entry["sha256"] in shown.stdout
+
+
+def test_the_script_writes_elsewhere_when_told_to(tmp_path: Path) -> None:
+    _, _, folder = prepared(tmp_path)
+    data, models = tmp_path / "rows.csv", tmp_path / "model"
+    shown = run_script("small", "--data", data, "--models", models, "--out", tmp_path / "out")
+    assert shown.returncode == 0, shown.stderr
+    assert open_artefact(str(tmp_path / "out" / "small")).name == "small"
+    assert sorted(path.name for path in folder.iterdir()) == ["model.toml", "reasons.toml"]
+
+
+def test_the_script_refuses_in_one_sentence_and_writes_nothing(tmp_path: Path) -> None:
+    _, _, folder = prepared(tmp_path)
+    shown = run_script("small", "--data", "nothing.csv", "--models", tmp_path / "model")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert shown.stderr == "train.py: nothing.csv: No such file or directory\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["model.toml", "reasons.toml"]
