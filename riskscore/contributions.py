@@ -46,17 +46,26 @@ class _Masks(dict[int, int]):
     """One feature. Number of thresholds reached, or -1 for a missing value -> its outcomes, a byte per group."""
 
     def __init__(self, n_groups: int, thresholds: array[float], groups: array[int], *bits: array[int]) -> None:
-        super().__init__()
+        super().__init__({0: 0})
         self.thresholds = thresholds.tolist()
         self._n_groups, self._groups = n_groups, groups
         self._bits, self._missing_bits = bits
+        self._known = [0]
 
     def __missing__(self, reached: int) -> int:
-        bits, mask = (self._missing_bits if reached < 0 else self._bits[:reached]), bytearray(self._n_groups)
-        for group, bit in zip(self._groups, bits, strict=False):
+        if reached < 0:
+            return self._set_bits(-1, 0, self._groups, self._missing_bits)
+        place = bisect_right(self._known, reached)
+        nearest = self._known[place - 1]
+        self._known.insert(place, reached)
+        return self._set_bits(reached, self[nearest], self._groups[nearest:reached], self._bits[nearest:reached])
+
+    def _set_bits(self, reached: int, known: int, groups: array[int], bits: array[int]) -> int:
+        mask = bytearray(known.to_bytes(self._n_groups, "little"))
+        for group, bit in zip(groups, bits, strict=True):
             mask[group] |= bit
-        self[reached] = outcome = int.from_bytes(mask, "little")
-        return outcome
+        self[reached] = outcomes = int.from_bytes(mask, "little")
+        return outcomes
 
 
 class TableContributions:
