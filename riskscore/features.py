@@ -69,7 +69,8 @@ class FeatureSource:
 
         A key without a snapshot date names the customer's only row.
         """
-        rows = [self._row(record) for record in database.read(*self._narrowed(keys))]
+        sound = [key for key in keys if _on_calendar(key)]
+        rows = [self._row(record) for record in database.read(*self._narrowed(sound))] if sound else []
         return [self._match(key, rows) for key in keys]
 
     def stream(
@@ -133,6 +134,8 @@ class FeatureSource:
         return sql.SQL("{} SELECT * FROM ({}) f").format(shadow, self._body()), parameters
 
     def _match(self, key: Mapping[str, str], rows: Iterable[FeatureRow]) -> FeatureRow | UnknownCustomer:
+        if not _on_calendar(key):
+            return UnknownCustomer("snapshot_date must be a day of the calendar", "snapshot_date")
         found = [row for row in rows if all(row.ids[name] == value for name, value in key.items())]
         if len(found) == 1:
             return found[0]
@@ -149,6 +152,15 @@ class FeatureSource:
         ids = {name: _plain(record.pop(name)) for name in self.ids}
         features = {name: _plain(record.pop(name)) for name in self.features}
         return FeatureRow(ids, features, {name: _plain(value) for name, value in record.items()}, fault)
+
+
+def _on_calendar(key: Mapping[str, str]) -> bool:
+    """Whether the key's snapshot date, if it has one, is a day that exists."""
+    try:
+        date.fromisoformat(key.get("snapshot_date", "2000-01-01"))
+        return True
+    except ValueError:
+        return False
 
 
 def _plain(value: Any) -> Any:
