@@ -14,18 +14,12 @@ import sys
 
 from riskscore.contract import Contract
 from riskscore.errors import ArtefactRefused, UnknownModel
+from riskscore.manifest import FORMAT, MANIFEST, VERSION_PARTS, parse_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-FORMAT = 1
-MANIFEST = "manifest.json"
-REQUIRED = ("model", "version", "files", "features", "ids", "threshold", "estimator", "versions", "golden")
-
-# How much of a package's version has to agree before a pickle written by it is loaded.
-VERSION_PARTS = {"python": 1, "numpy": 1, "joblib": 1, "xgboost": 2, "scikit-learn": 2}
 
 
 class Artefact:
@@ -53,11 +47,25 @@ class Artefact:
                     f"{self.name}/model.joblib was written with {package} {version}, but {installed[package]} is"
                     " installed; train again with this version or install that one"
                 )
+        return self._unpickled()
+
+    def _unpickled(self) -> Any:
         import io
 
         import joblib
 
-        return joblib.load(io.BytesIO(self.contents["model.joblib"]))
+        try:
+            estimator = joblib.load(io.BytesIO(self.contents["model.joblib"]))
+        except Exception as error:  # noqa: BLE001 - a pickle can raise whatever it likes
+            raise ArtefactRefused(f"{self.name}/model.joblib can't be loaded: {type(error).__name__}") from None
+        found, expected = _class_name(estimator), self.manifest["estimator"]["class"]
+        if found != expected:
+            raise ArtefactRefused(f"{self.name}/model.joblib holds a {found}, but its manifest says {expected}")
+        return estimator
+
+
+def _class_name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def installed_versions(packages: Mapping[str, Any]) -> dict[str, str]:
@@ -85,14 +93,21 @@ def open_artefact(folder: str, manifest_sha256: str | None = None) -> Artefact:
     digest = hashlib.sha256(document).hexdigest()
     if manifest_sha256 and digest != manifest_sha256.lower():
         raise ArtefactRefused(f"{name}/{MANIFEST} has SHA-256 {digest}, but {manifest_sha256} was configured")
-    manifest = _parse_manifest(name, document)
+    manifest = parse_manifest(name, document)
     contents = {file: _checked(folder, file, entry) for file, entry in manifest["files"].items()}
-    return Artefact(folder, manifest, digest, contents)
+    try:
+        return Artefact(folder, manifest, digest, contents)
+    except ArtefactRefused as error:
+        raise ArtefactRefused(f"{name}/{MANIFEST}: {error.message}", error.field) from None
 
 
 def list_models(root: str) -> list[str]:
-    """The names of the trained models in a folder of models."""
-    return sorted(name for name in os.listdir(root) if os.path.isfile(os.path.join(root, name, MANIFEST)))
+    """The names of the trained models in a folder of models; names with a dot are unfinished ones."""
+    return sorted(
+        name
+        for name in os.listdir(root)
+        if not name.startswith(".") and os.path.isfile(os.path.join(root, name, MANIFEST))
+    )
 
 
 def find_model(root: str, name: str) -> str:
@@ -121,37 +136,21 @@ def save_artefact(folder: str, contents: Mapping[str, bytes], manifest: Mapping[
 
 
 def _read(folder: str, file: str) -> bytes:
+    path, name = os.path.join(folder, file), os.path.basename(os.path.normpath(folder))
     try:
-        with open(os.path.join(folder, file), "rb") as stream:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device would never end
+            raise ArtefactRefused(f"{name}/{file} is not a file")
+        with open(path, "rb") as stream:
             return stream.read()
     except OSError as error:
-        name = os.path.basename(os.path.normpath(folder))
         raise ArtefactRefused(f"{name}/{file} can't be read: {error.strerror or 'unknown reason'}") from None
-
-
-def _parse_manifest(name: str, document: bytes) -> dict[str, Any]:
-    try:
-        manifest = json.loads(document)
-    except ValueError:
-        raise ArtefactRefused(f"{name}/{MANIFEST} is not JSON") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else "none"
-        raise ArtefactRefused(f"{name}/{MANIFEST} has format {found}, but this version reads format {FORMAT}")
-    missing = [key for key in REQUIRED if key not in manifest]
-    if missing:
-        raise ArtefactRefused(f"{name}/{MANIFEST} lacks {', '.join(missing)}")
-    if manifest["model"] != name:
-        raise ArtefactRefused(f"{name}/{MANIFEST} belongs to model {manifest['model']!r}, not to {name!r}")
-    return manifest
 
 
 def _checked(folder: str, file: str, entry: Mapping[str, Any]) -> bytes:
     """The bytes of one file of the manifest, once their hash agrees."""
-    name = os.path.basename(os.path.normpath(folder))
-    if file != os.path.basename(file):
-        raise ArtefactRefused(f"{name}/{MANIFEST} names a file outside the model's folder")
     data = _read(folder, file)
     digest = hashlib.sha256(data).hexdigest()
     if digest != entry["sha256"]:
+        name = os.path.basename(os.path.normpath(folder))
         raise ArtefactRefused(f"{name}/{file} has SHA-256 {digest}, but its manifest says {entry['sha256']}")
     return data

@@ -18,6 +18,7 @@ from riskscore.errors import (
     OutOfRange,
     UnknownField,
     WrongType,
+    shown,
 )
 
 TYPE_CHECKING = False
@@ -49,8 +50,8 @@ class Feature:
         self.name = name
         self.type = type
         self.nullable = nullable
-        self.minimum = -FLOAT32_MAX if minimum is None else minimum
-        self.maximum = FLOAT32_MAX if maximum is None else maximum
+        self.minimum = -FLOAT32_MAX if minimum is None else max(minimum, -FLOAT32_MAX)
+        self.maximum = FLOAT32_MAX if maximum is None else min(maximum, FLOAT32_MAX)
         self.unit = unit
         self.description = description
         self.support = support
@@ -77,17 +78,15 @@ class Feature:
 
     def to_dict(self) -> dict[str, Any]:
         """The feature as the manifest keeps it; what is at its default is left out."""
-        fields = {slot: getattr(self, slot) for slot in ("name", "type", "nullable", "unit", "description", "support")}
-        if self.minimum > -FLOAT32_MAX:
-            fields["minimum"] = self.minimum
-        if self.maximum < FLOAT32_MAX:
-            fields["maximum"] = self.maximum
-        return {key: value for key, value in fields.items() if value not in ("", None, False)}
+        slots = ("name", "type", "nullable", "unit", "description", "support")
+        fields = {slot: getattr(self, slot) for slot in slots if getattr(self, slot)}
+        limits = {"minimum": self.minimum, "maximum": self.maximum}
+        return fields | {key: limit for key, limit in limits.items() if abs(limit) < FLOAT32_MAX}
 
 
 def _real(name: str, value: Any) -> float:
     if type(value) is not float and type(value) is not int:
-        raise WrongType(f"{name} must be a number, not {_kind(value)}", name)
+        raise WrongType(f"{name} must be a number, not {kind_of(value)}", name)
     try:
         number = float(value)
     except OverflowError:
@@ -106,7 +105,7 @@ def _whole(name: str, value: Any) -> float:
 
 def _truth(name: str, value: Any) -> float:
     if type(value) is not bool:
-        raise WrongType(f"{name} must be true or false, not {_kind(value)}", name)
+        raise WrongType(f"{name} must be true or false, not {kind_of(value)}", name)
     return float(value)
 
 
@@ -114,10 +113,18 @@ CHECKS: dict[str, Callable[[str, Any], float]] = {"number": _real, "integer": _w
 
 NUMBERS = frozenset((int, float))  # not bool: true is no number
 
-KINDS = {str: "a string", bool: "true or false", list: "a list", dict: "an object", int: "a number", float: "a number"}
+KINDS = {
+    str: "a string",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """What a JSON value is, in words, without the value itself."""
     return KINDS.get(type(value), type(value).__name__)
 
@@ -197,5 +204,4 @@ class Contract:
 
         near = difflib.get_close_matches(name, [*self.names, *known], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        shown = name if len(name) <= 64 else name[:61] + "..."
-        return UnknownField(f"unknown field {shown!r}{hint}", shown)
+        return UnknownField(f"unknown field {shown(name)!r}{hint}", name)

@@ -1,0 +1,157 @@
+"""A model's manifest: JSON of this version's format, with every key that serving reads there and of its kind.
+
+It decides how rows are judged, so a broken one is refused when the function starts, not when a row first
+meets the broken part.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from riskscore.contract import Feature, kind_of
+from riskscore.errors import ArtefactRefused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+    from typing import Any
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+# How much of a package's version has to agree before a pickle written by it is loaded.
+VERSION_PARTS = {"python": 1, "numpy": 1, "joblib": 1, "xgboost": 2, "scikit-learn": 2}
+
+# The files that each engine reads.
+ENGINE_FILES = {"joblib": ("model.joblib",), "twin": ("model.json", "contributions.bin")}
+
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+LARGEST = 1e100  # beyond any feature or margin, and nothing computed from it overflows
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and -LARGEST <= value <= LARGEST
+
+
+def _is_text(value: Any) -> bool:
+    return type(value) is str and value != ""
+
+
+def _is_term(value: Any) -> bool:
+    return type(value) is list and len(value) > 1 and _is_number(value[0]) and all(map(_is_text, value[1:]))
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    (TEXT := "a non-empty string"): _is_text,
+    (NUMBER := "a finite number"): _is_number,
+    (POSITIVE := "a finite number above 0"): lambda value: _is_number(value) and value > 0,
+    (NUMBER_OR_NULL := "a finite number or null"): lambda value: value is None or _is_number(value),
+    (TRUTH := "true or false"): lambda value: type(value) is bool,
+    (TERM := "a list of a factor and features"): _is_term,
+    (LIST := "a list"): lambda value: type(value) is list,
+    (OBJECT := "an object"): lambda value: type(value) is dict,
+}
+
+# What serving reads: a kind by its name; [shape] is a list of such; "key?" may lack; "*" stands for every key.
+FEATURE = {
+    "name": TEXT,
+    "type?": TEXT,
+    "nullable?": TRUTH,
+    "minimum?": NUMBER,
+    "maximum?": NUMBER,
+    "support?": {"minimum": NUMBER, "maximum": NUMBER, "quantiles": {"0.5": NUMBER}},
+}
+REASON = {"high": TEXT, "low": TEXT, "group?": TEXT, "missing?": TEXT, "special?": [{"value": NUMBER, "text": TEXT}]}
+SHAPE = {
+    "model": TEXT,
+    "version": TEXT,
+    "files": {"*": {"sha256": TEXT}},
+    "ids": [TEXT],
+    "features": [FEATURE],
+    "threshold": NUMBER,
+    "engines": [TEXT],
+    "estimator": {"family": TEXT, "class": TEXT},
+    "versions": {"*": TEXT},
+    "source": {"sql?": TEXT, "sha256?": TEXT, "table?": TEXT},
+    "points": {"base": NUMBER, "odds": POSITIVE, "pdo": POSITIVE, "minimum": NUMBER, "maximum": NUMBER},
+    "identities": [{"name": TEXT, "text": TEXT, "terms": [TERM]}],
+    "limits": [{"name": TEXT, "text": TEXT, "feature": TEXT, "maximum": NUMBER}],
+    "observations": {"*": TEXT},
+    "refer": [TEXT],
+    "reasons": {"*": REASON},
+    "golden": [{"vector": [NUMBER_OR_NULL], "margin": NUMBER}],
+}
+NOT_EMPTY = ("ids", "features", "golden")
+
+
+def parse_manifest(name: str, document: bytes) -> dict[str, Any]:
+    """The manifest of the model of this name; ArtefactRefused with one sentence where it isn't one."""
+    file = f"{name}/{MANIFEST}"
+    try:
+        manifest = json.loads(document)
+    except (ValueError, RecursionError):
+        raise ArtefactRefused(f"{file} is not JSON") from None
+    if type(manifest) is not dict:
+        raise ArtefactRefused(f"{file} must be an object, not {kind_of(manifest)}")
+    found = manifest.get("format")
+    if type(found) is not int or found != FORMAT:
+        shown = str(found)[:20] if type(found) is int else kind_of(found)
+        raise ArtefactRefused(f"{file} has format {shown}, but this version reads format {FORMAT}")
+    for fault in _faults(manifest, SHAPE, ""):
+        raise ArtefactRefused(f"{file}: {fault}")
+    if manifest["model"] != name:
+        raise ArtefactRefused(f"{file} belongs to model {manifest['model']!r}, not to {name!r}")
+    for fault in _contradictions(manifest):
+        raise ArtefactRefused(f"{file}: {fault}")
+    return manifest
+
+
+def _faults(value: Any, shape: Any, path: str) -> Iterator[str]:
+    """Where a value isn't of its shape, each in words."""
+    kind = shape if type(shape) is str else LIST if type(shape) is list else OBJECT
+    if not KINDS[kind](value):
+        yield f"{path} must be {kind}, not {kind_of(value)}"
+    elif type(shape) is list:
+        for k, entry in enumerate(value):
+            yield from _faults(entry, shape[0], f"{path}[{k}]")
+    elif type(shape) is dict:
+        yield from _key_faults(value, shape, path)
+
+
+def _key_faults(value: dict[str, Any], shape: dict[str, Any], path: str) -> Iterator[str]:
+    for expected, inner in shape.items():
+        key = expected.rstrip("?")
+        if expected == "*":
+            for found, entry in value.items():
+                yield from _faults(entry, inner, f"{path}[{found!r}]")
+        elif key in value:
+            yield from _faults(value[key], inner, f"{path}.{key}".lstrip("."))
+        elif key == expected:
+            yield f"{path}.{key} is missing".lstrip(".")
+
+
+def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
+    """What is of its kind and yet can't be served."""
+    names = [feature["name"] for feature in manifest["features"]]
+    yield from (f"{key} is empty" for key in NOT_EMPTY if not manifest[key])
+    for feature in manifest["features"]:
+        yield from _unknown(f"feature {feature['name']!r}", feature, Feature.__slots__)
+    yield from _unknown("engines", manifest["engines"], ENGINE_FILES)
+    yield from _unknown("versions", manifest["versions"], VERSION_PARTS)
+    yield from (
+        f"files names {file!r}, which is no file name" for file in manifest["files"] if not FILE_NAME.fullmatch(file)
+    )
+    needed = {file for engine in ("joblib", *manifest["engines"]) for file in ENGINE_FILES[engine]}
+    yield from (f"files lacks {file}" for file in sorted(needed.difference(manifest["files"])))
+    yield from (f"reasons has no texts for {name}" for name in names if name not in manifest["reasons"])
+    yield from _unknown("limits", (limit["feature"] for limit in manifest["limits"]), names)
+    for identity in manifest["identities"]:
+        yield from _unknown("identities", (name for _, *term in identity["terms"] for name in term), names)
+    for k, row in enumerate(manifest["golden"]):
+        if len(row["vector"]) != len(names):
+            yield f"golden[{k}].vector has {len(row['vector'])} values for {len(names)} features"
+
+
+def _unknown(where: str, found: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    yield from (f"{where} names {name!r}, which is none of {', '.join(known)}" for name in found if name not in known)
