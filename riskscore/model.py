@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 
-from riskscore.errors import ArtefactRefused, NotConfigured
+from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
 from riskscore.outcome import Reasons, Rules, Scale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from riskscore.artefact import Artefact
@@ -51,6 +51,8 @@ class Model:
             self._load_twin()
         elif choice == "twin":
             raise NotConfigured(f"{self.name} has no twin, only joblib serves it", "RISKSCORE_ENGINE")
+        if self.engine_for(1) == "joblib":
+            self.estimator()  # the first row needs it anyway, and a broken one has to stop the start
 
     def engine_for(self, rows: int) -> str:
         """Which engine scores a request of this many rows."""
@@ -62,9 +64,7 @@ class Model:
         """The log-odds of each row, the same to the bit from either engine."""
         if engine == "twin" and self._twin is not None:
             return [self._twin.margin(vector) for vector in vectors]
-        from riskscore.estimators import margins
-
-        return margins(self.artefact.manifest["estimator"]["family"], self.estimator(), vectors)
+        return self._estimated(self.estimator(), vectors)
 
     def contributions(self, vectors: Vectors, margins: Sequence[float]) -> list[list[float]]:
         """Each feature's part of each row's margin; with the base value they add up to it.
@@ -86,22 +86,47 @@ class Model:
     def estimator(self) -> Any:
         """The joblib estimator, loaded once; the same as its golden margins or refused."""
         if self._estimator is None:
-            self._estimator = self.artefact.load_estimator()
-            self._check_golden("joblib")
+            estimator = self.artefact.load_estimator()
+            self._check_golden("joblib", lambda vectors: self._estimated(estimator, vectors))
+            self._estimator = estimator  # only now: a refused one must not answer the next event
         return self._estimator
+
+    def _estimated(self, estimator: Any, vectors: Vectors) -> list[float]:
+        from riskscore.estimators import FAMILIES, margins
+
+        family = self.artefact.manifest["estimator"]["family"]
+        if family not in FAMILIES:
+            known = ", ".join(FAMILIES)
+            raise ArtefactRefused(f"{self.name}/manifest.json: estimator.family is {family!r}, none of {known}")
+        return margins(family, estimator, vectors)
 
     def _load_twin(self) -> None:
         from riskscore import contributions, trees
 
-        self._twin = trees.load(json.loads(self.artefact.contents["model.json"]))
-        self._contributions = contributions.load(self.artefact.contents["contributions.bin"])
-        self._check_golden("twin")
+        twin = self._parsed("model.json", lambda data: trees.load(json.loads(data)))
+        self._contributions = self._parsed("contributions.bin", contributions.load)
+        if twin.n_features != len(self.contract.names):
+            raise ArtefactRefused(
+                f"{self.name}/model.json takes {twin.n_features} features, its manifest has {len(self.contract.names)}"
+            )
+        self._check_golden("twin", lambda vectors: [twin.margin(vector) for vector in vectors])
+        self._twin = twin
 
-    def _check_golden(self, engine: str) -> None:
+    def _parsed(self, file: str, parse: Callable[[bytes], Any]) -> Any:
+        try:
+            return parse(self.artefact.contents[file])
+        except (OurFault, ValueError, RecursionError) as error:
+            raise ArtefactRefused(f"{self.name}/{file} is refused: {error}") from None
+
+    def _check_golden(self, engine: str, margins: Callable[[Vectors], list[float]]) -> None:
         """Refuse to serve when a golden row's margin isn't what it was at training."""
         golden = self.artefact.manifest["golden"]
         vectors = [[math.nan if value is None else value for value in row["vector"]] for row in golden]
-        for k, (row, margin) in enumerate(zip(golden, self.margins(vectors, engine), strict=True)):
+        try:
+            found = margins(vectors)
+        except ValueError as error:
+            raise ArtefactRefused(f"{self.name}: the {engine} engine can't score the golden rows: {error}") from None
+        for k, (row, margin) in enumerate(zip(golden, found, strict=True)):
             if margin != row["margin"]:
                 raise ArtefactRefused(
                     f"{self.name}: golden row {k} has margin {margin!r} by the {engine} engine,"
