@@ -6,6 +6,14 @@ features, files and models, never a person's values, a secret or a connection st
 
 from __future__ import annotations
 
+LONGEST_NAME = 64  # characters; a longer one is no name, and would make the answer as large as the event
+
+
+def shown(name: str) -> str:
+    """A name from outside as an answer may hold it: short, and without the lone surrogates that UTF-8 refuses."""
+    short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+    return short.encode("utf-8", "backslashreplace").decode()
+
 
 class RiskscoreError(Exception):
     """Base of all errors here: a stable `type` for programs, one sentence for people, the field it is about."""
@@ -15,8 +23,7 @@ class RiskscoreError(Exception):
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        # JSON lets lone surrogates into a field's name, UTF-8 doesn't let them out
-        self.field = field.encode("utf-8", "backslashreplace").decode() if field is not None else None
+        self.field = shown(field) if field is not None else None
 
     def answer(self) -> dict[str, str | None]:
         """What a client sees of the error."""

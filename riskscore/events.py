@@ -13,7 +13,7 @@ from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from riskscore.artefact import Artefact
@@ -112,11 +112,13 @@ class Shape:
             key = self.beside[0]
             raise InvalidEvent(f"{key} stands beside the features object; features go in one place", key)
         if not self.nested and not self.beside:
-            self._check_keys_only(names)
+            self._check_keys_only(names, artefact)
 
-    def _check_keys_only(self, names: list[str]) -> None:
+    def _check_keys_only(self, names: list[str], artefact: Artefact) -> None:
         if names[0] not in self.ids:
             raise InvalidEvent(f"the event holds neither features nor {names[0]}")
+        if "sql" not in artefact.manifest["source"]:
+            raise InvalidEvent(f"{artefact.name} has no feature query, so an event has to bring the features")
         if self.observed:
             raise InvalidEvent("an event that names only keys holds no observations", self.observed[0])
 
@@ -149,11 +151,12 @@ def _parse(
         return Refused(InvalidEvent("a row is a JSON object"))
     said = {**shared, **item} if shared else item
     ids: dict[str, str] = {}
-    name = None
+    known = None
     try:
         name = _model_name(said.get("model", default_model))
         artefact = find(name)
-        ids = _ids(item, artefact.manifest["ids"])
+        known = name
+        ids.update(_ids(item, artefact.manifest["ids"]))  # those before a broken one tell whose row it is
         keys = (name, *item)
         shape = shapes.get(keys) or shapes.setdefault(keys, Shape(item, artefact))
         observations = {name: _count(name, item[name]) for name in shape.observed}
@@ -162,7 +165,7 @@ def _parse(
             raise InvalidEvent(f"{artefact.manifest['ids'][0]} is null, and the event holds no features")
         return Row(name, ids, features, observations, _reasons(said.get("reasons")))
     except CallerFault as error:
-        return Refused(error, ids, name)
+        return Refused(error, ids, known)
 
 
 def _model_name(name: Any) -> str:
@@ -179,17 +182,31 @@ def _reasons(count: Any) -> int | None:
     return count
 
 
-def _ids(item: Mapping[str, Any], names: list[str]) -> dict[str, str]:
+def _ids(item: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, str]]:
     """The ids that the row brings, in the model's order; each a short string, the snapshot date a date."""
-    ids = {name: item[name] for name in names if item.get(name) is not None}
-    for name, value in ids.items():
+    for name in names:
+        value = item.get(name)
+        if value is None:
+            continue
         if not isinstance(value, str):
             raise WrongType(f"{name} must be a string", name)
         if not 0 < len(value) <= MAX_ID or not PLAIN.fullmatch(value):
             raise InvalidEvent(f"{name} must be 1 to {MAX_ID} characters of text", name)
-        if name == "snapshot_date" and not SNAPSHOT_DATE.fullmatch(value):
+        if name == "snapshot_date" and not _is_date(value):
             raise InvalidEvent(f"{name} must be a date as in 2025-09-01", name)
-    return ids
+        yield name, value
+
+
+def _is_date(text: str) -> bool:
+    """Whether a text is a day of the calendar, which PostgreSQL and datetime would refuse as a fault of ours."""
+    if not SNAPSHOT_DATE.fullmatch(text) or text < "0001":
+        return False
+    if text[8:] <= "28":
+        return True
+    year, month, day = map(int, text.split("-"))
+    if month == 2:
+        return day == 29 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return day <= (30 if month in (4, 6, 9, 11) else 31)
 
 
 def _count(name: str, value: Any) -> int:
