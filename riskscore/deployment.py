@@ -12,6 +12,7 @@ import os
 
 from riskscore.artefact import find_model, open_artefact
 from riskscore.engine import Engine
+from riskscore.errors import NotConfigured, UnknownModel
 from riskscore.model import Model
 
 TYPE_CHECKING = False
@@ -69,5 +70,8 @@ def engine_from(environ: Mapping[str, str], root: str) -> Engine:
     root: the folder that holds model/ and sql/.
     """
     deployment = Deployment(environ, root)
-    deployment.find(deployment.default_model)
+    try:
+        deployment.find(deployment.default_model)
+    except UnknownModel as error:  # no event named it: the deployment did
+        raise NotConfigured(f"RISKSCORE_MODEL: {error.message}", "RISKSCORE_MODEL") from None
     return Engine(deployment.find, deployment.default_model, deployment.look_up)

@@ -134,7 +134,7 @@ class Reasons:
         """
         if not count:
             return []
-        sums = [(math.fsum(contributions[k] for k in group), group) for group in self._groups]
+        sums = [(round(math.fsum(contributions[k] for k in group), 6), group) for group in self._groups]
         raising = sorted((entry for entry in sums if entry[0] > 0), key=lambda entry: -entry[0])
         return [self._reason(total, group, vector, contributions) for total, group in raising[:count]]
 
@@ -142,7 +142,7 @@ class Reasons:
         self, total: float, group: Sequence[int], vector: Sequence[float], contributions: Sequence[float]
     ) -> dict[str, Any]:
         k = max(group, key=contributions.__getitem__)
-        return {"feature": self._names[k], "contribution": round(total, 6), "text": self._text(k, vector[k])}
+        return {"feature": self._names[k], "contribution": total, "text": self._text(k, vector[k])}
 
     def _text(self, k: int, value: float) -> str:
         texts = self._texts[self._names[k]]
