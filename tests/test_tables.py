@@ -1,0 +1,116 @@
+"""Rows from files: any column order, separator and BOM; a broken row is told by file, line and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from riskscore.contract import Contract
+from riskscore.errors import InvalidFile
+from riskscore.tables import read_csv, read_jsonl
+
+CONTRACT = Contract.from_dicts(
+    [{"name": "amount"}, {"name": "count", "type": "integer"}, {"name": "new", "type": "boolean"}]
+)
+GOOD = {"amount": 1.5, "count": 2.0, "new": True}
+
+
+def rows(path, text, encoding="utf-8", **options):
+    path = path / "rows.csv"
+    path.write_bytes(text.encode(encoding))
+    return [
+        (line, row.message if isinstance(row, InvalidFile) else row)
+        for line, row in read_csv(path, CONTRACT, **options)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "amount,count,new\n1.5,2,true\n",
+        "new;amount;count\nTRUE;1.5;2\n",
+        "count\tnew\tamount\n2\t1\t1.5\n",
+        "\ufeffamount,count,new\r\n1.5,2,true\r\n",
+        ' amount , count ,"new"\n 1.5 ,"2", true\n',
+        "amount,count,new\n\n1.5,2,true\n\n",
+        "amount,count,new\n.15e1,+2.,1",
+    ],
+)
+def test_one_row_however_it_is_written(tmp_path, text):
+    assert [row for _, row in rows(tmp_path, text)] == [GOOD]
+
+
+def test_an_empty_cell_is_a_missing_value(tmp_path):
+    assert rows(tmp_path, "amount,count,new\n,,\n") == [(2, {"amount": None, "count": None, "new": None})]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("abc,2,true", "rows.csv, line 3, column amount: expected a number"),
+        ("1_000,2,true", "rows.csv, line 3, column amount: expected a number"),
+        ("NaN,2,true", "rows.csv, line 3, column amount: expected a number"),
+        ("inf,2,true", "rows.csv, line 3, column amount: expected a number"),
+        ("0x10,2,true", "rows.csv, line 3, column amount: expected a number"),
+        ("1.5,two,true", "rows.csv, line 3, column count: expected a number"),
+        ("1.5,2,perhaps", "rows.csv, line 3, column new: expected true or false"),
+        ("1.5,2", "rows.csv, line 3: 2 cells, but the header has 3"),
+        ("1.5,2,true,4", "rows.csv, line 3: 4 cells, but the header has 3"),
+        ('1.5,"2"x,true', "rows.csv, line 3: broken quoting"),
+    ],
+)
+def test_a_broken_row_is_told_in_its_place_and_the_next_is_read(tmp_path, line, sentence):
+    good = "1.5,2,true"
+    found = rows(tmp_path, f"amount,count,new\n{good}\n{line}\n{good}\n")
+    assert found == [(2, GOOD), (3, sentence), (4, GOOD)]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "rows.csv is empty; expected a header line with column names"),
+        ("\n", "rows.csv is empty; expected a header line with column names"),
+        ("amount,new\n1,true\n", "rows.csv, line 1: column count is missing"),
+        ("amount,count,new,amount\n", "rows.csv, line 1: column amount stands there twice"),
+    ],
+)
+def test_a_file_that_can_not_be_read_at_all(tmp_path, text, sentence):
+    with pytest.raises(InvalidFile) as caught:
+        rows(tmp_path, text)
+    assert caught.value.message == sentence
+
+
+def test_another_encoding_is_refused(tmp_path):
+    with pytest.raises(InvalidFile, match=r"rows.csv is not UTF-8 text"):
+        rows(tmp_path, "amount,count,new,name\n1,2,true,J\u00fcrgen\n", encoding="latin-1")
+
+
+def test_other_columns_are_text_where_asked_for_and_noted_where_not(tmp_path):
+    notes = []
+    text = "id,amount,count,new,label,seen\n007,1.5,2,true,1,x\n"
+    found = rows(tmp_path, text, required=["id"], optional=["seen"], note=notes.append)
+    assert found == [(2, {"id": "007", **GOOD, "label": "1", "seen": "x"})]
+    assert notes == ["rows.csv: columns not used: label"]
+
+
+def test_a_required_column_that_lacks(tmp_path):
+    with pytest.raises(InvalidFile, match="column id is missing"):
+        rows(tmp_path, "amount,count,new\n1,2,true\n", required=["id"])
+
+
+def test_jsonl_gives_each_line_or_the_error_in_its_place(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('\ufeff{"a": 1}\n\n{"a": \n[2]\n' + "[" * 100_000 + "\n")
+    found = [(line, str(item) if isinstance(item, InvalidFile) else item) for line, item in read_jsonl(path)]
+    assert found == [
+        (1, {"a": 1}),
+        (3, "events.jsonl, line 3: not a JSON value"),
+        (4, [2]),
+        (5, "events.jsonl, line 5: not a JSON value"),
+    ]
+
+
+def test_jsonl_of_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes('{"name": "J\u00fcrgen"}\n'.encode("latin-1"))
+    with pytest.raises(InvalidFile, match=r"events.jsonl is not UTF-8 text"):
+        list(read_jsonl(path))
