@@ -158,8 +158,12 @@ def _started(
     for _ in range(3):
         chosen = port or _free_port()
         process = _start(runtime, directory, chosen, environ, log)
-        if _listens(process, chosen):
-            return process, chosen
+        try:
+            if _listens(process, chosen):
+                return process, chosen
+        except BaseException:  # Ctrl-C while it starts
+            _stop(process)
+            raise
         _stop(process)
     raise EmulatorFailed(f"the Lambda emulator did not start on port {chosen}")
 

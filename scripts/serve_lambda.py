@@ -22,15 +22,19 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a stop from outside is as orderly as Ctrl-C
         signal.signal(number, signal.default_int_handler)
+    try:
+        _serve(options, environ)
+    except KeyboardInterrupt:
+        print("\nStopped.", flush=True)
+    return DONE
+
+
+def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     place = {"directory": options.directory, "handler": options.handler, "port": options.port}
     with running_emulator(**place, environ=environ, log=sys.stderr.buffer) as emulator:
         print(f"{options.handler} answers on port {emulator.port}. Try, in another terminal:\n")
         print(f"  curl -d @events/credit_risk/S0001.json {emulator.url}\n\nCtrl-C ends it.", flush=True)
-        try:
-            emulator.wait()
-        except KeyboardInterrupt:
-            print("\nStopped.", flush=True)
-    return DONE
+        emulator.wait()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import secrets
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,9 +15,16 @@ import psycopg
 import pytest
 
 from riskscore.embedded import temporary_postgres
+from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from riskscore.emulator import Emulator
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"
+LOCAL_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +52,44 @@ def database(postgres_url: str) -> Iterator[str]:
                 (name,),
             )
             connection.execute(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """The function as `make serve` runs it: the real emulator, the real runtime client."""
+    with running_emulator(environ=without_database()) as running:
+        yield running
+
+
+@pytest.fixture
+def run_locally() -> Callable[[Path, Path], object]:
+    """What python-lambda-local makes of lambda_handler in a file, for an event in a file."""
+    return _run_locally
+
+
+def _run_locally(event_file: Path, code: Path = ROOT / "lambda_function.py", seconds: int = LOCAL_SECONDS) -> object:
+    """It hangs for ever where the code cannot be imported, hence the limit; TimeoutExpired then.
+
+    What it prints is a Python repr: it says what the handler returned, not that this is JSON.
+    """
+    done = subprocess.run(
+        # its library pkg_resources warns about its own end on every start
+        [sys.executable, "-W", "ignore", "-c", LOCAL_RUNNER, "-t", "30", "-f", "lambda_handler", code, event_file],
+        cwd=code.parent,
+        env={**without_database(), **FUNCTION_ENVIRONMENT},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    if done.returncode:
+        raise AssertionError(f"python-lambda-local ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
+    return ast.literal_eval((done.stdout + done.stderr).rpartition("RESULT:\n")[2].strip())
+
+
+def without_database() -> dict[str, str]:
+    """The environment, less what would lead the function to some database of whoever runs the tests."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("PG", "DATABASE_URL", "RISKSCORE_"))
+    }
