@@ -39,6 +39,7 @@ MODEL = {
     "refer": (dict, {}),
     "points": (dict, {}),
     "response": (dict, {}),
+    "card": (dict, {}),
 }
 SOURCE = {"target": (str, REQUIRED), "sql": (str, ""), "table": (str, ""), "training_table": (str, "")}
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
@@ -46,6 +47,7 @@ VALIDATION = {"folds": (int, 5), "repeats": (int, 5)}
 REFER: dict[str, tuple[Any, Any]] = {"warnings": (list, [])}
 POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
 RESPONSE = {"fields": (dict, {}), "always_list": (bool, False)}
+CARD: dict[str, tuple[Any, Any]] = {"purpose": (str, ""), "limits": (list, []), "reproduce": (list, [])}
 IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED)}
 LIMIT = {"name": (str, REQUIRED), "text": (str, REQUIRED), "feature": (str, REQUIRED), "maximum": (REAL, REQUIRED)}
 FEATURE = {
@@ -92,6 +94,7 @@ class Settings:
     refer: list[str]
     points: Table
     response: Table
+    card: Table
     reasons: dict[str, Table]
 
 
@@ -130,6 +133,7 @@ def read_settings(folder: Path) -> Settings:
         refer=_refer(file, table["refer"], rules),
         points=_points(file, table["points"]),
         response=_response(file, table["response"]),
+        card=_checked(file, "card.", table["card"], CARD),
         reasons=_reasons(folder, contract),
     )
 

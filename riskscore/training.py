@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
-from riskscore import trees
+from riskscore import card, trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract import FLOAT32_MAX
@@ -48,11 +48,13 @@ WRITTEN = ("model.joblib", "model.json", "contributions.bin")
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. contents: the artefact's files; twin_lacks: why the twin can't serve it, or ""."""
+    """What a training came to. contents: the files that serve; papers: the model card and its pictures;
+
+    twin_lacks: why the twin can't serve it, or ""."""
 
     contents: dict[str, bytes]
     manifest: dict[str, Any]
-    validation: Validation
+    papers: dict[str, bytes]
     twin_lacks: str
 
 
@@ -111,7 +113,8 @@ def build(
         "training": _training_entry(settings, data),
         "metrics": _metrics_entry(settings, estimator, data, validation),
     }
-    return Trained(contents, manifest, validation, lacks)
+    papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
+    return Trained(contents, manifest, papers, lacks)
 
 
 def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
@@ -196,6 +199,7 @@ def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
     rows, positives = len(data.labels), int(data.labels.sum())
     return {
         "origin": data.origin,
+        "about": data.about,
         "rows": rows,
         "positives": positives,
         "base_rate": round(positives / rows, 6),
@@ -227,3 +231,5 @@ def write(folder: Path, trained: Trained) -> None:
         for name in WRITTEN:
             (fresh / name).unlink(missing_ok=True)
         save_artefact(str(fresh), trained.contents, trained.manifest)
+        for name, paper in trained.papers.items():
+            (fresh / name).write_bytes(paper)

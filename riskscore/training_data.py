@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psycopg import sql
 
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.tables import read_csv
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from riskscore.database import Database
     from riskscore.features import FeatureRow
     from riskscore.settings import Settings
 
@@ -33,7 +35,7 @@ class TrainingData:
     """Rows in an order that depends on their content alone.
 
     matrix: float64 (n, features), NaN where missing. labels: int8 (n,). customers: whose row it is, or None.
-    notes: what was left out, in sentences.
+    about: what the source says of its rows. notes: what was left out, in sentences.
     """
 
     names: tuple[str, ...]
@@ -41,6 +43,7 @@ class TrainingData:
     labels: NDArray[np.int8]
     customers: list[str] | None
     origin: str
+    about: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -52,7 +55,7 @@ class TrainingData:
         return digest.hexdigest()
 
 
-def from_database(settings: Settings, rows: Iterable[tuple[FeatureRow, Any]]) -> TrainingData:
+def from_database(settings: Settings, rows: Iterable[tuple[FeatureRow, Any]], about: str = "") -> TrainingData:
     """The rows of `FeatureSource.training_rows`. One with a data fault is left out and counted in the notes."""
     table = settings.source["training_table"]
     values, labels, customers = array("d"), array("b"), []
@@ -70,7 +73,13 @@ def from_database(settings: Settings, rows: Iterable[tuple[FeatureRow, Any]]) ->
         labels.append(int(label))
         customers.append(row.ids[settings.ids[0]])
     notes = [f"{count} rows left out, their ledgers are faulty: {fault}" for fault, count in sorted(faults.items())]
-    return _sorted(settings, values, labels, customers, f"database, table {table}", notes)
+    return _sorted(settings, values, labels, customers, f"table {table}", about, notes)
+
+
+def comment_of(table: str, database: Database) -> str:
+    """What the database says of a table, "" where nobody commented on it."""
+    query = sql.SQL("SELECT obj_description(to_regclass(%(table)s), 'pg_class') AS about")
+    return str(database.read(query, {"table": f'"{table}"'})[0]["about"] or "")
 
 
 def from_csv(settings: Settings, path: Path) -> TrainingData:
@@ -89,7 +98,7 @@ def from_csv(settings: Settings, path: Path) -> TrainingData:
         labels.append(_label(where, target, row[target]))
         if whose in row:
             customers.append(row[whose])
-    return _sorted(settings, values, labels, customers, f"file {path.name}", notes)
+    return _sorted(settings, values, labels, customers, f"file {path.name}", "", notes)
 
 
 def _label(where: str, target: str, cell: str) -> int:
@@ -104,6 +113,7 @@ def _sorted(
     labels: array[int],
     customers: list[str],
     origin: str,
+    about: str,
     notes: list[str],
 ) -> TrainingData:
     """The rows sorted by their values and label, so that equal data give an equal model in whatever order they come."""
@@ -112,7 +122,7 @@ def _sorted(
     y = np.array(labels, dtype=np.int8)
     order = np.lexsort([y, *matrix.T[::-1]])
     data = TrainingData(
-        names, matrix[order], y[order], [customers[k] for k in order] if customers else None, origin, notes
+        names, matrix[order], y[order], [customers[k] for k in order] if customers else None, origin, about, notes
     )
     _check_classes(settings, data)
     return data

@@ -20,7 +20,7 @@ from riskscore.features import FeatureSource
 from riskscore.program import DONE, run
 from riskscore.settings import Settings, read_settings
 from riskscore.training import Trained, train
-from riskscore.training_data import TrainingData, from_csv, from_database
+from riskscore.training_data import TrainingData, comment_of, from_csv, from_database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,8 @@ def _read(settings: Settings, options: argparse.Namespace, root: Path, environ: 
     source = FeatureSource.from_file(str(path), settings.source, settings.ids, settings.contract.names)
     database = Database(options.database, environ, statement_seconds=QUERY_SECONDS)
     try:
-        return from_database(settings, tqdm(source.training_rows(database), unit=" rows", desc="features"))
+        rows = tqdm(source.training_rows(database), unit=" rows", desc="features", delay=0.5)
+        return from_database(settings, rows, comment_of(source.training_table, database))
     finally:
         database.close()
 
@@ -101,9 +102,14 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
             ),
             f"  expected calibration error {metrics['reliability']['ece']:.3f}",
             f"engines    {engines}{'; ' + trained.twin_lacks if trained.twin_lacks else ', equal bit for bit'}",
-            *(f"file       {hashlib.sha256(data).hexdigest()}  {name}" for name, data in trained.contents.items()),
+            *(f"sha256     {_sha256(folder / name)}  {name}" for name in (*trained.contents, "manifest.json")),
+            f"judge it by {folder / 'MODEL_CARD.md'}",
         ]
     )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

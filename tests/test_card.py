@@ -1,0 +1,106 @@
+"""The model card says what training found, and is the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from riskscore.card import PAPERS
+from riskscore.pictures import calibration, curves, drivers
+from riskscore.settings import read_settings
+from riskscore.training import Trained, build, write
+from riskscore.training_data import TrainingData, from_csv
+from tests.training_examples import NOW, rows, write_csv, write_model
+
+ROOT = Path(__file__).resolve().parent.parent
+EVERY_MODEL = sorted(path.parent.name for path in (ROOT / "model").glob("*/manifest.json"))
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def example(root: Path, **changes: Any) -> tuple[Trained, TrainingData]:
+    """The small model, built; changes: of its training data."""
+    settings = read_settings(write_model(root))
+    data = replace(from_csv(settings, write_csv(root / "rows.csv", rows())), **changes)
+    return build(settings, data, root, NOW), data
+
+
+def card_of(trained: Trained) -> str:
+    return trained.papers["MODEL_CARD.md"].decode()
+
+
+def test_the_card_opens_with_where_the_data_come_from(tmp_path: Path) -> None:
+    trained, _ = example(tmp_path, about="Simulated bank ledgers: no real person.")
+    assert card_of(trained).splitlines()[2] == "**The data first: Simulated bank ledgers: no real person.**"
+
+
+def test_a_card_of_a_file_says_that_nothing_is_recorded_of_its_rows(tmp_path: Path) -> None:
+    trained, _ = example(tmp_path)
+    assert "nothing is recorded of where the rows of file rows.csv come from" in card_of(trained).splitlines()[2]
+
+
+def test_the_card_holds_the_figures_of_the_manifest(tmp_path: Path) -> None:
+    trained, data = example(tmp_path, notes=["3 rows left out"])
+    card, metrics = card_of(trained), trained.manifest["metrics"]
+    for name, found in metrics["cross_validated"].items():
+        figures = (
+            f"{found['mean']:.3f} | {found['low']:.3f} to {found['high']:.3f} | {metrics['in_sample'][name]:.3f} |"
+        )
+        assert figures in card
+    assert f"80 rows from file rows.csv, {data.labels.sum()} of them with label 1" in card
+    assert f"Expected calibration error {metrics['reliability']['ece']:.3f}" in card
+    assert "- 3 rows left out\n" in card
+    assert "| `late` | " in card
+    assert "a larger value never lowers the risk" in card
+
+
+def test_the_card_holds_the_hash_of_every_file(tmp_path: Path) -> None:
+    trained, _ = example(tmp_path)
+    for name, data in trained.contents.items():
+        assert f"| `{name}` | `{hashlib.sha256(data).hexdigest()}` |" in card_of(trained)
+
+
+def test_every_placeholder_is_filled_and_every_picture_is_there(tmp_path: Path) -> None:
+    trained, _ = example(tmp_path)
+    assert "$" not in card_of(trained)
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", card_of(trained))
+    assert sorted(["MODEL_CARD.md", *pictures]) == sorted(PAPERS) == sorted(trained.papers)
+
+
+def test_the_same_training_draws_the_same_bytes(tmp_path: Path) -> None:
+    first, second = example(tmp_path / "first")[0], example(tmp_path / "second")[0]
+    assert first.papers == second.papers
+
+
+def test_the_papers_stand_beside_the_artefact_and_are_no_part_of_it(tmp_path: Path) -> None:
+    trained, _ = example(tmp_path)
+    folder = tmp_path / "model" / "small"
+    write(folder, trained)
+    assert {name: (folder / name).read_bytes() for name in PAPERS} == trained.papers
+    assert not set(json.loads((folder / "manifest.json").read_text())["files"]) & set(PAPERS)
+
+
+def test_pictures_are_small_pngs_without_a_date() -> None:
+    labels, predicted = np.array([0, 1, 0, 1], dtype=np.int8), np.array([[0.1, 0.8, 0.3, 0.4], [0.2, 0.7, 0.4, 0.3]])
+    bins = [{"mean": 0.1, "observed": 0.2}, {"mean": 0.6, "observed": 0.5}]
+    for picture in (curves(labels, predicted), calibration(bins), drivers({"inflow": 0.4, "late": 0.1})):
+        assert picture.startswith(PNG)
+        assert len(picture) < 100_000
+        assert b"tEXt" not in picture
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_the_committed_card_is_of_the_committed_artefact(name: str) -> None:
+    folder = ROOT / "model" / name
+    card, manifest = (folder / "MODEL_CARD.md").read_text(), json.loads((folder / "manifest.json").read_text())
+    assert card.startswith(f"# Model card: {name} {manifest['version']}\n")
+    for file, entry in manifest["files"].items():
+        assert f"| `{file}` | `{entry['sha256']}` |" in card
+    assert manifest["metrics"]["method"] in card
