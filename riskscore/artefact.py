@@ -18,8 +18,10 @@ from riskscore.manifest import FORMAT, MANIFEST, VERSION_PARTS, parse_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
+
+SIGNATURE = "manifest.sig"
 
 
 class Artefact:
@@ -83,22 +85,36 @@ def installed_versions(packages: Mapping[str, Any]) -> dict[str, str]:
     return versions
 
 
-def open_artefact(folder: str, manifest_sha256: str | None = None) -> Artefact:
+def open_artefact(folder: str, manifest_sha256: str | None = None, public_key: str | None = None) -> Artefact:
     """Check a model folder and return it; loads nothing that could run code.
 
-    manifest_sha256: what the manifest must hash to, where the deployment says so.
+    manifest_sha256, public_key: what the manifest must hash to and who must have signed it, where the deployment
+    says so.
     """
+    manifest, digest = open_manifest(folder, manifest_sha256, public_key)
+    contents = {file: _checked(folder, file, entry) for file, entry in manifest["files"].items()}
+    try:
+        return Artefact(folder, manifest, digest, contents)
+    except ArtefactRefused as error:
+        raise ArtefactRefused(f"{manifest['model']}/{MANIFEST}: {error.message}", error.field) from None
+
+
+def open_manifest(
+    folder: str, manifest_sha256: str | None = None, public_key: str | None = None
+) -> tuple[dict[str, Any], str]:
+    """The checked manifest of a model folder and its SHA-256; nothing else there is read but its signature."""
     name = os.path.basename(os.path.normpath(folder))
     document = _read(folder, MANIFEST)
     digest = hashlib.sha256(document).hexdigest()
     if manifest_sha256 and digest != manifest_sha256.lower():
         raise ArtefactRefused(f"{name}/{MANIFEST} has SHA-256 {digest}, but {manifest_sha256} was configured")
-    manifest = parse_manifest(name, document)
-    contents = {file: _checked(folder, file, entry) for file, entry in manifest["files"].items()}
-    try:
-        return Artefact(folder, manifest, digest, contents)
-    except ArtefactRefused as error:
-        raise ArtefactRefused(f"{name}/{MANIFEST}: {error.message}", error.field) from None
+    if public_key:
+        from riskscore.signature import check_signature
+
+        if not os.path.exists(os.path.join(folder, SIGNATURE)):
+            raise ArtefactRefused(f"{name} is not signed: it has no {SIGNATURE}, but RISKSCORE_PUBLIC_KEY asks for it")
+        check_signature(public_key, document, _read(folder, SIGNATURE), name)
+    return parse_manifest(name, document), digest
 
 
 def list_models(root: str) -> list[str]:
@@ -114,8 +130,13 @@ def find_model(root: str, name: str) -> str:
     """The folder of a model by its name. The name comes from outside: it is looked up, never joined to a path."""
     known = list_models(root)
     if name not in known:
-        raise UnknownModel(f"unknown model; this function serves {', '.join(known) or 'none'}", "model")
+        raise unknown_model(known)
     return os.path.join(root, name)
+
+
+def unknown_model(known: Sequence[str]) -> UnknownModel:
+    """The answer to a name that no model has; the name itself is not repeated."""
+    return UnknownModel(f"unknown model; this function serves {', '.join(known) or 'none'}", "model")
 
 
 def save_artefact(folder: str, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
@@ -130,6 +151,7 @@ def save_artefact(folder: str, contents: Mapping[str, bytes], manifest: Mapping[
     files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
     document = {"format": FORMAT, **manifest, "files": files}
     with replacing_folder(Path(folder)) as fresh:
+        (fresh / SIGNATURE).unlink(missing_ok=True)  # it was the old manifest's
         for name, data in contents.items():
             (fresh / name).write_bytes(data)
         (fresh / MANIFEST).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")

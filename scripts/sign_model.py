@@ -1,0 +1,66 @@
+"""Sign a model's manifest with an Ed25519 key, or make a key: whoever has the public half can tell your models."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.artefact import SIGNATURE, find_model, open_artefact
+from riskscore.atomic import replacing_file
+from riskscore.errors import ArtefactRefused
+from riskscore.manifest import MANIFEST
+from riskscore.program import DONE, run
+from riskscore.signature import VARIABLE, new_key, public_text, read_key, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
+    """Make a key, sign a model, or both; 0 where all of it was done."""
+    options = _options(arguments)
+    path = options.key or new_key(options.new_key)
+    key = read_key(path)
+    if options.new_key:
+        print(f"{path} is the private key: keep it away from the repository, the image and the bucket")
+    if options.model:
+        folder = Path(find_model(str(options.models), options.model))
+        signed = sign_folder(folder, key)
+        print(f"{folder / SIGNATURE} signs version {signed}")
+    print(f"{VARIABLE}={public_text(key)}")
+    return DONE
+
+
+def sign_folder(folder: Path, key: object) -> str:
+    """Write manifest.sig beside the manifest of a whole model, and return the version that it signs."""
+    artefact = open_artefact(str(folder))
+    document = (folder / MANIFEST).read_bytes()
+    if hashlib.sha256(document).hexdigest() != artefact.manifest_sha256:
+        raise ArtefactRefused(f"{artefact.name}/{MANIFEST} changed while it was signed; sign it again")
+    with replacing_file(folder / SIGNATURE) as file:
+        file.write(sign(key, document))
+    return artefact.version
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="sign_model.py", description=__doc__)
+    parser.add_argument("model", nargs="?", metavar="NAME", help="the model to sign, e.g. credit_risk")
+    key = parser.add_mutually_exclusive_group(required=True)
+    key.add_argument("--key", type=Path, metavar="FILE", help="the private key to sign with (PEM, unencrypted)")
+    key.add_argument("--new-key", type=Path, metavar="DIR", help="make a new key in DIR, and sign with it")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
+    options = parser.parse_args(arguments)
+    if options.key and not options.model:
+        parser.error("--key needs the NAME of the model to sign")
+    return options
+
+
+if __name__ == "__main__":
+    run(main)
