@@ -144,7 +144,7 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     )
     needed = {file for engine in ("joblib", *manifest["engines"]) for file in ENGINE_FILES[engine]}
     yield from (f"files lacks {file}" for file in sorted(needed.difference(manifest["files"])))
-    yield from (f"reasons has no texts for {name}" for name in names if name not in manifest["reasons"])
+    yield from (f"reasons has no texts for {name!r}" for name in names if name not in manifest["reasons"])
     yield from _unknown("limits", (limit["feature"] for limit in manifest["limits"]), names)
     for identity in manifest["identities"]:
         yield from _unknown("identities", (name for _, *term in identity["terms"] for name in term), names)
@@ -154,4 +154,6 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _unknown(where: str, found: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    yield from (f"{where} names {name!r}, which is none of {', '.join(known)}" for name in found if name not in known)
+    yield from (
+        f"{where} names {name!r}, which is none of {', '.join(map(repr, known))}" for name in found if name not in known
+    )

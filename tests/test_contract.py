@@ -1,0 +1,227 @@
+"""The contract: which values a feature takes, in which sentence it refuses others, in which order they stand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from riskscore.contract import FLOAT32_MAX, Contract, Feature
+from riskscore.errors import (
+    ArtefactRefused,
+    CallerFault,
+    MissingFeature,
+    NotFinite,
+    NullFeature,
+    OutOfRange,
+    UnknownField,
+    WrongType,
+)
+
+INFLOW = Feature("inflow", minimum=0)
+NET = Feature("net")
+SHARE = Feature("share", minimum=0, maximum=1)
+LOSS = Feature("loss", maximum=0)
+FEES = Feature("fees", "integer", minimum=0)
+SALARY = Feature("salary", "integer", nullable=True)
+OWNER = Feature("owner", "boolean")
+EVERY = (INFLOW, NET, SHARE, LOSS, FEES, SALARY, OWNER)
+CONTRACT = Contract([INFLOW, FEES, SALARY])
+ROW: dict[str, Any] = {"inflow": 1.5, "fees": 2, "salary": None}
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "number"),
+    [
+        (INFLOW, 0, 0.0),
+        (INFLOW, 41714.02, 41714.02),
+        (INFLOW, FLOAT32_MAX, FLOAT32_MAX),
+        (NET, -13851, -13851.0),
+        (NET, -FLOAT32_MAX, -FLOAT32_MAX),
+        (NET, 5e-324, 5e-324),
+        (SHARE, 1, 1.0),
+        (FEES, 3, 3.0),
+        (FEES, 3.0, 3.0),
+        (FEES, 2**63, float(2**63)),
+        (OWNER, True, 1.0),
+        (OWNER, False, 0.0),
+    ],
+)
+def test_a_value_of_its_kind_is_taken_as_it_is(feature: Feature, value: Any, number: float) -> None:
+    assert feature.number(value) == number
+    assert type(feature.number(value)) is float
+
+
+def test_an_allowed_null_is_a_missing_value() -> None:
+    assert math.isnan(SALARY.number(None))
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "error", "sentence"),
+    [
+        (INFLOW, None, NullFeature, "inflow is null, but this model needs a number there"),
+        (INFLOW, True, WrongType, "inflow must be a number, not true or false"),
+        (INFLOW, "41714.02", WrongType, "inflow must be a number, not a string"),
+        (INFLOW, "", WrongType, "inflow must be a number, not a string"),
+        (INFLOW, [1.0], WrongType, "inflow must be a number, not a list"),
+        (INFLOW, {"value": 1.0}, WrongType, "inflow must be a number, not an object"),
+        (INFLOW, math.nan, NotFinite, "inflow must be a finite number"),
+        (INFLOW, math.inf, NotFinite, "inflow must be a finite number"),
+        (INFLOW, -0.01, OutOfRange, "inflow must be at least 0 and within the range of a 32-bit float"),
+        (INFLOW, 3.5e38, OutOfRange, "inflow must be at least 0 and within the range of a 32-bit float"),
+        (INFLOW, 10**400, OutOfRange, "inflow must be within the range of a 32-bit float"),
+        (NET, -(10**400), OutOfRange, "net must be within the range of a 32-bit float"),
+        (NET, -1e39, OutOfRange, "net must be within the range of a 32-bit float"),
+        (SHARE, 1.01, OutOfRange, "share must be between 0 and 1"),
+        (LOSS, 1, OutOfRange, "loss must be at most 0"),
+        (FEES, 2.5, WrongType, "fees must be a whole number"),
+        (FEES, -1, OutOfRange, "fees must be at least 0 and within the range of a 32-bit float"),
+        (FEES, False, WrongType, "fees must be a number, not true or false"),
+        (OWNER, 1, WrongType, "owner must be true or false, not a number"),
+        (OWNER, "true", WrongType, "owner must be true or false, not a string"),
+        (OWNER, None, NullFeature, "owner is null, but this model needs a boolean there"),
+    ],
+)
+def test_any_other_value_gets_its_own_sentence(
+    feature: Feature, value: Any, error: type[CallerFault], sentence: str
+) -> None:
+    with pytest.raises(CallerFault) as raised:
+        feature.number(value)
+    assert (type(raised.value), raised.value.message, raised.value.field) == (error, sentence, feature.name)
+
+
+def test_a_limit_beyond_float32_lets_nothing_through_that_would_become_infinite() -> None:
+    with pytest.raises(OutOfRange):
+        Feature("wide", minimum=-1e300, maximum=1e300).number(1e39)
+
+
+def test_a_row_becomes_a_vector_in_the_contracts_order() -> None:
+    assert Contract([FEES, INFLOW]).vector({"inflow": 1.5, "fees": 2}) == [2.0, 1.5]
+    assert Contract([INFLOW]).vector({"inflow": 1}) == [1.0]
+    assert CONTRACT.vector(ROW) == pytest.approx([1.5, 2.0, math.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "sentence", "field"),
+    [
+        (
+            {},
+            MissingFeature,
+            "missing: inflow, fees, salary; this model needs all of its 3 features",
+            "inflow",
+        ),
+        (
+            {"inflow": 1.0, "fees": 1},
+            MissingFeature,
+            "missing: salary; this model needs all of its 3 features",
+            "salary",
+        ),
+        (ROW | {"age": 40}, UnknownField, "unknown field 'age'", "age"),
+        (
+            {"inflw": 1.0, "fees": 1, "salary": None},
+            UnknownField,
+            "unknown field 'inflw'; did you mean 'inflow'?",
+            "inflw",
+        ),
+        (ROW | {"Fees": 1}, UnknownField, "unknown field 'Fees'; did you mean 'fees'?", "Fees"),
+        (ROW | {"": 1}, UnknownField, "unknown field ''", ""),
+        (ROW | {"a\x00b": 1}, UnknownField, "unknown field 'a\\x00b'", "a\x00b"),
+        (ROW | {"\udc80": 1}, UnknownField, "unknown field '\\\\udc80'", "\\udc80"),
+        (ROW | {"x" * 1000: 1}, UnknownField, f"unknown field '{'x' * 61}...'", "x" * 61 + "..."),
+    ],
+)
+def test_other_names_than_the_contracts_are_refused_by_name(
+    row: dict[str, Any], error: type[CallerFault], sentence: str, field: str
+) -> None:
+    with pytest.raises(CallerFault) as raised:
+        CONTRACT.vector(row)
+    assert (type(raised.value), raised.value.message, raised.value.field) == (error, sentence, field)
+
+
+def test_of_many_missing_features_five_are_named() -> None:
+    with pytest.raises(MissingFeature, match=r"^missing: f0, f1, f2, f3, f4 and 3 more; this model needs all of its 8"):
+        Contract(Feature(f"f{k}") for k in range(8)).vector({})
+
+
+JSON_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(0, 5),
+    st.floats(),
+    st.sampled_from([10**400, -(10**400), FLOAT32_MAX, 3.41e38, 2.5, "1", [], {}]),
+)
+
+
+@given(values=st.lists(JSON_VALUES, min_size=len(EVERY), max_size=len(EVERY)), numeric=st.booleans())
+@example(values=[1.5, -2.0, 0.5, -1, 2, 3, True], numeric=True)
+def test_a_row_is_judged_as_its_values_are_one_by_one(values: list[Any], numeric: bool) -> None:
+    features = [feature for feature in EVERY if not numeric or feature.type != "boolean"]
+    row = {feature.name: value for feature, value in zip(features, values, strict=False)}
+    assert repr(_outcome(lambda: Contract(features).vector(row))) == repr(
+        _outcome(lambda: [feature.number(row[feature.name]) for feature in features])
+    )
+
+
+def _outcome(judge: Any) -> Any:
+    try:
+        return judge()
+    except CallerFault as fault:
+        return type(fault), fault.message, fault.field
+
+
+@given(marker=st.integers(10**11, 10**15), place=st.sampled_from(EVERY), shape=st.sampled_from([str, int, list, dict]))
+def test_no_value_is_in_any_sentence(marker: int, place: Feature, shape: type) -> None:
+    planted = {str: f"{marker}", int: -marker, list: [marker], dict: {f"{marker}": marker}}[shape]
+    refused = _outcome(lambda: place.number(planted))
+    assert str(marker) not in str(refused[1] if isinstance(refused, tuple) else "")
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        EVERY,
+        [
+            Feature(
+                "a", "integer", True, 0, 999, "days", "whole days", {"minimum": 1.0, "maximum": 2.0, "quantiles": {}}
+            )
+        ],
+    ],
+)
+def test_a_contract_outlives_its_manifest(features: list[Feature]) -> None:
+    contract = Contract(features)
+    again = Contract.from_dicts(contract.to_dicts())
+    assert [[getattr(f, slot) for slot in Feature.__slots__] for f in again.features] == [
+        [getattr(f, slot) for slot in Feature.__slots__] for f in contract.features
+    ]
+
+
+def test_the_manifest_keeps_a_limit_of_zero_and_no_default() -> None:
+    assert INFLOW.to_dict() == {"name": "inflow", "type": "number", "minimum": 0}
+    assert LOSS.to_dict() == {"name": "loss", "type": "number", "maximum": 0}
+
+
+@pytest.mark.parametrize(
+    ("features", "sentence"),
+    [
+        ([], "a contract needs at least one feature, and no name twice"),
+        ([{"name": "a"}, {"name": "a"}], "a contract needs at least one feature, and no name twice"),
+        (
+            [{"name": "a", "type": "text"}],
+            "feature 'a': type must be one of number, integer, boolean, not 'text'",
+        ),
+    ],
+)
+def test_a_contract_that_cannot_be_kept_is_refused(features: list[dict[str, Any]], sentence: str) -> None:
+    with pytest.raises(ArtefactRefused, match=sentence):
+        Contract.from_dicts(features)
+
+
+def test_a_contract_knows_its_features_by_name() -> None:
+    assert "fees" in CONTRACT
+    assert "fee" not in CONTRACT
+    assert CONTRACT.feature("fees") is FEES
+    assert CONTRACT.names == ("inflow", "fees", "salary")
