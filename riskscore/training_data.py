@@ -62,14 +62,14 @@ def from_database(settings: Settings, rows: Iterable[tuple[FeatureRow, Any]], ab
     faults: Counter[str] = Counter()
     for row, label in rows:
         if label not in (0, 1):
-            raise InvalidFile(f"{table}: {settings.source['target']} must be 0 or 1 in every row", "label")
+            raise InvalidFile(f"table {table}: {settings.source['target']} must be 0 or 1 in every row", "label")
         if row.fault is not None:
             faults[row.fault.rpartition(": ")[2]] += 1
             continue
         try:
             values.extend(settings.contract.vector(row.features))
         except CallerFault as error:
-            raise InvalidFile(f"{table}: a row breaks the contract: {error.message}", error.field) from None
+            raise InvalidFile(f"table {table}: a row breaks the contract: {error.message}", error.field) from None
         labels.append(int(label))
         customers.append(row.ids[settings.ids[0]])
     notes = [f"{count} rows left out, their ledgers are faulty: {fault}" for fault, count in sorted(faults.items())]
