@@ -98,6 +98,12 @@ class ArtefactRefused(OurFault):
     type = "artefact_refused"
 
 
+class ModelStoreUnavailable(OurFault):
+    """The place outside the image that keeps the models is missing, out of reach, or closed to this function."""
+
+    type = "model_store_unavailable"
+
+
 class DatabaseUnavailable(OurFault):
     type = "database_unavailable"
 
@@ -124,6 +130,7 @@ STATUS: dict[type[RiskscoreError], int] = {
     AnswerTooLarge: 413,
     OurFault: 500,
     ArtefactRefused: 503,
+    ModelStoreUnavailable: 503,
     DatabaseUnavailable: 503,
     DatabaseTimeout: 503,
     NotConfigured: 503,
