@@ -46,8 +46,12 @@ def test_margins_are_xgboosts_own_to_the_last_bit(model: tuple[xgb.Booster, int]
 
 
 def test_a_double_is_rounded_to_float32_before_it_meets_a_threshold() -> None:
-    twin = trees.load(_document())
-    rows = np.random.default_rng(3).normal(size=(50, 5))
+    model = _document()
+    twin = trees.load(model)
+    at = np.array([t for t in _first_tree(model)["split_conditions"] if abs(t) > 1e-30] * 5, dtype=np.float32)
+    rows = np.random.default_rng(3).choice(at, size=(200, 5)).astype(float) * (
+        1 - 1e-12
+    )  # below the threshold only as a double
     assert [twin.margin(row) for row in rows] == [twin.margin(row) for row in rows.astype(np.float32)]
     assert twin.margin([1e300] * 5) == twin.margin([math.inf] * 5)
 
@@ -194,6 +198,18 @@ def test_a_broken_node_is_refused_in_a_sentence(name: str, value: Any) -> None:
     broken = _document()
     _first_tree(broken)[name][0] = value
     with pytest.raises(ArtefactRefused, match="the model file"):
+        trees.load(broken)
+
+
+def test_a_child_that_stands_before_its_parent_is_refused() -> None:
+    broken = _document()
+    tree = _first_tree(broken)
+    place = {1: 3, 3: 1}
+    for name in ("left_children", "right_children"):
+        tree[name] = [place.get(child, child) for child in tree[name]]
+    for name in ("left_children", "right_children", "split_indices", "split_conditions", "default_left"):
+        tree[name][1], tree[name][3] = tree[name][3], tree[name][1]
+    with pytest.raises(ArtefactRefused, match="trees are broken"):
         trees.load(broken)
 
 
