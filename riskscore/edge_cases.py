@@ -6,7 +6,10 @@ Every ledger is read as of SNAPSHOT: W30 begins at 2025-08-02T00:00:00Z, W90 at 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SNAPSHOT = date(2025, 9, 1)
 
@@ -125,19 +128,24 @@ SOUND: dict[str, list[Transaction] | None] = {
     "edge-unsorted": ORDINARY[::-1],
 }
 
-# 7: amounts that are no numbers; nothing of these customers may be scored as 0
-FAULTY: dict[str, list[Transaction] | None] = {
+# 7: data that break their format, amounts before all; nothing of these customers may be scored as 0
+FAULTY: dict[str, object] = {
     "edge-missing-amount": _with(_without("amount", _debit("2025-08-18T12:00:00Z", 0))),
     "edge-null-amount": _with(_debit("2025-08-18T12:00:00Z", None)),
     "edge-non-numeric-amount": _with(_debit("2025-08-18T12:00:00Z", "twelve")),
     "edge-blank-amount": _with(_debit("2025-08-18T12:00:00Z", "")),
     "edge-boolean-amount": _with(_debit("2025-08-18T12:00:00Z", True)),
     "edge-nan-amount": _with(_debit("2025-08-18T12:00:00Z", "NaN")),  # PostgreSQL's numeric would take it
+    "edge-negative-amount": _with(_debit("2025-08-18T12:00:00Z", -45.0)),
+    "edge-unknown-type": _with(_transaction("2025-08-18T12:00:00Z", "refund", 45.0, "shopping")),
+    "edge-missing-ts": _with(_without("ts", _debit("2025-08-18T12:00:00Z", 45.0))),
+    "edge-impossible-ts": _with(_debit("2025-02-30T12:00:00Z", 45.0)),
+    "edge-not-an-array": {"transactions": ORDINARY},
 }
 
-EDGE_LEDGERS = {"all": {**SOUND, **FAULTY}, "sound": SOUND, "none": {}}
+EDGE_LEDGERS: dict[str, Mapping[str, object]] = {"all": {**SOUND, **FAULTY}, "sound": SOUND, "none": {}}
 
 
-def edge_ledgers(which: str) -> dict[str, list[Transaction] | None]:
+def edge_ledgers(which: str) -> Mapping[str, object]:
     """The ledgers by customer_id: `all`, the `sound` ones (without faults in their data) or `none`."""
     return EDGE_LEDGERS[which]

@@ -43,20 +43,25 @@ class TablesExist(OurFault):
     type = "tables_exist"
 
 
+def customer_id(letter: str, k: int) -> str:
+    """C0001, S0001 and on; past 9999 the number takes the digits it needs."""
+    return f"{letter}{k:04d}"
+
+
 def training_rows(seed: int, count: int) -> Iterator[Row]:
     """C0001 and on, with labels; customer k is the same however many there are."""
     for k in range(1, count + 1):
         rng = Random(f"{seed}/{TRAINING}/{k}")  # noqa: S311 - simulation, no secret
         snapshot, customer = rng.choice(TRAINING_SNAPSHOTS), draw_customer(rng)
         label = draw_label(rng, customer)
-        yield f"C{k:04d}", snapshot.isoformat(), draw_ledger(rng, customer, snapshot), label
+        yield customer_id("C", k), snapshot.isoformat(), draw_ledger(rng, customer, snapshot), label
 
 
 def scoring_rows(seed: int, count: int) -> Iterator[Row]:
     """S0001 and on; customer k is the same however many there are."""
     for k in range(1, count + 1):
         rng = Random(f"{seed}/{SCORING}/{k}")  # noqa: S311 - simulation, no secret
-        yield f"S{k:04d}", SNAPSHOT.isoformat(), draw_ledger(rng, draw_customer(rng), SNAPSHOT)
+        yield customer_id("S", k), SNAPSHOT.isoformat(), draw_ledger(rng, draw_customer(rng), SNAPSHOT)
 
 
 def edge_rows(which: str) -> Iterator[Row]:
