@@ -3,6 +3,8 @@
 RISKSCORE_MODEL            the model of events that name none (default: credit_risk)
 RISKSCORE_ENGINE           auto, joblib or twin (default: auto)
 RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked)
+RISKSCORE_PUBLIC_KEY       who must have signed every model's manifest (default: not checked)
+RISKSCORE_MODEL_URI        s3://bucket/prefix or a folder that keeps the models (default: model/ beside the code)
 DATABASE_URL, PGURL, PG*   where events that name only keys find their features
 """
 
@@ -19,9 +21,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from riskscore.artefact import Artefact
     from riskscore.database import Database
     from riskscore.errors import CallerFault
     from riskscore.features import FeatureRow, FeatureSource
+    from riskscore.remote import Folder, Published
 
 DEFAULT_MODEL = "credit_risk"
 
@@ -34,16 +38,29 @@ class Deployment:
         self._root = root
         self._models: dict[str, Model] = {}
         self._database: Database | None = None
+        self._elsewhere: Published | Folder | None = None
         self.default_model = environ.get("RISKSCORE_MODEL") or DEFAULT_MODEL
 
     def find(self, name: str) -> Model:
         """The model of this name, checked and loaded. Raises UnknownModel or ArtefactRefused."""
         if name not in self._models:
-            folder = find_model(os.path.join(self._root, "model"), name)
-            expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") if name == self.default_model else None
-            artefact = open_artefact(folder, expected or None)
-            self._models[name] = Model(artefact, self._environ.get("RISKSCORE_ENGINE") or "auto")
+            self._models[name] = Model(self._open(name), self._environ.get("RISKSCORE_ENGINE") or "auto")
         return self._models[name]
+
+    def _open(self, name: str) -> Artefact:
+        default = name == self.default_model
+        expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None if default else None
+        public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
+        uri = self._environ.get("RISKSCORE_MODEL_URI")
+        if not uri:
+            return open_artefact(find_model(os.path.join(self._root, "model"), name), expected, public_key)
+        if self._elsewhere is None:
+            from riskscore.remote import models_at
+
+            self._elsewhere = models_at(uri, self._environ, public_key)
+        if not default:  # an event said it
+            self._elsewhere.require(name)
+        return self._elsewhere.open(name, expected)
 
     def look_up(self, model: Model, keys: Sequence[Mapping[str, str]]) -> Sequence[FeatureRow | CallerFault]:
         """The features of some keys, computed by the model's SQL in the configured database."""
@@ -58,7 +75,9 @@ class Deployment:
         from riskscore.features import FeatureSource
 
         manifest = model.artefact.manifest
-        path = os.path.join(self._root, manifest["source"]["sql"])
+        path = os.path.join(model.artefact.folder, "features.sql")  # a published model brings its query along
+        if not os.path.isfile(path):
+            path = os.path.join(self._root, manifest["source"]["sql"])
         return FeatureSource.from_file(
             path, manifest["source"], manifest["ids"], model.contract.names, manifest["source"]["sha256"]
         )

@@ -1,0 +1,55 @@
+"""Publishes a model to a bucket, where functions fetch it from (riskscore/remote.py has the layout)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from riskscore.artefact import SIGNATURE, open_artefact
+from riskscore.errors import InvalidFile
+from riskscore.manifest import MANIFEST
+from riskscore.remote import NAME, QUERY, read_query, sizes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from riskscore.artefact import Artefact
+    from riskscore.bucket import Bucket
+
+
+def read_version(folder: Path, root: Path, public_key: str | None = None) -> tuple[str, list[tuple[str, bytes]]]:
+    """A checked model's manifest hash, and what to store under which keys, in this order.
+
+    What points to the version comes last: whatever interrupts the upload, the one that was served stays served.
+    Every byte was checked, and none is read again. root: where the path of the model's SQL starts.
+    """
+    artefact = open_artefact(str(folder), public_key=public_key)
+    sizes_of(artefact.manifest)  # what could never be fetched isn't uploaded
+    if not NAME.fullmatch(artefact.name):
+        raise InvalidFile(f"{artefact.name!r} can't be published: a name is letters, digits, - and _")
+    document = (folder / MANIFEST).read_bytes()
+    if hashlib.sha256(document).hexdigest() != artefact.manifest_sha256:
+        raise InvalidFile(f"{artefact.name}/{MANIFEST} changed while it was read; publish it again")
+    version = f"{artefact.name}/{artefact.manifest_sha256}"
+    uploads = [
+        (f"{version}/{file}", data) for file, data in (artefact.contents | _beside(folder, root, artefact)).items()
+    ]
+    pointer = (f"{artefact.name}/{MANIFEST}", document)
+    return artefact.manifest_sha256, [*uploads, (f"{version}/{MANIFEST}", document), pointer]
+
+
+def _beside(folder: Path, root: Path, artefact: Artefact) -> dict[str, bytes]:
+    """What belongs to a version and isn't among the files of its manifest: its SQL and its signature."""
+    found = {}
+    if artefact.manifest["source"].get("sql"):
+        found[QUERY] = read_query(root / artefact.manifest["source"]["sql"], artefact)
+    if (folder / SIGNATURE).exists():
+        found[SIGNATURE] = (folder / SIGNATURE).read_bytes()
+    return found
+
+
+def publish(uploads: Iterable[tuple[str, bytes]], bucket: Bucket) -> Iterator[tuple[str, int, bool]]:
+    """Store them one after the other; yields each key, its bytes, and whether they weren't there yet."""
+    for key, data in uploads:
+        yield key, len(data), bucket.write(key, data)

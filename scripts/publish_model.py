@@ -1,0 +1,46 @@
+"""Publish a model to S3, where functions with RISKSCORE_MODEL_URI fetch it from; what points to it comes last."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.artefact import find_model
+from riskscore.bucket import VARIABLE, Bucket
+from riskscore.program import DONE, run
+from riskscore.publishing import publish, read_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Publish; 0 when the bucket serves this version."""
+    options = _parser().parse_args(arguments)
+    folder = Path(find_model(str(options.models), options.model))
+    bucket = Bucket(options.uri)
+    public_key = environ.get("RISKSCORE_PUBLIC_KEY") or None
+    digest, uploads = read_version(folder, options.models.resolve().parent, public_key)
+    for key, size, new in publish(uploads, bucket):
+        print(f"{'uploaded' if new else 'is there'}  {size:>12,} bytes  {bucket.uri}/{key}")
+    print(f"functions that start from now on serve it, with {VARIABLE}={bucket.uri}")
+    print(f"and this version alone with RISKSCORE_MANIFEST_SHA256={digest}")
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="publish_model.py", description=__doc__)
+    parser.add_argument("model", metavar="NAME", help="the model's name, e.g. credit_risk")
+    parser.add_argument("uri", metavar="s3://bucket/prefix", help="where the models are kept")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
