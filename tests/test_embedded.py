@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -14,13 +16,20 @@ from riskscore.embedded import EmbeddedPostgresFailed, _command, _reachable, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 STEPS_INTO = """
 import pathlib, sys
 from riskscore.embedded import running_postgres
 with running_postgres(pathlib.Path(sys.argv[1])) as url:
     print(url)
+"""
+
+STAYS = """
+import time
+from riskscore.embedded import temporary_postgres
+with temporary_postgres() as url:
+    print(url, flush=True)
+    time.sleep(600)
 """
 
 
@@ -59,6 +68,28 @@ def test_processes_share_a_server_and_the_last_one_stops_it(folder: Path) -> Non
         )
         assert other.stdout.strip() == url
         assert ask(url, "SELECT 1") == 1  # the one that left has not taken the server with it
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
+
+
+def test_an_error_stops_the_server_too(folder: Path) -> None:
+    with pytest.raises(ZeroDivisionError), running_postgres(folder) as url:
+        _ = 1 / 0
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url)
+
+
+def test_a_killed_process_leaves_neither_server_nor_data() -> None:
+    with subprocess.Popen([sys.executable, "-c", STAYS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        assert ask(url, "SELECT 1") == 1
+        data = Path(str(ask(url, "SHOW data_directory")))
+        process.kill()
+    deadline = time.monotonic() + 20
+    while data.parent.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not data.parent.exists()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)
 

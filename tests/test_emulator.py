@@ -155,7 +155,7 @@ def test_an_emulator_that_went_away_is_named(handlers: Path) -> None:
         emulator.invoke(2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_stopped_server_leaves_no_process_behind(number: signal.Signals, handlers: Path) -> None:
     script = ROOT / "scripts" / "serve_lambda.py"
     command = [sys.executable, script, "--port", "0", "--directory", handlers, "--handler", "handlers.lambda_handler"]
@@ -165,7 +165,7 @@ def test_a_stopped_server_leaves_no_process_behind(number: signal.Signals, handl
         with socket.create_connection(("127.0.0.1", port)):
             family = psutil.Process(server.pid).children(recursive=True)
         server.send_signal(number)
-        assert server.wait(20) == 0
+        assert server.wait(20) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
     assert family
     assert not survivors(family)
 
