@@ -19,7 +19,6 @@ import numpy as np
 from riskscore import card, trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
-from riskscore.contract import FLOAT32_MAX
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.outcome import IDENTITY_TOLERANCE
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.contract import Feature
     from riskscore.settings import Settings
     from riskscore.training_data import TrainingData
 
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
 
 GOLDEN_ROWS = 12
 TRIAL_ROWS = 1000  # random rows on which the directions are checked
-WRITTEN = ("model.joblib", "model.json", "contributions.bin")
+WRITTEN = ("model.joblib", "model.json", "trees.bin", "contributions.bin")
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def build(
         "description": settings.description,
         "ids": list(settings.ids),
         "features": [
-            {**feature.to_dict(), **_hard_limits(feature), "support": seen}
+            {**feature.to_dict(), "support": seen}
             for feature, seen in zip(settings.contract.features, support, strict=True)
         ],
         "threshold": settings.threshold,
@@ -151,12 +149,6 @@ def _source(settings: Settings, root: Path) -> dict[str, str]:
             raise InvalidFile(f"{settings.name}/model.toml: source.sql names {source['sql']}, which isn't there")
         source["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     return source
-
-
-def _hard_limits(feature: Feature) -> dict[str, float]:
-    """The limits that model.toml sets, a limit of 0 among them."""
-    limits = {"minimum": feature.minimum, "maximum": feature.maximum}
-    return {key: limit for key, limit in limits.items() if abs(limit) < FLOAT32_MAX}
 
 
 def _pickled(estimator: Any) -> bytes:

@@ -65,7 +65,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 def test_the_folder_opens_and_both_engines_serve_it(trained: Path) -> None:
     artefact = open_artefact(str(trained))
-    assert sorted(artefact.contents) == ["contributions.bin", "model.joblib", "model.json"]
+    assert sorted(artefact.contents) == ["contributions.bin", "model.joblib", "model.json", "trees.bin"]
     vectors = [[1200.0, 2.0, math.nan], [90.5, 0.0, 0.25]]
     twin, estimator = Model(artefact, "twin"), Model(artefact, "joblib")
     assert twin.margins(vectors, "twin") == estimator.margins(vectors, "joblib")
