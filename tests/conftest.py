@@ -14,8 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
+from riskscore.artefact import open_artefact
 from riskscore.embedded import temporary_postgres
 from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
+from riskscore.model import Model
+from tests.scoring_examples import write_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,3 +96,9 @@ def without_database() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if not name.startswith(("PG", "DATABASE_URL", "RISKSCORE_"))
     }
+
+
+@pytest.fixture(scope="session")
+def small_loans(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A second model beside credit_risk: linear, and without a feature query."""
+    return Model(open_artefact(str(write_small(tmp_path_factory.mktemp("models") / "small_loans"))))
