@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -109,7 +109,7 @@ def build(
         **_rules(settings),
         "golden": _golden(settings, estimator, golden),
         "training": _training_entry(settings, data),
-        "metrics": _metrics_entry(settings, estimator, data, validation),
+        "metrics": _metrics_entry(settings, estimator, data, validation) | _baseline(settings, data),
     }
     papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
     return Trained(contents, manifest, papers, lacks)
@@ -206,13 +206,28 @@ def _metrics_entry(settings: Settings, estimator: Any, data: TrainingData, valid
     _, parts = contributions(settings.family, estimator, data.matrix)
     strength = np.abs(np.array(parts)).mean(axis=0).tolist()
     labels = np.tile(data.labels, settings.repeats)
-    entry = {
-        "method": validation.method,
-        "cross_validated": validation.metrics,
-        "in_sample": scores_of(data.labels, _probabilities(margins(settings.family, estimator, data.matrix))),
-        "reliability": reliability(labels, validation.out_of_fold.ravel()),
-        "mean_abs_contribution": dict(zip(data.names, strength, strict=True)),
-    }
+    return _rounded(
+        {
+            "method": validation.method,
+            "cross_validated": validation.metrics,
+            "in_sample": scores_of(data.labels, _probabilities(margins(settings.family, estimator, data.matrix))),
+            "reliability": reliability(labels, validation.out_of_fold.ravel()),
+            "mean_abs_contribution": dict(zip(data.names, strength, strict=True)),
+        }
+    )
+
+
+def _baseline(settings: Settings, data: TrainingData) -> dict[str, Any]:
+    """The same figures of a plain logistic regression on the same folds: what the model has to beat."""
+    if settings.family == "logistic" or any(feature.nullable for feature in settings.contract.features):
+        return {}
+    plain = replace(settings, family="logistic", parameters={"max_iter": 1000}, directions={})
+    validation = cross_validate(data, _predictor(plain), settings.folds, settings.repeats, settings.seed)
+    return _rounded({"logistic_regression": validation.metrics})
+
+
+def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
+    """The same with six decimals: more would be noise."""
     rounded: dict[str, Any] = json.loads(json.dumps(entry), parse_float=lambda text: round(float(text), 6))
     return rounded
 

@@ -17,7 +17,7 @@ from riskscore.pictures import calibration, curves, drivers
 from riskscore.settings import read_settings
 from riskscore.training import Trained, build, write
 from riskscore.training_data import TrainingData, from_csv
-from tests.training_examples import NOW, rows, write_csv, write_model
+from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_MODEL = sorted(path.parent.name for path in (ROOT / "model").glob("*/manifest.json"))
@@ -51,7 +51,7 @@ def test_the_card_holds_the_figures_of_the_manifest(tmp_path: Path) -> None:
     card, metrics = card_of(trained), trained.manifest["metrics"]
     for name, found in metrics["cross_validated"].items():
         figures = (
-            f"{found['mean']:.3f} | {found['low']:.3f} to {found['high']:.3f} | {metrics['in_sample'][name]:.3f} |"
+            f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f}) | {metrics['in_sample'][name]:.3f} |"
         )
         assert figures in card
     assert f"80 rows from file rows.csv, {data.labels.sum()} of them with label 1" in card
@@ -59,6 +59,16 @@ def test_the_card_holds_the_figures_of_the_manifest(tmp_path: Path) -> None:
     assert "- 3 rows left out\n" in card
     assert "| `late` | " in card
     assert "a larger value never lowers the risk" in card
+
+
+def test_the_card_compares_with_a_plain_logistic_regression_where_it_can(tmp_path: Path) -> None:
+    whole, gaps = tmp_path / "whole", tmp_path / "gaps"
+    settings = read_settings(write_model(whole, toml=MODEL_TOML.replace("nullable = true", "")))
+    data = from_csv(settings, write_csv(whole / "rows.csv", [row for row in rows() if row[3] != ""]))
+    trained = build(settings, data, whole, NOW)
+    plain = trained.manifest["metrics"]["logistic_regression"]["auc"]
+    assert f"| {plain['mean']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}) |" in card_of(trained)
+    assert "not tried: it takes no missing value" in card_of(example(gaps)[0])
 
 
 def test_the_card_holds_the_hash_of_every_file(tmp_path: Path) -> None:

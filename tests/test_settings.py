@@ -117,8 +117,16 @@ def test_a_misspelt_model_toml_is_refused_in_one_sentence(folder: Path, old: str
     ("old", "new", "sentence"),
     [
         ("[cash_withdrawal_90d]", "[cash_withdrawals_90d]", "did you mean 'cash_withdrawal_90d'?"),
-        ('low = "Little or no cash was withdrawn in the last 90 days"', "", "cash_withdrawal_90d.low is missing"),
-        ('"Little or no cash was withdrawn in the last 90 days"', '""', "cash_withdrawal_90d has an empty text"),
+        (
+            'low = "Less cash was withdrawn over the last 90 days than in most accounts"',
+            "",
+            "cash_withdrawal_90d.low is missing",
+        ),
+        (
+            '"Less cash was withdrawn over the last 90 days than in most accounts"',
+            '""',
+            "cash_withdrawal_90d has an empty text",
+        ),
         ("{ value = 999,", '{ value = "999",', "days_since_last_salary.special.value must be a number"),
         ("{ value = 999,", "{ worth = 999,", "unknown key days_since_last_salary.special.worth"),
     ],
