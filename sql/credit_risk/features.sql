@@ -50,14 +50,14 @@ customers AS (
             valid.snapshot_day,
             source.transactions #> '{}' AS transactions,
             to_char(valid.snapshot_day, 'YYYY-MM-DD"T00:00:00Z"') AS snapshot_instant,
-            to_char(valid.snapshot_day - INTERVAL '30 days', 'YYYY-MM-DD') AS day_30,
-            to_char(valid.snapshot_day - INTERVAL '90 days', 'YYYY-MM-DD') AS day_90,
+            to_char(valid.snapshot_day - interval '30 days', 'YYYY-MM-DD') AS day_30,
+            to_char(valid.snapshot_day - interval '90 days', 'YYYY-MM-DD') AS day_90,
             -- Memoize (PostgreSQL 14 and later) would hash every array in case it came twice; json has no hash.
             json 'null' AS not_memoizable
         FROM (
             SELECT
                 CASE
-                    WHEN source.snapshot_date BETWEEN DATE '1900-01-01' AND DATE '9999-12-31'
+                    WHEN source.snapshot_date BETWEEN date '1900-01-01' AND date '9999-12-31'
                         THEN source.snapshot_date::timestamp
                 END AS snapshot_day
         ) AS valid
@@ -128,9 +128,10 @@ ledgers AS (
                         element ->> 'type' AS type,
                         element ->> 'category' AS category,
                         (element ->> 'merchant') COLLATE "C" AS merchant
-                    FROM jsonb_array_elements(
-                        CASE jsonb_typeof(customers.transactions) WHEN 'array' THEN customers.transactions END
-                    ) AS element
+                    FROM
+                        jsonb_array_elements(
+                            CASE jsonb_typeof(customers.transactions) WHEN 'array' THEN customers.transactions END
+                        ) AS element
                     WHERE customers.not_memoizable IS NOT NULL
                     OFFSET 0
                 ) AS extracted
@@ -160,7 +161,7 @@ SELECT
             -- NULL and missing are no merchant.
             THEN (
                 SELECT count(*)
-                FROM (SELECT merchant FROM unnest(merchants_90d) AS merchant GROUP BY merchant) AS merchants
+                FROM (SELECT DISTINCT merchant FROM unnest(merchants_90d) AS merchant) AS merchants
                 WHERE merchant IS NOT NULL
             )::int
     END AS merchant_diversity_90d,
@@ -169,7 +170,8 @@ SELECT
     CASE
         -- Whole days elapsed: the days between the dates, less one where the salary came after midnight.
         WHEN last_salary IS NOT NULL
-            THEN snapshot_date - left(last_salary, 10)::date
+            THEN
+                snapshot_date - left(last_salary, 10)::date
                 - (last_salary > left(last_salary, 10) || 'T00:00:00Z')::int
         WHEN is_sound THEN 999
     END AS days_since_last_salary,
@@ -186,27 +188,31 @@ SELECT
         WHEN snapshot_day IS NULL THEN 'snapshot_date is not between 1900 and 9999'
         WHEN jsonb_typeof(transactions) <> 'array' THEN 'transactions is not an array'
         ELSE (
-            SELECT 'transaction ' || position || ': ' || reason
-            FROM jsonb_array_elements(transactions) WITH ORDINALITY AS listed (element, position)
-            CROSS JOIN LATERAL (
+            SELECT 'transaction ' || found.position || ': ' || found.reason
+            FROM (
                 SELECT
+                    listed.position,
                     CASE
-                        WHEN jsonb_typeof(element) <> 'object' THEN 'is not an object'
-                        WHEN element ->> 'ts' IS NULL THEN 'ts is missing'
-                        WHEN element ->> 'ts' !~ timestamp_text THEN 'ts is not a date and time'
-                        WHEN element ->> 'amount' IS NULL THEN 'amount is missing'
+                        WHEN jsonb_typeof(listed.element) <> 'object' THEN 'is not an object'
+                        WHEN listed.element ->> 'ts' IS NULL THEN 'ts is missing'
+                        WHEN listed.element ->> 'ts' !~ ledgers.timestamp_text THEN 'ts is not a date and time'
+                        WHEN listed.element ->> 'amount' IS NULL THEN 'amount is missing'
                         WHEN
-                            jsonb_typeof(element -> 'amount') NOT IN ('number', 'string')
-                            OR (jsonb_typeof(element -> 'amount') = 'string' AND element ->> 'amount' !~ amount_text)
+                            jsonb_typeof(listed.element -> 'amount') NOT IN ('number', 'string')
+                            OR (
+                                jsonb_typeof(listed.element -> 'amount') = 'string'
+                                AND listed.element ->> 'amount' !~ ledgers.amount_text
+                            )
                             THEN 'amount is not a number'
-                        WHEN (element ->> 'amount')::numeric < 0 THEN 'amount is negative'
-                        WHEN (element ->> 'amount')::numeric >= 1e15 THEN 'amount is not below 1e15'
-                        WHEN coalesce(element ->> 'type', '') NOT IN ('credit', 'debit')
+                        WHEN (listed.element ->> 'amount')::numeric < 0 THEN 'amount is negative'
+                        WHEN (listed.element ->> 'amount')::numeric >= 1e15 THEN 'amount is not below 1e15'
+                        WHEN coalesce(listed.element ->> 'type', '') NOT IN ('credit', 'debit')
                             THEN 'type is neither credit nor debit'
                     END AS reason
-            ) AS checked
-            WHERE reason IS NOT NULL
-            ORDER BY position
+                FROM jsonb_array_elements(ledgers.transactions) WITH ORDINALITY AS listed (element, position)
+            ) AS found
+            WHERE found.reason IS NOT NULL
+            ORDER BY found.position
             LIMIT 1
         )
     END AS data_fault
