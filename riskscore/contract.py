@@ -61,7 +61,7 @@ class Feature:
         if value is None:
             if self.nullable:
                 return math.nan
-            raise NullFeature(f"{self.name} is null, but this model needs a {self.type} there", self.name)
+            raise NullFeature(f"{self.name} is null, but this model needs {NEEDED[self.type]} there", self.name)
         number = CHECKS[self.type](self.name, value)
         if not self.minimum <= number <= self.maximum:
             raise OutOfRange(f"{self.name} must be {self.limits()}", self.name)
@@ -110,6 +110,8 @@ def _truth(name: str, value: Any) -> float:
 
 
 CHECKS: dict[str, Callable[[str, Any], float]] = {"number": _real, "integer": _whole, "boolean": _truth}
+
+NEEDED = {"number": "a number", "integer": "a whole number", "boolean": "true or false"}
 
 NUMBERS = frozenset((int, float))  # not bool: true is no number
 

@@ -63,6 +63,7 @@ def test_an_allowed_null_is_a_missing_value() -> None:
     ("feature", "value", "error", "sentence"),
     [
         (INFLOW, None, NullFeature, "inflow is null, but this model needs a number there"),
+        (FEES, None, NullFeature, "fees is null, but this model needs a whole number there"),
         (INFLOW, True, WrongType, "inflow must be a number, not true or false"),
         (INFLOW, "41714.02", WrongType, "inflow must be a number, not a string"),
         (INFLOW, "", WrongType, "inflow must be a number, not a string"),
@@ -82,7 +83,7 @@ def test_an_allowed_null_is_a_missing_value() -> None:
         (FEES, False, WrongType, "fees must be a number, not true or false"),
         (OWNER, 1, WrongType, "owner must be true or false, not a number"),
         (OWNER, "true", WrongType, "owner must be true or false, not a string"),
-        (OWNER, None, NullFeature, "owner is null, but this model needs a boolean there"),
+        (OWNER, None, NullFeature, "owner is null, but this model needs true or false there"),
     ],
 )
 def test_any_other_value_gets_its_own_sentence(
