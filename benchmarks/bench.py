@@ -1,0 +1,109 @@
+"""Measure the project beside its yardsticks, all in one run, and print one table.
+
+Every figure is the median over rounds in which the contenders take turns, so that a busy machine is unjust to nobody;
+`middle half` tells between which values the ratio lay in half of the rounds. Only the ratios mean something elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.bench_engines import LOADED_ROWS, LOADING_ROWS, engines
+from benchmarks.bulk import bulk
+from benchmarks.cold_warm import cold, warm
+from benchmarks.files import files
+from benchmarks.places import ROOT, prepared
+from benchmarks.table import machine, rendered
+from riskscore.errors import InvalidFile
+from riskscore.program import DONE, OUR_FAULT, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from benchmarks.places import Places
+    from benchmarks.table import Section
+
+PAGE = ROOT / "docs" / "BENCHMARKS.md"
+BEGIN, END = "<!-- printed by make bench: begin -->", "<!-- printed by make bench: end -->"
+
+
+class Sizes(NamedTuple):
+    """How much is measured: rounds, and per round answers or rows."""
+
+    cold_rounds: int = 21
+    warm_rounds: int = 21
+    warm_answers: int = 200
+    bulk_rounds: int = 11
+    bulk_rows: int = 10_000
+    engine_rounds: int = 12
+    loaded_rows: Sequence[int] = LOADED_ROWS
+    loading_rows: Sequence[int] = LOADING_ROWS
+    file_rounds: int = 3
+    file_rows: int = 100_000
+
+
+# Enough to see the table, not enough to believe it.
+QUICK = Sizes(1, 2, 20, 1, 500, 1, (1, 10), (100,), 1, 500)
+
+PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
+    "cold": lambda places, sizes: cold(places, sizes.cold_rounds),
+    "warm": lambda places, sizes: warm(places, sizes.warm_rounds, sizes.warm_answers),
+    "bulk": lambda places, sizes: bulk(places, sizes.bulk_rows, sizes.bulk_rounds),
+    "engines": lambda places, sizes: engines(places, sizes.engine_rounds, sizes.loaded_rows, sizes.loading_rows),
+    "files": lambda places, sizes: files(places, sizes.file_rows, sizes.file_rounds),
+}
+
+
+def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
+    """Print the table; 1 where a ratio that the project promises was not met. --quick never judges."""
+    options = _parser().parse_args(arguments)
+    places = prepared(own_environments=not options.this_environment)
+    sections = [_measured(part, places, QUICK if options.quick else Sizes()) for part in options.only or PARTS]
+    report = f"{machine()}\n\n{rendered(sections)}"
+    print(report)
+    if options.page:
+        _write(options.page, report)
+    unmet = [line for section in sections for line in section.unmet()]
+    for line in unmet:
+        print(f"not met: {line}", file=sys.stderr)
+    return OUR_FAULT if unmet and not options.quick else DONE
+
+
+def _measured(part: str, places: Places, sizes: Sizes) -> Section:
+    started = time.perf_counter()
+    section = PARTS[part](places, sizes)
+    print(f"measured {part} in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    return section
+
+
+def _write(page: Path, report: str) -> None:
+    """Put the report between the page's two marks; the words around it are by people."""
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InvalidFile(f"{page.name} lacks the two marks between which the table stands")
+    page.write_text(f"{before}{BEGIN}\n```\n{report}\n```\n{END}{after}", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench.py", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works, not to believe it")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--page", type=Path, nargs="?", const=PAGE, help="also renew the table of docs/BENCHMARKS.md")
+    parser.add_argument(
+        "--this-environment",
+        action="store_true",
+        help="install no environments of the functions' own: quicker, less fair, for tests",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
