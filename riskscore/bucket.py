@@ -66,7 +66,13 @@ class Bucket:
         if self._checksum(key) == checksum:
             return False
         with _reported(f"{key} can't be written"):
-            self._client.put_object(Bucket=self._bucket, Key=self._key(key), Body=data, ChecksumSHA256=checksum)
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._key(key),
+                Body=data,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,  # S3 refuses bytes that went astray on the way
+            )
         return True
 
     def folders(self) -> list[str]:
@@ -109,7 +115,7 @@ def _client() -> Any:
     retries: Any = {"total_max_attempts": ATTEMPTS, "mode": "standard"}
     limits = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries=retries)
     try:
-        return boto3.client("s3", config=limits)
+        return boto3.Session().client("s3", config=limits)
     except (BotoCoreError, ValueError) as error:  # a region or an endpoint that makes no sense
         raise NotConfigured(f"boto3 can't be set up for S3 ({type(error).__name__})", VARIABLE) from None
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
@@ -126,11 +127,11 @@ class Published:
 
     def _fill(self, folder: Path, digest: str, document: bytes) -> None:
         """Fetch a version into a folder that nobody sees yet: its manifest, then, if that holds, what it names."""
-        folder.mkdir(exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # what a refused one left
+        folder.mkdir()
         (folder / MANIFEST).write_bytes(document)
         if self._public_key:
             signature = self._bucket.read(f"{folder.name}/{digest}/{SIGNATURE}", LARGEST_SIGNATURE)
-            (folder / SIGNATURE).unlink(missing_ok=True)
             if signature is not None:
                 (folder / SIGNATURE).write_bytes(signature)
         manifest, _ = open_manifest(str(folder), digest, self._public_key)
