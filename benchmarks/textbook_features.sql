@@ -4,7 +4,7 @@ WITH expanded AS (
     SELECT
         ledger.customer_id,
         ledger.snapshot_date,
-        ledger.snapshot_date::timestamp AT TIME ZONE 'UTC' AS snapshot,
+        ledger.snapshot_date::timestamp AT TIME ZONE 'UTC' AS midnight,
         (txn ->> 'ts')::timestamptz AS ts,
         (txn ->> 'amount')::numeric AS amount,
         txn ->> 'type' AS type,
@@ -18,23 +18,23 @@ totals AS (
     SELECT
         customer_id,
         snapshot_date,
-        sum(amount) FILTER (WHERE type = 'credit' AND ts >= snapshot - interval '30 days') AS credits_30d,
-        sum(amount) FILTER (WHERE type = 'debit' AND ts >= snapshot - interval '30 days') AS debits_30d,
-        sum(amount) FILTER (WHERE type = 'credit' AND ts >= snapshot - interval '90 days') AS credits_90d,
-        sum(amount) FILTER (WHERE type = 'debit' AND ts >= snapshot - interval '90 days') AS debits_90d,
+        sum(amount) FILTER (WHERE type = 'credit' AND ts >= midnight - interval '30 days') AS credits_30d,
+        sum(amount) FILTER (WHERE type = 'debit' AND ts >= midnight - interval '30 days') AS debits_30d,
+        sum(amount) FILTER (WHERE type = 'credit' AND ts >= midnight - interval '90 days') AS credits_90d,
+        sum(amount) FILTER (WHERE type = 'debit' AND ts >= midnight - interval '90 days') AS debits_90d,
         sum(amount) FILTER (
-            WHERE type = 'debit' AND category = 'gambling' AND ts >= snapshot - interval '90 days'
+            WHERE type = 'debit' AND category = 'gambling' AND ts >= midnight - interval '90 days'
         ) AS gambling_90d,
         sum(amount) FILTER (
-            WHERE category = 'cash_withdrawal' AND ts >= snapshot - interval '90 days'
+            WHERE category = 'cash_withdrawal' AND ts >= midnight - interval '90 days'
         ) AS cash_90d,
-        count(DISTINCT merchant) FILTER (WHERE ts >= snapshot - interval '90 days') AS merchants_90d,
-        avg(amount) FILTER (WHERE type = 'debit' AND ts >= snapshot - interval '30 days') AS mean_debit_30d,
-        count(*) FILTER (WHERE amount >= 500 AND ts >= snapshot - interval '30 days') AS big_count_30d,
-        count(*) FILTER (WHERE category = 'fees' AND ts >= snapshot - interval '90 days') AS fee_count_90d,
-        count(*) FILTER (WHERE type = 'debit' AND ts >= snapshot - interval '30 days') AS debit_count_30d,
-        count(*) FILTER (WHERE type = 'credit' AND ts >= snapshot - interval '30 days') AS credit_count_30d,
-        min(snapshot) - max(ts) FILTER (WHERE category = 'salary') AS since_salary
+        count(DISTINCT merchant) FILTER (WHERE ts >= midnight - interval '90 days') AS merchants_90d,
+        avg(amount) FILTER (WHERE type = 'debit' AND ts >= midnight - interval '30 days') AS mean_debit_30d,
+        count(*) FILTER (WHERE amount >= 500 AND ts >= midnight - interval '30 days') AS big_count_30d,
+        count(*) FILTER (WHERE category = 'fees' AND ts >= midnight - interval '90 days') AS fee_count_90d,
+        count(*) FILTER (WHERE type = 'debit' AND ts >= midnight - interval '30 days') AS debit_count_30d,
+        count(*) FILTER (WHERE type = 'credit' AND ts >= midnight - interval '30 days') AS credit_count_30d,
+        min(midnight) - max(ts) FILTER (WHERE category = 'salary') AS since_salary
     FROM expanded
     GROUP BY customer_id, snapshot_date
 )
