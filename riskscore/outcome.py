@@ -83,7 +83,9 @@ class Rules:
             for identity, terms in self._identities
             if not _holds(terms, vector)
         ]
-        found += [_warning(name, name, self._observations[name]) for name, count in observations.items() if count]
+        # a query may yield more columns than model.toml calls a warning
+        seen = {name: count for name, count in observations.items() if name in self._observations}
+        found += [_warning(name, name, self._observations[name]) for name, count in seen.items() if count]
         return found
 
     def refers(self, warnings: Sequence[Mapping[str, str]]) -> bool:

@@ -1,0 +1,208 @@
+"""What becomes of a checked row: warnings, referral, points and reasons, as the manifest's tables say."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from riskscore.artefact import Artefact
+from riskscore.outcome import SCREEN_ROWS, Reasons, Rules, Scale
+from tests.scoring_examples import artefact
+
+NAN = math.nan
+SEEN = {"minimum": 0.0, "maximum": 100.0, "quantiles": {"0.5": 10.0}}
+TABLES: dict[str, Any] = {
+    "model": "cash",
+    "version": "1",
+    "features": [
+        {"name": "inflow", "support": SEEN},
+        {"name": "outflow", "support": SEEN},
+        {"name": "net", "support": SEEN | {"minimum": -100.0}},
+        {"name": "count", "nullable": True},
+        {"name": "average"},
+        {"name": "salary", "support": {"minimum": 0, "maximum": 999, "quantiles": {"0.5": 27}}},
+    ],
+    "identities": [
+        {"name": "flow", "text": "net is in less out", "terms": [[1, "inflow"], [-1, "outflow"], [-1, "net"]]},
+        {"name": "mean", "text": "count times average", "terms": [[1, "count", "average"], [-1, "outflow"]]},
+    ],
+    "limits": [{"name": "too_old", "text": "no salary for long", "feature": "salary", "maximum": 365}],
+    "observations": {"after": "there are later transactions"},
+    "refer": ["outside_support", "flow"],
+    "reasons": {
+        "inflow": {"group": "flow", "high": "much came in", "low": "little came in"},
+        "outflow": {"group": "flow", "high": "much went out", "low": "little went out"},
+        "net": {"group": "flow", "high": "a surplus", "low": "a deficit"},
+        "count": {"high": "many", "low": "few", "missing": "nothing is known of their number"},
+        "average": {"high": "large", "low": "small"},
+        "salary": {"high": "long ago", "low": "lately", "special": [{"value": 999, "text": "no salary at all"}]},
+    },
+}
+CASH = Artefact("", TABLES, "", {})
+RULES = Rules(CASH)
+REASONS = Reasons(CASH)
+SOUND = [30.0, 20.0, 10.0, 4.0, 5.0, 27.0]
+
+
+def row(**changes: float) -> list[float]:
+    return [changes.get(name, value) for name, value in zip(CASH.contract.names, SOUND, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("vector", "seen", "warnings", "outcome"),
+    [
+        (row(), {}, [], "scored"),
+        (row(), {"after": 0}, [], "scored"),
+        (row(), {"after": 2}, [("after", "after", "there are later transactions")], "scored"),
+        (row(), {"rows_read": 7}, [], "scored"),
+        (row(inflow=100.0, net=80.0), {}, [], "scored"),
+        (row(inflow=0.0, net=-20.0), {}, [], "scored"),
+        (
+            row(inflow=100.001, net=80.001),
+            {},
+            [("outside_support", "inflow", "inflow is outside what training saw, 0 to 100")],
+            "refer",
+        ),
+        (
+            row(inflow=20.0, outflow=-1e-9, net=20.0, count=0.0),
+            {},
+            [("outside_support", "outflow", "outflow is outside what training saw, 0 to 100")],
+            "refer",
+        ),
+        (row(average=1e9, count=2e-8), {}, [], "scored"),
+        (row(count=NAN), {}, [], "scored"),
+        (row(net=11.0), {}, [("flow", "inflow", "net is in less out")], "refer"),
+        (row(net=10.00001), {}, [], "scored"),
+        (row(average=6.0), {}, [("mean", "count", "count times average")], "scored"),
+        (row(salary=365.0), {}, [], "scored"),
+        (row(salary=366.0), {}, [("too_old", "salary", "no salary for long")], "scored"),
+        (
+            row(salary=1000.0, net=11.0),
+            {"after": 1},
+            [
+                ("outside_support", "salary", "salary is outside what training saw, 0 to 999"),
+                ("too_old", "salary", "no salary for long"),
+                ("flow", "inflow", "net is in less out"),
+                ("after", "after", "there are later transactions"),
+            ],
+            "refer",
+        ),
+    ],
+)
+def test_each_rule_warns_and_some_refer(
+    vector: list[float], seen: dict[str, int], warnings: list[tuple[str, str, str]], outcome: str
+) -> None:
+    found = [dict(zip(("rule", "feature", "text"), warning, strict=True)) for warning in warnings]
+    assert RULES.judge([vector], [seen]) == [(outcome, found)]
+    assert RULES.judge([vector] * SCREEN_ROWS, [seen] * SCREEN_ROWS) == [(outcome, found)] * SCREEN_ROWS
+
+
+@pytest.mark.parametrize(
+    ("residual", "size", "holds"),
+    [(0.99e-6, 0.1, True), (1.01e-6, 0.1, False), (0.99e-6 * 2e5, 1e5, True), (1.02e-6 * 2e5, 1e5, False)],
+)
+def test_an_identity_holds_up_to_a_millionth_of_its_terms(residual: float, size: float, holds: bool) -> None:
+    vector = [size, size - residual, 0.0, NAN, 0.0, 0.0]
+    assert ("flow" not in {warning["rule"] for warning in RULES.warnings(vector, {})}) == holds
+
+
+VALUES = st.floats(-200, 200) | st.sampled_from([0.0, 100.0, 10.0, 20.0, 30.0, 365.0, 366.0, NAN, 1e30, -1e30])
+
+
+@given(vectors=st.lists(st.lists(VALUES, min_size=6, max_size=6), min_size=1, max_size=5), net=st.booleans())
+def test_many_rows_are_judged_as_each_of_them(vectors: list[list[float]], net: bool) -> None:
+    if net:
+        vectors = [[*vector[:2], vector[0] - vector[1], *vector[3:]] for vector in vectors]
+    many = (vectors * SCREEN_ROWS)[:SCREEN_ROWS]
+    judged = [RULES.judge([vector], [{}])[0] for vector in vectors]
+    assert RULES.judge(many, [{}] * len(many)) == (judged * SCREEN_ROWS)[:SCREEN_ROWS]
+
+
+# Points
+
+SCALE = Scale({"base": 600, "odds": 30, "pdo": 20, "minimum": 300, "maximum": 850})
+TRAINED = Scale(artefact().manifest["points"])
+
+
+@pytest.mark.parametrize(
+    ("good_to_bad", "points"),
+    [(30, 600), (60, 620), (15, 580), (120, 640), (1, 502), (1 / 30, 404), (1e5, 834), (1e30, 850), (1e-30, 300)],
+)
+def test_points_are_600_at_30_to_1_and_20_more_double_the_odds(good_to_bad: float, points: int) -> None:
+    assert SCALE.points(-math.log(good_to_bad)) == points
+    assert type(SCALE.points(-math.log(good_to_bad))) is int
+
+
+@pytest.mark.parametrize("scale", [SCALE, TRAINED], ids=["default", "credit_risk"])
+@given(st.floats(-700, 700), st.floats(-700, 700))
+def test_a_higher_risk_never_has_more_points(scale: Scale, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 300 <= scale.points(high) <= scale.points(low) <= 850
+
+
+def test_another_scale_is_the_manifests_to_choose() -> None:
+    scale = Scale({"base": 200, "odds": 1, "pdo": 50, "minimum": 0, "maximum": 1000})
+    assert [scale.points(-math.log(odds)) for odds in (1, 2, 4)] == [200, 250, 300]
+
+
+# Reasons
+
+
+def reasons(contributions: list[float], vector: list[float] = SOUND, count: int = 6) -> list[tuple[str, float, str]]:
+    return [tuple(reason.values()) for reason in REASONS.top(vector, contributions, count)]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("contributions", "expected"),
+    [
+        ([0, 0, 0, 0, 0, 0], []),
+        ([-1, -1, -1, -1, -1, -1], []),
+        ([0, 0, 0, 0.5, 0, 0], [("count", 0.5, "many")]),
+        ([0, 0, 0, 0.5, 0.75, 0.25], [("average", 0.75, "large"), ("count", 0.5, "many"), ("salary", 0.25, "lately")]),
+        # one group, one reason: the sum of its features, in the words of the one that did most
+        ([0.25, 0.5, -0.125, 0, 0, 0], [("outflow", 0.625, "much went out")]),
+        ([0.25, 0.5, -1, 0, 0, 0.125], [("salary", 0.125, "lately")]),
+        ([-0.25, -0.5, 1, 0, 0, 0.125], [("net", 0.25, "a deficit"), ("salary", 0.125, "lately")]),
+        # nothing is raised by what rounds to nothing
+        ([0, 0, 0, 4e-7, 0, 0], []),
+        ([0, 0, 0, 1 / 3, 0, 0], [("count", 0.333333, "many")]),
+    ],
+)
+def test_reasons_are_what_raised_the_score_strongest_first(
+    contributions: list[float], expected: list[tuple[str, float, str]]
+) -> None:
+    assert reasons(contributions) == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_no_more_reasons_than_asked_for(count: int) -> None:
+    assert len(reasons([0, 0, 0, 0.5, 0.75, 0.25], count=count)) == count
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "text"),
+    [
+        ("inflow", 10.1, "much came in"),
+        ("inflow", 10.0, "little came in"),
+        ("average", 0.1, "large"),
+        ("average", 0.0, "small"),
+        ("salary", 999.0, "no salary at all"),
+        ("salary", 998.0, "long ago"),
+        ("count", NAN, "nothing is known of their number"),
+        ("inflow", NAN, "little came in"),
+    ],
+)
+def test_the_text_goes_by_the_side_of_the_median_or_the_special_value(feature: str, value: float, text: str) -> None:
+    contributions = [float(name == feature) for name in CASH.contract.names]
+    assert reasons(contributions, row(**{feature: value})) == [(feature, 1.0, text)]
+
+
+def test_every_feature_of_the_trained_model_has_its_sentences() -> None:
+    for name in artefact().contract.names:
+        texts = artefact().manifest["reasons"][name]
+        assert texts["high"] != texts["low"]
+        assert all(text[0].isupper() and not text.endswith(".") for text in (texts["high"], texts["low"]))
