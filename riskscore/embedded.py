@@ -74,12 +74,11 @@ def _caretaker(home: Path, discard: bool) -> Iterator[None]:
 
 
 def take_care(home: Path, discard: bool) -> None:
-    """Wait for the end of standard input, which is the end of whoever holds its other side; then stop the server."""
-    sys.stdin.buffer.read()
+    """Stop the server unless somebody else uses it, and remove its folder if it is to be discarded."""
     with contextlib.suppress(FileNotFoundError), (home / "users.lock").open("w") as users:  # gone: another was faster
         with _starting(home):
-            _stop_if_last(home, users.fileno())
-        if discard:
+            last = _stop_if_last(home, users.fileno())
+        if last and discard:
             shutil.rmtree(home)
 
 
@@ -91,15 +90,17 @@ def _starting(home: Path) -> Iterator[None]:
         yield
 
 
-def _stop_if_last(home: Path, users: int) -> None:
+def _stop_if_last(home: Path, users: int) -> bool:
+    """Whether nobody else holds the lock that `users` is open on; the server is down then."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return
+        return False
     sockets = _postmaster(home / "data").get("sockets")
     if sockets:
         _command("pg_ctl", "stop", "-D", home / "data", "-m", "fast", "-w", "-s")
         shutil.rmtree(sockets, ignore_errors=True)
+    return True
 
 
 def _running(home: Path) -> str | None:
@@ -234,4 +235,5 @@ def _private_home(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
+    sys.stdin.buffer.read()  # ends when whoever holds its other side does
     take_care(Path(sys.argv[1]), "--discard" in sys.argv)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from riskscore.embedded import EmbeddedPostgresFailed, _command, _reachable, running_postgres, temporary_postgres
+from riskscore.embedded import (
+    EmbeddedPostgresFailed,
+    _command,
+    _reachable,
+    running_postgres,
+    take_care,
+    temporary_postgres,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +77,16 @@ def test_processes_share_a_server_and_the_last_one_stops_it(folder: Path) -> Non
         assert ask(url, "SELECT 1") == 1  # the one that left has not taken the server with it
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(url)
+
+
+@pytest.mark.parametrize("discard", [False, True])
+def test_a_server_in_use_is_never_taken_care_of(discard: bool) -> None:
+    with temporary_postgres() as url:
+        data = Path(str(ask(url, "SHOW data_directory")))
+        take_care(data.parent, discard)
+        assert ask(url, "SELECT 1") == 1
+    assert not data.parent.exists()
+    take_care(data.parent, discard)  # another one was faster
 
 
 def test_an_error_stops_the_server_too(folder: Path) -> None:
