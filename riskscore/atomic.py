@@ -27,7 +27,7 @@ def replacing_file(path: Path, sync: bool = True) -> Iterator[IO[str]]:
     sync: wait until the disk has it, so that it outlives a power cut too; many small files are too many waits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
     try:
         with open(handle, "w", encoding="utf-8", newline="") as file:
             yield file
@@ -78,11 +78,15 @@ def _exchange(fresh: Path, folder: Path) -> None:
     if not folder.exists():
         os.rename(fresh, folder)
     elif not _renameat2(fresh, folder):
-        # File systems without the exchange: two renames; a reader between them finds no model, never half of one.
-        retired = fresh.with_name(fresh.name + ".old")
-        os.rename(folder, retired)
-        os.rename(fresh, folder)
-        os.rename(retired, fresh)
+        _rename_in_turn(fresh, folder)
+
+
+def _rename_in_turn(fresh: Path, folder: Path) -> None:
+    """For file systems without the exchange: a reader in between finds no folder, but never half of one."""
+    retired = fresh.with_name(fresh.name + ".old")
+    os.rename(folder, retired)
+    os.rename(fresh, folder)
+    os.rename(retired, fresh)
 
 
 def _renameat2(fresh: Path, folder: Path) -> bool:
