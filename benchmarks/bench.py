@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import bench_sql
 from benchmarks.bench_engines import LOADED_ROWS, LOADING_ROWS, engines
 from benchmarks.bulk import bulk
 from benchmarks.cold_warm import cold, warm
 from benchmarks.files import files
 from benchmarks.places import ROOT, prepared
 from benchmarks.table import machine, rendered
+from riskscore.embedded import temporary_postgres
 from riskscore.errors import InvalidFile
 from riskscore.program import DONE, OUR_FAULT, run
 
@@ -36,6 +38,9 @@ BEGIN, END = "<!-- printed by make bench: begin -->", "<!-- printed by make benc
 class Sizes(NamedTuple):
     """How much is measured: rounds, and per round answers or rows."""
 
+    customers: int = bench_sql.CUSTOMERS
+    transactions: int = bench_sql.TRANSACTIONS
+    sql_rounds: int = bench_sql.ROUNDS
     cold_rounds: int = 21
     warm_rounds: int = 21
     warm_answers: int = 200
@@ -49,9 +54,18 @@ class Sizes(NamedTuple):
 
 
 # Enough to see the table, not enough to believe it.
-QUICK = Sizes(1, 2, 20, 1, 500, 1, (1, 10), (100,), 1, 500)
+QUICK = Sizes(100, 20, 1, 1, 2, 20, 1, 500, 1, (1, 10), (100,), 1, 500)
+
+
+def features(sizes: Sizes) -> Section:
+    """The SQL, on an embedded server of its own."""
+    with temporary_postgres() as url:
+        found = bench_sql.measure(url, sizes.customers, sizes.transactions, sizes.sql_rounds)
+    return bench_sql.section(found, sizes.customers, sizes.transactions)
+
 
 PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
+    "sql": lambda _, sizes: features(sizes),
     "cold": lambda places, sizes: cold(places, sizes.cold_rounds),
     "warm": lambda places, sizes: warm(places, sizes.warm_rounds, sizes.warm_answers),
     "bulk": lambda places, sizes: bulk(places, sizes.bulk_rows, sizes.bulk_rounds),
@@ -63,8 +77,8 @@ PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
 def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     """Print the table; 1 where a ratio that the project promises was not met. --quick never judges."""
     options = _parser().parse_args(arguments)
-    places = prepared(own_environments=not options.this_environment)
-    sections = [_measured(part, places, QUICK if options.quick else Sizes()) for part in options.only or PARTS]
+    with prepared(own_environments=not options.this_environment) as places:
+        sections = [_measured(part, places, QUICK if options.quick else Sizes()) for part in options.only or PARTS]
     report = f"{machine()}\n\n{rendered(sections)}"
     print(report)
     if options.page:

@@ -5,13 +5,18 @@ A developer's environment would not be fair: XGBoost imports scikit-learn, panda
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
@@ -34,12 +39,15 @@ class Places(NamedTuple):
     task: Path
 
 
-def prepared(cache: Path = CACHE, *, own_environments: bool = True) -> Places:
-    """Make what isn't there yet. own_environments=False: the interpreter that runs this stands for both."""
-    task = _task_folder(cache / "task")
-    if not own_environments:
-        return Places(Path(sys.executable), Path(sys.executable), task)
-    return Places(_environment(cache / "function", FUNCTION), _environment(cache / "usual", USUAL), task)
+@contextlib.contextmanager
+def prepared(*, own_environments: bool = True) -> Iterator[Places]:
+    """The places, the task folder for this run alone. own_environments=False: this interpreter stands for both."""
+    function = usual = Path(sys.executable)
+    if own_environments:
+        function, usual = _environment(CACHE / "function", FUNCTION), _environment(CACHE / "usual", USUAL)
+    with tempfile.TemporaryDirectory(prefix="riskscore-task-") as task:
+        _fill_task_folder(Path(task))
+        yield Places(function, usual, Path(task))
 
 
 def _environment(folder: Path, packages: tuple[str, ...]) -> Path:
@@ -68,10 +76,8 @@ def _uv(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "uv", *arguments], check=True)
 
 
-def _task_folder(folder: Path) -> Path:
-    """A fresh copy of what the image holds, and the other handlers, with bytecode that is never looked up again."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _fill_task_folder(folder: Path) -> None:
+    """What the image holds, and the other handlers, with bytecode that is never looked up again."""
     for name in TASK:
         source = ROOT / name
         if source.is_dir():
@@ -82,7 +88,6 @@ def _task_folder(folder: Path) -> Path:
         shutil.copyfile(handler, folder / handler.name)
     command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(folder)]
     subprocess.run(command, check=True)
-    return folder
 
 
 def worker(python: Path, script: str, *arguments: str, task: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from statistics import quantiles
 from typing import TYPE_CHECKING, TypeVar
@@ -48,4 +49,4 @@ def middle_half(ratios: Sequence[float]) -> tuple[float, float]:
 def percentile(figures: Sequence[float], share: float) -> float:
     """The smallest figure that at least `share` of all figures don't exceed."""
     ordered = sorted(figures)
-    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
+    return ordered[math.ceil(share * len(ordered)) - 1]
