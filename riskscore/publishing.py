@@ -24,13 +24,11 @@ def read_version(folder: Path, root: Path, public_key: str | None = None) -> tup
     What points to the version comes last: whatever interrupts the upload, the one that was served stays served.
     Every byte was checked, and none is read again. root: where the path of the model's SQL starts.
     """
-    artefact = open_artefact(str(folder), public_key=public_key)
+    document = (folder / MANIFEST).read_bytes()
+    artefact = open_artefact(str(folder), hashlib.sha256(document).hexdigest(), public_key)
     sizes_of(artefact.manifest)  # what could never be fetched isn't uploaded
     if not NAME.fullmatch(artefact.name):
         raise InvalidFile(f"{artefact.name!r} can't be published: a name is letters, digits, - and _")
-    document = (folder / MANIFEST).read_bytes()
-    if hashlib.sha256(document).hexdigest() != artefact.manifest_sha256:
-        raise InvalidFile(f"{artefact.name}/{MANIFEST} changed while it was read; publish it again")
     version = f"{artefact.name}/{artefact.manifest_sha256}"
     uploads = [
         (f"{version}/{file}", data) for file, data in (artefact.contents | _beside(folder, root, artefact)).items()

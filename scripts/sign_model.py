@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.artefact import SIGNATURE, find_model, open_artefact
 from riskscore.atomic import replacing_file
-from riskscore.errors import ArtefactRefused
 from riskscore.manifest import MANIFEST
 from riskscore.program import DONE, run
 from riskscore.signature import VARIABLE, new_key, public_text, read_key, sign
@@ -40,10 +39,8 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
 
 def sign_folder(folder: Path, key: object) -> str:
     """Write manifest.sig beside the manifest of a whole model, and return the version that it signs."""
-    artefact = open_artefact(str(folder))
     document = (folder / MANIFEST).read_bytes()
-    if hashlib.sha256(document).hexdigest() != artefact.manifest_sha256:
-        raise ArtefactRefused(f"{artefact.name}/{MANIFEST} changed while it was signed; sign it again")
+    artefact = open_artefact(str(folder), hashlib.sha256(document).hexdigest())
     with replacing_file(folder / SIGNATURE) as file:
         file.write(sign(key, document))
     return artefact.version

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import stat
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from riskscore.artefact import SIGNATURE, open_artefact
 from riskscore.bucket import Bucket
 from riskscore.deployment import Deployment, engine_from
 from riskscore.emulator import FunctionFailed, running_emulator
-from riskscore.errors import ArtefactRefused, ModelStoreUnavailable, NotConfigured, UnknownModel
+from riskscore.errors import ArtefactRefused, InvalidFile, ModelStoreUnavailable, NotConfigured, UnknownModel
 from riskscore.manifest import MANIFEST
 from riskscore.publishing import publish, read_version
 from riskscore.remote import Published
@@ -708,6 +709,17 @@ def test_without_credentials_the_sentence_says_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     with pytest.raises(ModelStoreUnavailable, match=r"there are no AWS credentials$"):
         Published(Bucket(URI), tmp_path / "cache").open("small_loans")
+
+
+def test_without_the_package_a_bucket_is_a_fault_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)  # as Python marks what can't be imported
+    with pytest.raises(NotConfigured, match="RISKSCORE_MODEL_URI needs the package boto3"):
+        Bucket(URI)
+
+
+def test_a_model_whose_name_could_not_be_asked_for_is_not_published(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile, match="a name is letters, digits, - and _"):
+        read_version(versioned(tmp_path / "project", "1", "small loans"), tmp_path / "project")
 
 
 def test_no_request_waits_for_long(s3: Any) -> None:

@@ -134,6 +134,12 @@ def test_no_bit_of_a_signed_manifest_can_be_changed(bit: int) -> None:
         check(document=bytes(changed))
 
 
+def test_without_the_package_a_key_is_a_fault_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)  # as Python marks what can't be imported
+    with pytest.raises(NotConfigured, match="needs the package cryptography"):
+        check()
+
+
 # Models
 
 
