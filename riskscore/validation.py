@@ -36,6 +36,8 @@ METRICS: dict[str, Callable[[Any, Any], float]] = {
     "log_loss": log_loss,
 }
 
+LARGEST = {"auc": 1.0, "pr_auc": 1.0, "brier": 1.0}  # no metric is below 0
+
 
 @dataclass(frozen=True)
 class Validation:
@@ -65,7 +67,8 @@ def cross_validate(
             scores[name].append(value)
         shares.append(len(unseen) / len(seen))
         step()
-    metrics = {name: interval(values, float(np.mean(shares))) for name, values in scores.items()}
+    share = float(np.mean(shares))
+    metrics = {name: interval(values, share, LARGEST.get(name, math.inf)) for name, values in scores.items()}
     return Validation(metrics, out_of_fold, _method(data, folds, repeats))
 
 
@@ -96,12 +99,12 @@ def scores_of(labels: Any, predicted: Any) -> dict[str, float]:
     return {name: float(metric(labels, predicted)) for name, metric in METRICS.items()}
 
 
-def interval(values: Sequence[float], test_to_train: float) -> dict[str, float]:
-    """Mean and 95 % interval of a metric's values over folds, by the corrected resampled t."""
+def interval(values: Sequence[float], test_to_train: float, largest: float = math.inf) -> dict[str, float]:
+    """Mean and 95 % interval of a metric's values over folds, by the corrected resampled t, within 0 to `largest`."""
     n, mean = len(values), float(np.mean(values))
     spread = math.sqrt((1 / n + test_to_train) * float(np.var(values, ddof=1)))
     half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
-    return {"mean": mean, "low": mean - half, "high": mean + half}
+    return {"mean": mean, "low": max(mean - half, 0.0), "high": min(mean + half, largest)}
 
 
 def reliability(labels: Any, predicted: Any, bins: int = BINS) -> dict[str, Any]:

@@ -76,6 +76,10 @@ def test_interval_is_nadeau_and_bengios_corrected_t() -> None:
     assert found == pytest.approx({"mean": 3.0, "low": 3.0 - half, "high": 3.0 + half})
 
 
+def test_an_interval_stays_within_what_the_metric_can_be() -> None:
+    assert interval([0.1, 0.99], test_to_train=0.5, largest=1.0) == {"mean": 0.545, "low": 0.0, "high": 1.0}
+
+
 def test_scores_of_a_hand_computed_case() -> None:
     labels, predicted = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])
     logs = -np.mean(np.log([0.9, 0.6, 0.35, 0.8]))
