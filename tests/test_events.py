@@ -131,6 +131,7 @@ def test_a_date_is_written_in_one_way(text: str) -> None:
 
 def test_ten_thousand_rows_are_scored_at_once() -> None:
     answers = answer([EVENT | {"reasons": 0}] * MAX_ROWS)
+    assert fit_for_lambda(answers) is answers
     assert len(answers) == MAX_ROWS
     assert answers[-1]["outcome"] == "scored"
 
