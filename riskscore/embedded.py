@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -68,16 +69,20 @@ def _caretaker(home: Path, discard: bool) -> Iterator[None]:
         try:
             yield
         finally:
-            process.communicate()
+            process.communicate(b"left in good order")
     if process.returncode:
         raise EmbeddedPostgresFailed(f"the server of {home} could not be stopped")
 
 
-def take_care(home: Path, discard: bool) -> None:
-    """Stop the server unless somebody else uses it, and remove its folder if it is to be discarded."""
+def take_care(home: Path, discard: bool, patience: float = 0) -> None:
+    """Stop the server unless somebody else uses it, and remove its folder if it is to be discarded.
+
+    patience: seconds in which a user who is just being killed may still seem to hold the server.
+    """
+    deadline = time.monotonic() + patience
     with contextlib.suppress(FileNotFoundError), (home / "users.lock").open("w") as users:  # gone: another was faster
-        with _starting(home):
-            last = _stop_if_last(home, users.fileno())
+        while not (last := _stopped_if_last(home, users.fileno())) and time.monotonic() < deadline:
+            time.sleep(0.1)
         if last and discard:
             shutil.rmtree(home)
 
@@ -90,16 +95,17 @@ def _starting(home: Path) -> Iterator[None]:
         yield
 
 
-def _stop_if_last(home: Path, users: int) -> bool:
+def _stopped_if_last(home: Path, users: int) -> bool:
     """Whether nobody else holds the lock that `users` is open on; the server is down then."""
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    sockets = _postmaster(home / "data").get("sockets")
-    if sockets:
-        _command("pg_ctl", "stop", "-D", home / "data", "-m", "fast", "-w", "-s")
-        shutil.rmtree(sockets, ignore_errors=True)
+    with _starting(home):
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        sockets = _postmaster(home / "data").get("sockets")
+        if sockets:
+            _command("pg_ctl", "stop", "-D", home / "data", "-m", "fast", "-w", "-s")
+            shutil.rmtree(sockets, ignore_errors=True)
     return True
 
 
@@ -235,5 +241,6 @@ def _private_home(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    sys.stdin.buffer.read()  # ends when whoever holds its other side does
-    take_care(Path(sys.argv[1]), "--discard" in sys.argv)
+    # Ends when whoever holds the other side does; killed, that side says nothing, and its lock goes a moment later.
+    good_order = sys.stdin.buffer.read()
+    take_care(Path(sys.argv[1]), "--discard" in sys.argv, patience=0 if good_order else 5)
