@@ -296,6 +296,21 @@ def test_many_processes_on_one_temporary_folder_fetch_at_once(s3: Any, small: Pa
     assert [path.name for path in (tmp_path / "cache").iterdir() if path.name.startswith(".")] == []
 
 
+def test_who_loses_what_it_was_fetching_takes_what_another_process_kept(
+    store: Published, small: Path, tmp_path: Path
+) -> None:
+    version, once = published(small), iter([True])
+
+    def lose(key: str) -> None:
+        if key == f"{version}/model.json" and next(once, False):
+            [unfinished] = (tmp_path / "cache").iterdir()
+            assert reader(tmp_path).open("small_loans").version == "1"
+            shutil.rmtree(unfinished)  # as a cleaner of temporary files does
+
+    with requests(store, lose):
+        assert store.open("small_loans").contents == open_artefact(str(small)).contents
+
+
 # Missing, old, half
 
 
