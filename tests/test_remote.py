@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from lambda_function import lambda_handler
 from riskscore.artefact import SIGNATURE, open_artefact
 from riskscore.bucket import Bucket
 from riskscore.deployment import Deployment, engine_from
@@ -817,7 +816,6 @@ boto3.client("s3").create_bucket(Bucket="lender")
 sys.path.insert(0, {str(ROOT)!r})
 from scripts.publish_model import main
 main(["credit_risk", "{URI}"], {{}})
-from lambda_function import lambda_handler
 """
 
 
@@ -831,7 +829,7 @@ def test_the_function_under_the_emulator_serves_a_model_from_a_bucket(tmp_path: 
         "RISKSCORE_MANIFEST_SHA256": sha256((FOLDER / MANIFEST).read_bytes()),
     }
     with running_emulator(tmp_path, "with_bucket.lambda_handler", environ=environ) as emulator:
-        assert emulator.invoke(EVENT) == lambda_handler(EVENT, None)
+        assert emulator.invoke(EVENT) == engine_from({}, str(ROOT)).answer(EVENT)
     assert (tmp_path / f"riskscore-{os.geteuid()}" / environ["RISKSCORE_MANIFEST_SHA256"] / "credit_risk").is_dir()
     with (
         running_emulator(
