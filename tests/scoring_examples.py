@@ -61,6 +61,8 @@ SMALL: dict[str, Any] = {
     "observations": {"late": "a payment was late"},
     "refer": ["late"],
     "reasons": {name: {"high": f"{name} is high", "low": f"{name} is low"} for name in ("amount", "term", "secured")},
+    "response": {},
+    "calibration": {},
     "golden": [{"vector": [1000.0, 12.0, 1.0], "margin": trees.load(LINEAR).margin([1000.0, 12.0, 1.0])}],
 }
 

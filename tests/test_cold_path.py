@@ -30,6 +30,7 @@ OURS = {
         for name in (
             "artefact",
             "base_score",
+            "calibration",
             "contract",
             "contributions",
             "deployment",
