@@ -816,6 +816,7 @@ boto3.client("s3").create_bucket(Bucket="lender")
 sys.path.insert(0, {str(ROOT)!r})
 from scripts.publish_model import main
 main(["credit_risk", "{URI}"], {{}})
+from lambda_function import lambda_handler
 """
 
 
