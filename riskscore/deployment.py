@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "credit_risk"
 
+# Lambda's words for a start that nobody waits for: there even the large request's engine is loaded ahead.
+UNHURRIED = ("provisioned-concurrency", "snap-start")
+
 
 class Deployment:
     """The models and the database behind an engine, each opened when first needed and then kept."""
@@ -90,7 +93,9 @@ def engine_from(environ: Mapping[str, str], root: str) -> Engine:
     """
     deployment = Deployment(environ, root)
     try:
-        deployment.find(deployment.default_model)
+        model = deployment.find(deployment.default_model)
     except UnknownModel as error:  # no event named it: the deployment did
         raise NotConfigured(f"RISKSCORE_MODEL: {error.message}", "RISKSCORE_MODEL") from None
+    if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:
+        model.prepare()
     return Engine(deployment.find, deployment.default_model, deployment.look_up)

@@ -6,7 +6,7 @@ The engine opens nothing itself: it is given how to find a model, and how to loo
 
 from __future__ import annotations
 
-from riskscore.errors import CallerFault, DataFault, OutOfRange
+from riskscore.errors import CallerFault, DataFault, OutOfRange, UnknownModel
 from riskscore.events import Refused, Row, parse_rows, rows_of
 from riskscore.trees import logistic
 
@@ -39,7 +39,9 @@ class Engine:
         except CallerFault as error:
             return Refused(error).answer()
         answers = self.score(items, shared)
-        return answers if many else answers[0]
+        responses = [self._response(answer) for answer in answers]
+        worded = [_worded(answer, response) for answer, response in zip(answers, responses, strict=True)]
+        return worded if many or responses[0].get("always_list") else worded[0]
 
     def score(self, items: Sequence[Any], shared: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """One answer per item, in order. shared: model and reasons where they hold for all items."""
@@ -51,6 +53,15 @@ class Engine:
             for k, answer in zip(places, scored, strict=True):
                 answers[k] = answer
         return answers
+
+    def _response(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How the clients of the answer's model want it: the [response] table of its model.toml."""
+        name = answer.get("model")
+        try:
+            response: Mapping[str, Any] = self._find(name).artefact.manifest["response"] if name else {}
+        except UnknownModel:
+            response = {}
+        return response
 
     def _artefact(self, name: str) -> Any:
         return self._find(name).artefact
@@ -71,6 +82,14 @@ class Engine:
 
     def _check(self, model: Model, rows: Sequence[Row | Refused]) -> list[tuple[Row, list[float]] | Refused]:
         return [row if isinstance(row, Refused) else _checked(model, row) for row in rows]
+
+
+def _worded(answer: dict[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    """A score in the fields that its clients are bound to; an invalid row says what is wrong in ours."""
+    fields = response.get("fields")
+    if not fields or answer["outcome"] == "invalid":
+        return answer
+    return {theirs: answer[ours] for theirs, ours in fields.items() if ours in answer}
 
 
 def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
@@ -110,13 +129,14 @@ def _scored(model: Model, rows: Sequence[tuple[Row, list[float]]], reasons: int)
 def _answer(
     model: Model, row: Row, margin: float, engine: str, outcome: str, warnings: list[Any], reasons: list[Any]
 ) -> dict[str, Any]:
-    probability = logistic(margin)
+    log_odds = model.log_odds(margin)
+    probability = logistic(log_odds)
     return {
         **row.ids,
         "outcome": outcome,
         "probability": probability,
         "prediction": int(probability >= model.threshold),
-        "points": model.scale.points(margin),
+        "points": model.scale.points(log_odds),
         "reasons": reasons,
         "warnings": warnings,
         "model": model.name,

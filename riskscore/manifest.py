@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import le, lt
 
 from riskscore.contract import Feature, kind_of
 from riskscore.errors import ArtefactRefused
@@ -80,6 +81,14 @@ SHAPE = {
     "observations": {"*": TEXT},
     "refer": [TEXT],
     "reasons": {"*": REASON},
+    "response": {"fields?": {"*": TEXT}, "always_list?": TRUTH},
+    "calibration": {
+        "method?": TEXT,
+        "slope?": POSITIVE,
+        "intercept?": NUMBER,
+        "margins?": [NUMBER],
+        "log_odds?": [NUMBER],
+    },
     "golden": [{"vector": [NUMBER_OR_NULL], "margin": NUMBER}],
 }
 NOT_EMPTY = ("ids", "features", "golden")
@@ -148,9 +157,22 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     yield from _unknown("limits", (limit["feature"] for limit in manifest["limits"]), names)
     for identity in manifest["identities"]:
         yield from _unknown("identities", (name for _, *term in identity["terms"] for name in term), names)
+    yield from _calibration_faults(manifest["calibration"])
     for k, row in enumerate(manifest["golden"]):
         if len(row["vector"]) != len(names):
             yield f"golden[{k}].vector has {len(row['vector'])} values for {len(names)} features"
+
+
+def _calibration_faults(entry: dict[str, Any]) -> Iterator[str]:
+    """A map that isn't complete, or doesn't rise."""
+    needed = {"platt": {"slope", "intercept"}, "isotonic": {"margins", "log_odds"}}
+    if entry and {*entry} - {"method"} != needed.get(entry.get("method", "")):
+        yield f"calibration is none of {', '.join(needed)}, complete"
+    elif entry.get("method") == "isotonic":
+        margins, log_odds = entry["margins"], entry["log_odds"]
+        rises = all(map(lt, margins, margins[1:])) and all(map(le, log_odds, log_odds[1:]))
+        if not (rises and 0 < len(margins) == len(log_odds)):
+            yield "calibration must have as many log_odds as margins, and both must rise"
 
 
 def _unknown(where: str, found: Iterable[str], known: Collection[str]) -> Iterator[str]:

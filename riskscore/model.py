@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 
+from riskscore.calibration import calibration_of
 from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
 from riskscore.outcome import Reasons, Rules, Scale
 
@@ -43,6 +44,7 @@ class Model:
         self.rules = Rules(artefact)
         self.reasons = Reasons(artefact)
         self.scale = Scale(artefact.manifest["points"])
+        self.log_odds = calibration_of(artefact.manifest["calibration"])
         self._choice = choice
         self._estimator: Any = None
         self._twin: TreeTwin | LinearTwin | None = None
@@ -53,6 +55,11 @@ class Model:
             raise NotConfigured(f"{self.name} has no twin, only joblib serves it", "RISKSCORE_ENGINE")
         if self.engine_for(1) == "joblib":
             self.estimator()  # the first row needs it anyway, and a broken one has to stop the start
+
+    def prepare(self) -> None:
+        """Load whatever a later request could need, where nobody waits for it."""
+        if self._choice != "twin":
+            self.estimator()
 
     def engine_for(self, rows: int) -> str:
         """Which engine scores a request of this many rows."""

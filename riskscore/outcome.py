@@ -112,9 +112,9 @@ class Scale:
         self._offset = settings["base"] - self._factor * math.log(settings["odds"])
         self._minimum, self._maximum = int(settings["minimum"]), int(settings["maximum"])
 
-    def points(self, margin: float) -> int:
-        """Points of a margin, the log-odds of the bad outcome: fewer for a higher risk, never outside the limits."""
-        return min(max(round(self._offset - self._factor * margin), self._minimum), self._maximum)
+    def points(self, log_odds: float) -> int:
+        """Points of the log-odds of the bad outcome: fewer for a higher risk, never outside the limits."""
+        return min(max(round(self._offset - self._factor * log_odds), self._minimum), self._maximum)
 
 
 class Reasons:

@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from riskscore.calibration import METHODS
 from riskscore.contract import Contract
 from riskscore.errors import InvalidFile, RiskscoreError
 
@@ -39,6 +40,7 @@ MODEL = {
     "refer": (dict, {}),
     "points": (dict, {}),
     "response": (dict, {}),
+    "calibration": (dict, {}),
     "card": (dict, {}),
 }
 SOURCE = {"target": (str, REQUIRED), "sql": (str, ""), "table": (str, ""), "training_table": (str, "")}
@@ -46,6 +48,7 @@ ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
 VALIDATION = {"folds": (int, 5), "repeats": (int, 5)}
 REFER: dict[str, tuple[Any, Any]] = {"warnings": (list, [])}
 POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
+CALIBRATION = {"method": (str, REQUIRED)}
 RESPONSE = {"fields": (dict, {}), "always_list": (bool, False)}
 CARD: dict[str, tuple[Any, Any]] = {"purpose": (str, ""), "limits": (list, []), "reproduce": (list, [])}
 IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED)}
@@ -68,6 +71,8 @@ REASON = {
 }
 SPECIAL = {"value": (REAL, REQUIRED), "text": (str, REQUIRED)}
 
+# The fields of an answer, beside the ids, that [response] may give other names.
+ANSWER = ("outcome", "probability", "prediction", "points", "reasons", "warnings", "model", "model_version", "engine")
 DIRECTIONS = {"up": 1, "down": -1}
 OUTSIDE_SUPPORT = "outside_support"  # the one warning that needs no entry in model.toml
 
@@ -94,6 +99,7 @@ class Settings:
     refer: list[str]
     points: Table
     response: Table
+    calibration: str
     card: Table
     reasons: dict[str, Table]
 
@@ -132,7 +138,8 @@ def read_settings(folder: Path) -> Settings:
         observations=table["observations"],
         refer=_refer(file, table["refer"], rules),
         points=_points(file, table["points"]),
-        response=_response(file, table["response"]),
+        response=_response(file, table["response"], table["ids"]),
+        calibration=_calibration(file, table["calibration"]),
         card=_checked(file, "card.", table["card"], CARD),
         reasons=_reasons(folder, contract),
     )
@@ -230,9 +237,20 @@ def _points(file: str, table: Table) -> Table:
     return points
 
 
-def _response(file: str, table: Table) -> Table:
+def _calibration(file: str, table: Table) -> str:
+    """The method of calibration, "" for none."""
+    if not table:
+        return ""
+    method: str = _checked(file, "calibration.", table, CALIBRATION)["method"]
+    _require(method in METHODS, file, f"calibration.method must be one of {', '.join(METHODS)}")
+    return method
+
+
+def _response(file: str, table: Table, ids: list[str]) -> Table:
     response = _checked(file, "response.", table, RESPONSE) if table else {}
-    _require(_are_texts(response.get("fields", {}).values()), file, "response.fields must map names to names")
+    for theirs, ours in response.get("fields", {}).items():
+        known = (*ids, *ANSWER)
+        _require(ours in known, file, f"response.fields.{theirs}: {ours!r} is none of {', '.join(known)}")
     return response
 
 

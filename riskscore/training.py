@@ -19,6 +19,7 @@ import numpy as np
 from riskscore import card, trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
+from riskscore.calibrators import calibrated_unseen, fit_calibration
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.outcome import IDENTITY_TOLERANCE
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+# What decides an answer beside model.json: two manifests that differ here never share a version.
+DECIDING = (
+    *("features", "threshold", "source", "identities", "limits", "observations"),
+    *("refer", "points", "response", "reasons", "calibration"),
+)
 GOLDEN_ROWS = 12
 TRIAL_ROWS = 1000  # random rows on which the directions are checked
 WRITTEN = ("model.joblib", "model.json", "trees.bin", "contributions.bin")
@@ -94,7 +100,6 @@ def build(
     golden = draw_rows(settings.contract.features, support, GOLDEN_ROWS, rng, never=data.matrix)
     manifest = {
         "model": settings.name,
-        "version": f"{now:%Y.%m.%d}+{hashlib.sha256(contents['model.json']).hexdigest()[:6]}",
         "description": settings.description,
         "ids": list(settings.ids),
         "features": [
@@ -107,12 +112,23 @@ def build(
         "versions": installed_versions(dict.fromkeys(("python", "numpy", "joblib", *family_of(settings).packages))),
         "source": source,
         **_rules(settings),
+        "calibration": _calibration(settings, data, validation),
         "golden": _golden(settings, estimator, golden),
         "training": _training_entry(settings, data),
-        "metrics": _metrics_entry(settings, estimator, data, validation) | _baseline(settings, data),
+        "metrics": _metrics_entry(settings, estimator, data, validation)
+        | _calibrated(settings, data, validation)
+        | _baseline(settings, data),
     }
+    manifest["version"] = _version(manifest, contents, now)
     papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
     return Trained(contents, manifest, papers, lacks)
+
+
+def _version(manifest: dict[str, Any], contents: dict[str, bytes], now: datetime) -> str:
+    """The date, and a hash over all that decides an answer: the model, its calibration and its rules."""
+    digest = hashlib.sha256(contents["model.json"])
+    digest.update(json.dumps({key: manifest[key] for key in DECIDING}, sort_keys=True).encode())
+    return f"{now:%Y.%m.%d}+{digest.hexdigest()[:6]}"
 
 
 def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
@@ -166,6 +182,25 @@ def _estimator_entry(settings: Settings, estimator: Any) -> dict[str, Any]:
         "seed": settings.seed,
         "directions": settings.directions,
     }
+
+
+def _calibration(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:
+    """Fitted to the predictions for rows not seen, of all repeats; {} for none."""
+    if not settings.calibration:
+        return {}
+    seen = validation.out_of_fold.ravel()
+    return fit_calibration(settings.calibration, np.log(seen / (1 - seen)), np.tile(data.labels, settings.repeats))
+
+
+def _calibrated(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:
+    """What the calibration gains, each row calibrated by a map that was fitted without it."""
+    if not settings.calibration:
+        return {}
+    unseen = calibrated_unseen(
+        settings.calibration, validation.out_of_fold, data.labels, settings.folds, settings.seed
+    ).ravel()
+    labels = np.tile(data.labels, settings.repeats)
+    return _rounded({"calibrated": scores_of(labels, unseen) | {"reliability": reliability(labels, unseen)}})
 
 
 def _rules(settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""Which engine scores how many rows, and when the estimator is loaded: never while a person waits for one row."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from riskscore.deployment import UNHURRIED, engine_from
+from riskscore.model import BULK_ROWS, Model
+from tests.scoring_examples import artefact
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+@pytest.mark.parametrize(
+    ("choice", "rows", "engine"),
+    [
+        ("auto", BULK_ROWS - 1, "twin"),
+        ("auto", BULK_ROWS, "joblib"),
+        ("twin", BULK_ROWS, "twin"),
+        ("joblib", 1, "joblib"),
+    ],
+)
+def test_large_requests_go_to_the_estimator(choice, rows, engine):
+    assert Model(artefact(), choice).engine_for(rows) == engine
+
+
+@pytest.mark.parametrize("kind", UNHURRIED)
+def test_where_nobody_waits_for_the_start_the_estimator_is_loaded_ahead(kind, monkeypatch):
+    loaded = _loads(monkeypatch)
+    engine_from({"AWS_LAMBDA_INITIALIZATION_TYPE": kind}, ROOT)
+    assert loaded == ["credit_risk"]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand"},
+        {"RISKSCORE_ENGINE": "twin", "AWS_LAMBDA_INITIALIZATION_TYPE": UNHURRIED[0]},
+    ],
+)
+def test_a_person_who_waits_does_not_pay_for_it(environ, monkeypatch):
+    loaded = _loads(monkeypatch)
+    engine_from(environ, ROOT)
+    assert loaded == []
+
+
+def _loads(monkeypatch):
+    """The names of the models whose pickles are loaded from here on; they are loaded all the same."""
+    loaded = []
+    real = sys.modules["riskscore.artefact"].Artefact.load_estimator
+
+    def noted(self):
+        loaded.append(self.name)
+        return real(self)
+
+    monkeypatch.setattr("riskscore.artefact.Artefact.load_estimator", noted)
+    return loaded
