@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def whole_number(text: str) -> int:
+    """An argument that counts something: a whole number from 0 up."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError("expected a whole number from 0 up")
+    return int(text)
 
 
 def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.database import Database, url_from
 from riskscore.dump import FaultReport, dump_files, dump_lines
 from riskscore.features import FeatureSource
-from riskscore.program import DATA_FAULTS, DONE, run
+from riskscore.program import DATA_FAULTS, DONE, run, whole_number
 from riskscore.settings import read_settings
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--ids", type=lambda text: text.split(","), metavar="A,B", help="only these customers")
-    which.add_argument("--limit", type=int, metavar="N", help="only the first N rows, by id")
+    which.add_argument("--limit", type=whole_number, metavar="N", help="only the first N rows, by id")
     parser.add_argument("--jsonl", type=Path, metavar="FILE", help="one file with an event per line instead")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="where the report of faulty ledgers goes")
     return parser

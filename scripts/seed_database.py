@@ -15,6 +15,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.edge_cases import EDGE_LEDGERS
+from riskscore.program import whole_number
 from riskscore.simulation import TablesExist, seed
 
 if TYPE_CHECKING:
@@ -43,8 +44,12 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="seed_database.py", description=__doc__)
     database = environ.get("DATABASE_URL")
     result.add_argument("--database", metavar="URL", default=database, required=not database, help="or $DATABASE_URL")
-    result.add_argument("--customers", type=_count, default=1000, metavar="N", help="to score, S0001 and on (1000)")
-    result.add_argument("--training", type=_count, default=3000, metavar="N", help="with labels, C0001 and on (3000)")
+    result.add_argument(
+        "--customers", type=whole_number, default=1000, metavar="N", help="to score, S0001 and on (1000)"
+    )
+    result.add_argument(
+        "--training", type=whole_number, default=3000, metavar="N", help="with labels, C0001 and on (3000)"
+    )
     result.add_argument("--seed", type=int, default=7, metavar="S", help="the same seed gives the same customers (7)")
     result.add_argument(
         "--edge-cases",
@@ -55,12 +60,6 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     result.add_argument("--replace", action="store_true", help="drop tables of those names first, whatever they hold")
     return result
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("expected a whole number from 0 up")
-    return int(text)
 
 
 def _seed(options: argparse.Namespace) -> dict[str, int]:

@@ -1,0 +1,120 @@
+"""The programs as a person runs them: dump_events.py and score.py on seeded ledgers, their words and exit statuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from riskscore.simulation import seed
+
+ROOT = Path(__file__).resolve().parent.parent
+EVENTS = sorted((ROOT / "events" / "credit_risk").glob("*.json"))
+
+
+@pytest.fixture
+def ledgers(database):
+    """The first sample customers, and every edge case, the faulty ones too."""
+    with psycopg.connect(database) as connection:
+        seed(connection, customers=5, training=0, seed=7, edge_cases="all")
+    return database
+
+
+def run(program, *arguments, database=None):
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("PG", "DATABASE"))}
+    if database:
+        environ["DATABASE_URL"] = database
+    return subprocess.run(
+        [sys.executable, f"scripts/{program}", *map(str, arguments)],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_committed_events_are_what_the_sql_dumps(ledgers, tmp_path):
+    ids = ",".join(path.stem for path in EVENTS)
+    done = run("dump_events.py", "credit_risk", "--out", tmp_path, "--ids", ids, database=ledgers)
+    assert (done.returncode, done.stdout.split(",")[:2]) == (0, [f"{len(EVENTS)} rows", " 0 faults"]), done.stderr
+    dumped = {path.name: path.read_text() for path in (tmp_path / "credit_risk").iterdir()}
+    assert dumped == {path.name: path.read_text() for path in EVENTS}
+
+
+def test_faulty_ledgers_are_reported_and_all_others_dumped(ledgers, tmp_path):
+    done = run("dump_events.py", "credit_risk", "--jsonl", tmp_path / "all.jsonl", database=ledgers)
+    assert done.returncode == 3, done.stderr
+    report = csv.DictReader((tmp_path / "all.faults.csv").read_text().splitlines())
+    dumped = {json.loads(line)["customer_id"] for line in (tmp_path / "all.jsonl").read_text().splitlines()}
+    reported = {row["customer_id"]: row["reason"] for row in report}
+    assert reported["edge-missing-amount"].endswith("amount is missing")
+    assert reported["edge-non-numeric-amount"].endswith("amount is not a number")
+    assert {"S0001", "S0005", "edge-empty"} <= dumped
+    assert not dumped & set(reported)
+    assert done.stdout.startswith(f"{len(dumped)} rows, {len(reported)} faults, ")
+    assert str(tmp_path / "all.faults.csv") in done.stderr
+
+
+def test_the_first_rows(ledgers, tmp_path):
+    assert run("dump_events.py", "credit_risk", "--out", tmp_path, "--limit", 2, database=ledgers).returncode == 0
+    assert sorted(path.name for path in (tmp_path / "credit_risk").iterdir()) == ["S0001.json", "S0002.json"]
+
+
+@pytest.mark.parametrize(("output", "columns"), [("out.csv", 4), ("out.jsonl", 0)])
+def test_the_database_is_scored_into_a_file(ledgers, tmp_path, output, columns):
+    done = run("score.py", "credit_risk", "--database", ledgers, "--output", tmp_path / output)
+    assert done.returncode == 3, done.stderr
+    lines = (tmp_path / output).read_text().splitlines()
+    if columns:
+        header, *rows = csv.reader(lines)
+        assert header == ["customer_id", "snapshot_date", "probability", "model_version"]
+        assert [row[0] for row in rows][:5] == ["S0001", "S0002", "S0003", "S0004", "S0005"]
+        assert all(0 < float(row[2]) < 1 for row in rows)
+    else:
+        outcomes = {answer.get("customer_id"): answer["outcome"] for answer in map(json.loads, lines)}
+        assert (outcomes["S0001"], outcomes["edge-no-credits"]) == ("scored", "refer")
+    assert "edge-missing-amount" in (tmp_path / "out.faults.csv").read_text()
+
+
+def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
+    run("dump_events.py", "credit_risk", "--jsonl", tmp_path / "all.jsonl", database=ledgers)
+    from_file = run("score.py", "credit_risk", "--input", tmp_path / "all.jsonl", "--output", tmp_path / "a.csv")
+    run("score.py", "credit_risk", "--output", tmp_path / "b.csv", database=ledgers)
+    assert from_file.returncode == 0, from_file.stderr
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "status", "sentence"),
+    [
+        ("dump_events.py", ["nothing"], 2, "nothing/model.toml can't be read"),
+        ("dump_events.py", ["credit_risk"], 1, "no database is configured; set DATABASE_URL"),
+        ("dump_events.py", ["credit_risk", "--limit", "few"], 2, "expected a whole number from 0 up"),
+        ("dump_events.py", ["credit_risk", "--limit", "-1"], 2, "expected a whole number from 0 up"),
+        ("score.py", ["nothing", "--output", "o.csv"], 2, "unknown model; this function serves credit_risk"),
+        ("score.py", ["credit_risk", "--input", "none.csv", "--output", "o.csv"], 2, "none.csv: No such file"),
+        ("score.py", ["credit_risk", "--input", "README.md", "--output", "o.csv"], 2, "expected a file ending in .csv"),
+        ("score.py", ["credit_risk", "--output", "o.csv"], 1, "no database is configured"),
+    ],
+)
+def test_what_can_not_be_done_is_one_sentence(program, arguments, status, sentence, tmp_path):
+    done = run(program, *(tmp_path / word if word == "o.csv" else word for word in arguments))
+    assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_down_gives_no_secret_away(tmp_path):
+    url = "postgresql://anna:hunter2@127.0.0.1:1/bank"
+    done = run("score.py", "credit_risk", "--database", url, "--output", tmp_path / "o.csv")
+    assert done.returncode == 1
+    assert done.stderr == ("score.py: the database can't be reached, refuses this login, or closed the connection\n")
+    assert list(tmp_path.iterdir()) == []
