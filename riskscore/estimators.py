@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from riskscore.settings import Settings
 
+# Log-odds that stand for a probability of exactly 0 or 1: the logistic gives these back, and anything smaller for less.
+CERTAIN = 750.0
 LINEAR_STEPS = (["LogisticRegression"], ["StandardScaler", "LogisticRegression"])
 
 
@@ -29,7 +32,7 @@ class Family(NamedTuple):
     """How the estimators of one kind are handled.
 
     build: an unfitted one from the settings. margins, contributions: of a fitted one for rows (n, features).
-    name: tells a fitted one its features. document: its open file, model.json.
+    name: tells a fitted one its features. document: its open file, model.json; b"" where there is none.
     packages: whose versions a pickle of it depends on, beside Python, numpy and joblib.
     takes_missing: whether it scores rows with missing values.
     """
@@ -154,6 +157,34 @@ def _linear_document(estimator: Any, names: Sequence[str]) -> bytes:
     return json.dumps(document, indent=1, allow_nan=False).encode()
 
 
+def _adopted_margins(estimator: Any, vectors: ArrayLike) -> list[float]:
+    """Log-odds of the probabilities that any classifier with scikit-learn's interface gives its class 1."""
+    with warnings.catch_warnings():
+        # fitted to a data frame; its column order was compared with the contract's when it was adopted
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        given = estimator.predict_proba(np.asarray(vectors, dtype=float))
+    p = np.asarray(given, dtype=float)[:, list(estimator.classes_).index(1)]
+    if not np.all(np.abs(p - 0.5) <= 0.5 + 1e-9):
+        raise ArtefactRefused("the estimator gives a probability that is no number between 0 and 1")
+    p = np.clip(p, 0.0, 1.0)
+    with np.errstate(divide="ignore"):
+        values: list[float] = np.clip(np.log(p) - np.log1p(-p), -CERTAIN, CERTAIN).tolist()
+    return values
+
+
+def _no_contributions(_estimator: Any, vectors: ArrayLike) -> tuple[float, list[list[float]]]:
+    """Nothing is known of how such a classifier comes to its score; its manifest says so, and no reasons are given."""
+    return 0.0, [[] for _ in np.asarray(vectors)]
+
+
+def _build_nothing(settings: Settings) -> Any:
+    raise InvalidFile(f"{settings.name}/model.toml: the family sklearn is for adopted models, and isn't trained here")
+
+
+def _no_document(_estimator: Any, _names: Sequence[str]) -> bytes:
+    return b""
+
+
 def _check_parameters(settings: Settings, known: Mapping[str, Any], reserved: Sequence[str]) -> None:
     """Refuse a misspelt parameter, which XGBoost would only warn about, and one that training sets itself."""
     for name in settings.parameters:
@@ -182,5 +213,14 @@ FAMILIES: dict[str, Family] = {
         _linear_document,
         ("scikit-learn",),
         takes_missing=False,
+    ),
+    "sklearn": Family(
+        _build_nothing,
+        _adopted_margins,
+        _no_contributions,
+        _name_nothing,
+        _no_document,
+        ("scikit-learn",),
+        takes_missing=True,
     ),
 }

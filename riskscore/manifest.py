@@ -72,6 +72,7 @@ SHAPE = {
     "features": [FEATURE],
     "threshold": NUMBER,
     "engines": [TEXT],
+    "explains?": TRUTH,
     "estimator": {"family": TEXT, "class": TEXT},
     "versions": {"*": TEXT},
     "source": {"sql?": TEXT, "sha256?": TEXT, "table?": TEXT},

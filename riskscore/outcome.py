@@ -134,7 +134,7 @@ class Reasons:
 
         A group's contribution is the sum of its features'; the feature that contributed most speaks for it.
         """
-        if not count:
+        if not count or not contributions:  # none: of a model whose scores nothing explains
             return []
         sums = [(round(math.fsum(contributions[k] for k in group), 6), group) for group in self._groups]
         raising = sorted((entry for entry in sums if entry[0] > 0), key=lambda entry: -entry[0])
