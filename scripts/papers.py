@@ -1,0 +1,122 @@
+"""Write the figures, hashes and answers in README.md and SUBMISSION_TEMPLATE.md anew, from the files they speak of."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.atomic import replacing_file
+from riskscore.deployment import engine_from
+from riskscore.program import DONE, OUR_FAULT, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+PAPERS = ("README.md", "SUBMISSION_TEMPLATE.md")
+MODEL = ROOT / "model" / "credit_risk"
+EVENT = ROOT / "events" / "credit_risk" / "S0001.json"
+METRICS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier score", "log_loss": "log loss"}
+ARTEFACTS = (
+    "model.joblib",
+    "model.json",
+    "trees.bin",
+    "contributions.bin",
+    "manifest.json",
+    "model.toml",
+    "reasons.toml",
+)
+
+
+def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
+    """0 where the papers are true by now; with --check, 1 where one isn't."""
+    parser = argparse.ArgumentParser(prog="papers.py", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, exit with 1 where something is out of date"
+    )
+    check = parser.parse_args(arguments).check
+    stale = [name for name in PAPERS if renewed(text := (ROOT / name).read_text(encoding="utf-8")) != text]
+    for name in stale:
+        print(f"{name}: {'out of date; run python scripts/papers.py' if check else 'renewed'}")
+        if not check:
+            text = renewed((ROOT / name).read_text(encoding="utf-8"))
+            with replacing_file(ROOT / name) as file:
+                file.write(text)
+    return OUR_FAULT if check and stale else DONE
+
+
+def renewed(text: str) -> str:
+    """The text with each block between `<!-- name -->` and `<!-- /name -->` written anew."""
+    for name, block in BLOCKS.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if pattern.search(text):
+            content = block()
+            text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)
+    return text
+
+
+def _manifest() -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((MODEL / "manifest.json").read_bytes())
+    return manifest
+
+
+def _answer() -> str:
+    """What the function answers to the event of the README's curl line."""
+    answer = engine_from({}, str(ROOT)).answer(json.loads(EVENT.read_bytes()))
+    return f"```json\n{json.dumps(answer, indent=1, ensure_ascii=False)}\n```"
+
+
+def _model() -> str:
+    manifest = _manifest()
+    metrics, training = manifest["metrics"], manifest["training"]
+    parameters = ", ".join(f"{name} {value}" for name, value in manifest["estimator"]["parameters"].items())
+    rows = [
+        f"| {words} | {found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f}) "
+        f"| {metrics['in_sample'][name]:.3f} | {metrics['logistic_regression'][name]['mean']:.3f} |"
+        for name, words in METRICS.items()
+        for found in [metrics["cross_validated"][name]]
+    ]
+    summary = (
+        f"`credit_risk {manifest['version']}`: {manifest['estimator']['class']} with {parameters}, seed"
+        f" {manifest['estimator']['seed']}; trained on {training['rows']:,} simulated customers, base rate"
+        f" {training['base_rate']:.1%}; threshold {manifest['threshold']}."
+    )
+    return "\n".join(
+        [
+            summary,
+            "",
+            "| metric | cross-validated (95 % interval) | in-sample | plain logistic regression, same folds |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "",
+            f"{metrics['method'].capitalize()}.",
+        ]
+    )
+
+
+def _artefacts() -> str:
+    rows = [f"| `{_shown(path)}` | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" for path in _artefact_paths()]
+    return "\n".join(["| file | SHA-256 |", "| --- | --- |", *rows])
+
+
+def _artefact_paths() -> list[Path]:
+    events = sorted((ROOT / "events" / "credit_risk").glob("*.json"))
+    return [ROOT / "sql" / "credit_risk" / "features.sql", *(MODEL / name for name in ARTEFACTS), *events]
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+BLOCKS: dict[str, Callable[[], str]] = {"answer": _answer, "model": _model, "artefacts": _artefacts}
+
+
+if __name__ == "__main__":
+    run(main)
