@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import stat
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from riskscore.artefact import SIGNATURE, open_artefact
+from riskscore.artefact import SIGNATURE, open_artefact, save_artefact
 from riskscore.bucket import Bucket
 from riskscore.deployment import Deployment, engine_from
 from riskscore.emulator import FunctionFailed, running_emulator
@@ -802,6 +803,28 @@ def test_a_folder_is_held_to_the_same_pin_and_key(small: Path) -> None:
 def test_what_is_neither_bucket_nor_folder_is_refused(uri: str) -> None:
     with pytest.raises(NotConfigured, match="RISKSCORE_MODEL_URI must be s3://bucket/prefix or a folder that exists"):
         engine_from({"RISKSCORE_MODEL_URI": uri}, str(ROOT))
+
+
+SWAPPED = """
+import os, sys
+from riskscore.remote import Folder
+folder, successor = sys.argv[1:]
+def swap(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("model.joblib") and os.path.exists(successor):
+        os.rename(folder, folder + ".old")
+        os.rename(successor, folder)
+sys.addaudithook(swap)
+print(Folder(os.path.dirname(folder)).open("small_loans").version)
+"""
+
+
+def test_a_folder_that_is_replaced_while_it_is_read_is_read_again(small: Path, tmp_path: Path) -> None:
+    successor = write_small(tmp_path / "next" / "small_loans", version="2")
+    manifest = json.loads((successor / MANIFEST).read_bytes())
+    contents = {file: (successor / file).read_bytes() for file in manifest["files"]}
+    save_artefact(str(successor), contents | {"model.joblib": b"another estimator"}, manifest)
+    command = [sys.executable, "-c", SWAPPED, str(small), str(successor)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "2\n"
 
 
 # Under the emulator
