@@ -1,7 +1,7 @@
 """Measure the project beside its yardsticks, all in one run, and print one table.
 
-Every figure is the median over rounds in which the contenders take turns, so that a busy machine is unjust to nobody;
-`middle half` tells between which values the ratio lay in half of the rounds. Only the ratios mean something elsewhere.
+Contenders take turns, so that a busy machine is unjust to none of them. Figures are medians over the rounds; `ratio` is
+the median of the rounds' own ratios, half of which lie in the `middle half`. Only ratios mean something elsewhere.
 """
 
 from __future__ import annotations
@@ -77,9 +77,10 @@ PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
 def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     """Print the table; 1 where a ratio that the project promises was not met. --quick never judges."""
     options = _parser().parse_args(arguments)
+    described = machine()
     with prepared(own_environments=not options.this_environment) as places:
         sections = [_measured(part, places, QUICK if options.quick else Sizes()) for part in options.only or PARTS]
-    report = f"{machine()}\n\n{rendered(sections)}"
+    report = f"{described}\n\n{rendered(sections)}"
     print(report)
     if options.page:
         _write(options.page, report)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ENGINES = ("twin", "joblib")
 LOADED_ROWS = (1, 2, 3, 4, 5, 7, 10, 20, 100, 1_000)
 SHOWN_ROWS = (1, 10, 100, 1_000)
-LOADING_ROWS = (1, 500, 1_000, 1_500, 2_000, 3_000, 5_000)
+LOADING_ROWS = (200, 500, 1_000, 2_000, 3_000, 5_000)
 
 
 def engines(

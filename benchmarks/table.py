@@ -35,9 +35,9 @@ def _three_digits(number: float) -> str:
 
 
 class Line(NamedTuple):
-    """Ours beside a yardstick, in seconds, one figure per round.
+    """Ours beside a yardstick, in seconds, one figure per round of each.
 
-    The ratio is ours / theirs ("1.8 x the time"), or where `gain` theirs / ours ("10 x the speed").
+    A ratio is ours / theirs ("1.8 x the time"), or where `gain` theirs / ours ("10 x the speed").
     asked: what the ratio may be at most, or has to be at least where `gain`. shown: how a figure is printed.
     """
 
@@ -49,10 +49,13 @@ class Line(NamedTuple):
     asked: float | None = None
     shown: Callable[[float], str] = duration
 
-    def ratio(self) -> float:
-        """The ratio of the medians."""
+    def ratios(self) -> list[float]:
+        """Each round's own ratio: what disturbs a round disturbs both of its figures."""
         over, under = (self.theirs, self.ours) if self.gain else (self.ours, self.theirs)
-        return median(over) / median(under)
+        return [a / b for a, b in zip(over, under, strict=True)]
+
+    def ratio(self) -> float:
+        return median(self.ratios())
 
     def met(self) -> bool:
         if self.asked is None:
@@ -61,8 +64,7 @@ class Line(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """The line as HEAD names it."""
-        over, under = (self.theirs, self.ours) if self.gain else (self.ours, self.theirs)
-        low, high = middle_half([a / b for a, b in zip(over, under, strict=True)])
+        low, high = middle_half(self.ratios())
         asked = "" if self.asked is None else f"{'at least' if self.gain else 'at most'} {self.asked:g}"
         verdict = "" if self.asked is None else "met" if self.met() else "NOT MET"
         return (
@@ -115,6 +117,7 @@ def machine() -> str:
             ", ".join(
                 [f"{datetime.now(UTC):%Y-%m-%d}", _processor(), f"{os.cpu_count()} cores", _memory(), platform.system()]
             ),
+            f"load average of the last minute {os.getloadavg()[0]:.1f}, before measuring",
             ", ".join([f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in PACKAGES)]),
         ]
     )

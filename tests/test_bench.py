@@ -47,14 +47,14 @@ def test_contenders_take_turns_and_the_first_round_does_not_count():
 @pytest.mark.parametrize(
     ("line", "ratio", "met"),
     [
-        (Line("ours", [2.0, 2.0, 9.0], "theirs", [1.0, 1.0, 1.0], asked=2), 2.0, True),
+        (Line("ours", [2.0, 6.0, 9.0], "theirs", [1.0, 3.0, 1.0], asked=2), 2.0, True),
         (Line("ours", [2.1], "theirs", [1.0], asked=2), 2.1, False),
         (Line("ours", [1.0], "theirs", [8.0], gain=True, asked=8), 8.0, True),
         (Line("ours", [1.0], "theirs", [7.9], gain=True, asked=8), 7.9, False),
         (Line("ours", [1.0], "theirs", [4.0]), 0.25, True),
     ],
 )
-def test_a_ratio_is_of_medians_and_is_met_within_what_was_asked(line, ratio, met):
+def test_the_ratio_is_the_median_of_the_rounds_and_met_within_what_was_asked(line, ratio, met):
     assert (line.ratio(), line.met()) == (pytest.approx(ratio), met)
 
 
