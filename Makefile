@@ -53,7 +53,7 @@ train: $(READY)  ## the model anew from the sample ledgers (MODEL=name)
 	@$(IN) scripts/sample_database.py sh -c '$(IN) scripts/train.py $(MODEL) --database "$$DATABASE_URL"'
 
 bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
-	@$(IN) -m benchmarks
+	@$(IN) benchmarks/bench.py
 
 lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes
 	@$(LOCK) requirements.in -o requirements.txt
