@@ -6,14 +6,10 @@ gives the margins of the fitted estimator, and the twin gives the same margins b
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 
 from riskscore import card, trees
@@ -22,6 +18,7 @@ from riskscore.atomic import replacing_folder
 from riskscore.calibrators import calibrated_unseen, fit_calibration
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
+from riskscore.manifest_parts import estimator_entry, golden_of, pickled, rules_of, source_of, version_of
 from riskscore.outcome import IDENTITY_TOLERANCE
 from riskscore.proofs import check_directions, check_pickle, prove_twin
 from riskscore.support import draw_rows, support_of
@@ -40,11 +37,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# What decides an answer beside model.json: two manifests that differ here never share a version.
-DECIDING = (
-    *("features", "threshold", "source", "identities", "limits", "observations"),
-    *("refer", "points", "response", "reasons", "calibration"),
-)
 GOLDEN_ROWS = 12
 TRIAL_ROWS = 1000  # random rows on which the directions are checked
 WRITTEN = ("model.joblib", "model.json", "trees.bin", "contributions.bin")
@@ -87,11 +79,11 @@ def build(
 
     root: where the paths of model.toml start. now: dates the version. step: called after each fold.
     """
-    source = _source(settings, root)
+    source = source_of(settings, root)
     predict = _predictor(settings)
     validation = cross_validate(data, predict, settings.folds, settings.repeats, settings.seed, step)
     estimator = fit(settings, data.matrix, data.labels)
-    contents = {"model.joblib": _pickled(estimator), "model.json": family_of(settings).document(estimator, data.names)}
+    contents = {"model.joblib": pickled(estimator), "model.json": family_of(settings).document(estimator, data.names)}
     support = [support_of(column) for column in data.matrix.T]
     rng = np.random.default_rng(settings.seed)
     check_directions(settings, estimator, draw_rows(settings.contract.features, support, TRIAL_ROWS, rng), rng)
@@ -108,27 +100,20 @@ def build(
         ],
         "threshold": settings.threshold,
         "engines": ["joblib"] if lacks else ["twin", "joblib"],
-        "estimator": _estimator_entry(settings, estimator),
+        "estimator": estimator_entry(settings, estimator),
         "versions": installed_versions(dict.fromkeys(("python", "numpy", "joblib", *family_of(settings).packages))),
         "source": source,
-        **_rules(settings),
+        **rules_of(settings),
         "calibration": _calibration(settings, data, validation),
-        "golden": _golden(settings, estimator, golden),
+        "golden": golden_of(settings, estimator, golden),
         "training": _training_entry(settings, data),
         "metrics": _metrics_entry(settings, estimator, data, validation)
         | _calibrated(settings, data, validation)
         | _baseline(settings, data),
     }
-    manifest["version"] = _version(manifest, contents, now)
+    manifest["version"] = version_of(manifest, contents, now)
     papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
     return Trained(contents, manifest, papers, lacks)
-
-
-def _version(manifest: dict[str, Any], contents: dict[str, bytes], now: datetime) -> str:
-    """The date, and a hash over all that decides an answer: the model, its calibration and its rules."""
-    digest = hashlib.sha256(contents["model.json"])
-    digest.update(json.dumps({key: manifest[key] for key in DECIDING}, sort_keys=True).encode())
-    return f"{now:%Y.%m.%d}+{digest.hexdigest()[:6]}"
 
 
 def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
@@ -156,34 +141,6 @@ def _probabilities(values: list[float]) -> Floats:
     return np.array([trees.logistic(value) for value in values])
 
 
-def _source(settings: Settings, root: Path) -> dict[str, str]:
-    """Where the features come from when an event doesn't bring them, with the query's hash."""
-    source = {key: value for key, value in settings.source.items() if value}
-    if "sql" in source:
-        path = root / source["sql"]
-        if not path.is_file():
-            raise InvalidFile(f"{settings.name}/model.toml: source.sql names {source['sql']}, which isn't there")
-        source["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return source
-
-
-def _pickled(estimator: Any) -> bytes:
-    stream = io.BytesIO()
-    joblib.dump(estimator, stream)
-    return stream.getvalue()
-
-
-def _estimator_entry(settings: Settings, estimator: Any) -> dict[str, Any]:
-    kind = type(estimator)
-    return {
-        "family": settings.family,
-        "class": f"{kind.__module__}.{kind.__qualname__}",
-        "parameters": settings.parameters,
-        "seed": settings.seed,
-        "directions": settings.directions,
-    }
-
-
 def _calibration(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:
     """Fitted to the predictions for rows not seen, of all repeats; {} for none."""
     if not settings.calibration:
@@ -201,25 +158,6 @@ def _calibrated(settings: Settings, data: TrainingData, validation: Validation) 
     ).ravel()
     labels = np.tile(data.labels, settings.repeats)
     return _rounded({"calibrated": scores_of(labels, unseen) | {"reliability": reliability(labels, unseen)}})
-
-
-def _rules(settings: Settings) -> dict[str, Any]:
-    """What serving takes from model.toml and reasons.toml as it stands there."""
-    return {
-        "identities": settings.identities,
-        "limits": settings.limits,
-        "observations": settings.observations,
-        "refer": settings.refer,
-        "points": settings.points,
-        "response": settings.response,
-        "reasons": settings.reasons,
-    }
-
-
-def _golden(settings: Settings, estimator: Any, rows: Floats) -> list[dict[str, Any]]:
-    vectors = [[None if math.isnan(value) else value for value in row] for row in rows.tolist()]
-    values = margins(settings.family, estimator, rows)
-    return [{"vector": vector, "margin": value} for vector, value in zip(vectors, values, strict=True)]
 
 
 def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:

@@ -1,0 +1,85 @@
+"""Parts of a manifest that training and adoption write alike."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import joblib
+
+from riskscore.errors import InvalidFile
+from riskscore.estimators import margins
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from riskscore.settings import Settings
+
+    Floats = NDArray[np.float64]
+
+# What decides an answer beside model.json: two manifests that differ here never share a version.
+DECIDING = (
+    *("features", "threshold", "source", "identities", "limits", "observations"),
+    *("refer", "points", "response", "reasons", "calibration"),
+)
+
+
+def version_of(manifest: dict[str, Any], contents: dict[str, bytes], now: datetime) -> str:
+    """The date, and a hash over all that decides an answer: the model, its calibration and its rules."""
+    digest = hashlib.sha256(contents.get("model.json", contents["model.joblib"]))
+    digest.update(json.dumps({key: manifest[key] for key in DECIDING}, sort_keys=True).encode())
+    return f"{now:%Y.%m.%d}+{digest.hexdigest()[:6]}"
+
+
+def source_of(settings: Settings, root: Path) -> dict[str, str]:
+    """Where the features come from when an event doesn't bring them, with the query's hash."""
+    source = {key: value for key, value in settings.source.items() if value}
+    if "sql" in source:
+        path = root / source["sql"]
+        if not path.is_file():
+            raise InvalidFile(f"{settings.name}/model.toml: source.sql names {source['sql']}, which isn't there")
+        source["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return source
+
+
+def pickled(estimator: Any) -> bytes:
+    stream = io.BytesIO()
+    joblib.dump(estimator, stream)
+    return stream.getvalue()
+
+
+def estimator_entry(settings: Settings, estimator: Any) -> dict[str, Any]:
+    kind = type(estimator)
+    return {
+        "family": settings.family,
+        "class": f"{kind.__module__}.{kind.__qualname__}",
+        "parameters": settings.parameters,
+        "seed": settings.seed,
+        "directions": settings.directions,
+    }
+
+
+def rules_of(settings: Settings) -> dict[str, Any]:
+    """What serving takes from model.toml and reasons.toml as it stands there."""
+    return {
+        "identities": settings.identities,
+        "limits": settings.limits,
+        "observations": settings.observations,
+        "refer": settings.refer,
+        "points": settings.points,
+        "response": settings.response,
+        "reasons": settings.reasons,
+    }
+
+
+def golden_of(settings: Settings, estimator: Any, rows: Floats) -> list[dict[str, Any]]:
+    vectors = [[None if math.isnan(value) else value for value in row] for row in rows.tolist()]
+    values = margins(settings.family, estimator, rows)
+    return [{"vector": vector, "margin": value} for vector, value in zip(vectors, values, strict=True)]
