@@ -159,6 +159,10 @@ JSON_VALUES = st.one_of(
 
 @given(values=st.lists(JSON_VALUES, min_size=len(EVERY), max_size=len(EVERY)), numeric=st.booleans())
 @example(values=[1.5, -2.0, 0.5, -1, 2, 3, True], numeric=True)
+@example(values=[1.5, -2.0, 0.5, -1, 2.5, 3, True], numeric=True)
+@example(values=[1.5, -2.0, 0.5, -1, 2, True, True], numeric=True)
+@example(values=[1.5, -2.0, 1.5, -1, 2, 3, True], numeric=True)
+@example(values=[1.5, 10**400, 0.5, -1, 2, 3, True], numeric=True)
 def test_a_row_is_judged_as_its_values_are_one_by_one(values: list[Any], numeric: bool) -> None:
     features = [feature for feature in EVERY if not numeric or feature.type != "boolean"]
     row = {feature.name: value for feature, value in zip(features, values, strict=False)}

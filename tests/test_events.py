@@ -102,6 +102,12 @@ def test_each_row_may_name_its_own_model(small_loans: Model) -> None:
     assert served.answer({"instances": [loan], "model": "small_loans"}) == [served.answer(items[3])]
 
 
+def test_the_same_keys_mean_what_each_model_says(small_loans: Model) -> None:
+    rows = [{"model": name, "late": 1, "features": {}} for name in ("small_loans", "credit_risk")]
+    found = engine(small_loans=small_loans).answer(rows)
+    assert [row["error"]["type"] for row in found] == ["missing_feature", "unknown_field"]
+
+
 def test_a_model_without_a_query_says_that_it_needs_features(small_loans: Model) -> None:
     found = engine(small_loans=small_loans).answer({"model": "small_loans", "loan_id": "L1"})
     assert found["error"]["message"] == "small_loans has no feature query, so an event has to bring the features"
@@ -120,6 +126,14 @@ def test_no_other_day_is_a_snapshot_date(year: int, month: int, day: int) -> Non
     except ValueError:
         known = False
     assert isinstance(parsed(IDS | {"snapshot_date": text}), Row) == known
+
+
+@pytest.mark.parametrize(
+    ("day", "known"),
+    [("2000-02-29", True), ("1900-02-29", False), ("2024-02-30", False), ("2025-06-31", False), ("0000-01-01", False)],
+)
+def test_leap_years_and_short_months_are_known(day: str, known: bool) -> None:
+    assert isinstance(parsed(IDS | {"snapshot_date": day}), Row) == known
 
 
 @pytest.mark.parametrize(
