@@ -240,6 +240,7 @@ BAD_TIMESTAMPS = [
 ]
 BAD_AMOUNTS = [
     *("", " ", ".", "-", "e5", "twelve", "12,50", "1 2", "1_000", "0x1F", "NaN", "nan", "Infinity", "-inf", "12.5\n"),
+    *("9" * 140_000, "0." + "0" * 20_000 + "1"),  # more digits than numeric holds
     *("\u0661\u0662", "1.2.3", "--1", True, False, [], {}, [12.5]),
 ]
 
@@ -295,13 +296,31 @@ def test_a_snapshot_date_without_windows_is_a_fault(one_session, day, reason):
     assert one_session.execute(query).fetchone() == {"income_inflow_30d": None, "data_fault": reason}
 
 
-@pytest.mark.parametrize("number", ["1e-400", "9e131000", "1" + "0" * 14 + "." + "9" * 300, "0." + "0" * 900 + "1"])
-def test_a_number_beyond_double_precision_aborts_nothing(one_session, number):
-    ledger = json.dumps([txn(), txn(amount=12345)]).replace("12345", number)
+@pytest.mark.parametrize(
+    ("number", "outflow", "fault"),
+    [
+        ("1e-400", 0.0, None),
+        ("0." + "0" * 900 + "1", 0.0, None),
+        ("1" + "0" * 14 + "." + "9" * 300, 1e14 + 1, None),
+        ("9e131000", None, "transaction 1: amount is not below 1e15"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_number_beyond_double_precision_aborts_nothing(one_session, number, outflow, fault):
+    ledger = json.dumps([txn(amount=12345)]).replace("12345", number)
     table = f"SELECT 'a' AS customer_id, date '2025-09-01' AS snapshot_date, '{ledger}'::jsonb AS transactions"
     query = f"WITH bank_transactions_scoring AS ({table}) SELECT spend_outflow_30d, data_fault FROM ({FEATURES_SQL}) f"
-    found = one_session.execute(query).fetchone()
-    assert found["spend_outflow_30d"] in (100, 1e14 + 101) or found["data_fault"]
+    assert one_session.execute(query).fetchone() == {"spend_outflow_30d": outflow, "data_fault": fault}
+
+
+@pytest.mark.parametrize("year", [1600, 1900, 1996, 2000, 2023, 2024, 2100])
+@pytest.mark.parametrize("offset", ["Z", "+00:00"])
+def test_exactly_the_days_of_the_calendar_are_days(one_session, year, offset):
+    days = [f"{year}-{month:02d}-{day:02d}" for month in range(14) for day in range(33)]
+    found = answers(one_session, [[txn(f"{day}T12:00:00{offset}")] for day in days])
+    assert [day for day, row in zip(days, found, strict=True) if row["data_fault"] is None] == [
+        str(date(year, 1, 1) + timedelta(days=k)) for k in range(date(year, 12, 31).timetuple().tm_yday)
+    ]
 
 
 @pytest.mark.parametrize("name", [*SOUND, *FAULTY])
