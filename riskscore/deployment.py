@@ -2,7 +2,8 @@
 
 RISKSCORE_MODEL            the model of events that name none (default: credit_risk)
 RISKSCORE_ENGINE           auto, joblib or twin (default: auto)
-RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked)
+RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked); no other model is
+                           served then, unless a public key vouches for it
 RISKSCORE_PUBLIC_KEY       who must have signed every model's manifest (default: not checked)
 RISKSCORE_MODEL_URI        s3://bucket/prefix or a folder that keeps the models (default: model/ beside the code)
 DATABASE_URL, PGURL, PG*   where events that name only keys find their features
@@ -52,8 +53,12 @@ class Deployment:
 
     def _open(self, name: str) -> Artefact:
         default = name == self.default_model
-        expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None if default else None
+        expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None
         public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
+        if expected and not default:
+            if not public_key:  # whoever pins one model wants no other loaded that nothing vouches for
+                raise UnknownModel(f"unknown model; this function is pinned to {self.default_model}", "model")
+            expected = None
         uri = self._environ.get("RISKSCORE_MODEL_URI")
         if not uri:
             return open_artefact(find_model(os.path.join(self._root, "model"), name), expected, public_key)

@@ -127,3 +127,14 @@ def test_keys_are_looked_up_by_the_models_own_query(database: str) -> None:
     assert 0 < found["probability"] < 1
     assert unknown["error"]["type"] == "unknown_customer"
     assert brought == answer(EVENT)
+
+
+def test_a_pinned_function_serves_no_model_that_nothing_vouches_for(root: Path) -> None:
+    expected = hashlib.sha256((root / "model" / "credit_risk" / "manifest.json").read_bytes()).hexdigest()
+    pinned = engine_from({"RISKSCORE_MANIFEST_SHA256": expected}, str(root))
+    assert pinned.answer(EVENT)["outcome"] == "scored"
+    error = pinned.answer({"features": LOAN, "model": "small_loans"})["error"]
+    assert (error["type"], error["message"]) == (
+        "unknown_model",
+        "unknown model; this function is pinned to credit_risk",
+    )
