@@ -1,0 +1,186 @@
+"""Adopts a model that somebody else trained: a file and a contract in, a model folder like any other out.
+
+Nothing is written before it is proven: the estimator gives the probabilities that it gave as it came, the twin gives
+its margins bit for bit where there is one, and what is about to be written has been opened and has scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskscore.adoption_card import card_of
+from riskscore.adoption_proofs import (
+    is_explained,
+    own_probabilities,
+    prove_served,
+    settle,
+    thresholds_of,
+    write_twin,
+)
+from riskscore.agreement import read_contract, settle_family
+from riskscore.artefact import installed_versions, save_artefact
+from riskscore.atomic import replacing_folder
+from riskscore.card import PAPERS
+from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.estimators import FAMILIES, margins
+from riskscore.foreign import check_columns
+from riskscore.foreign_files import read_estimator
+from riskscore.given_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
+from riskscore.manifest_parts import estimator_entry, golden_of, pickled, rules_of, source_of, version_of
+from riskscore.pickles import list_imports
+from riskscore.proofs import check_directions
+from riskscore.support import draw_rows
+from riskscore.training import GOLDEN_ROWS, TRIAL_ROWS, WRITTEN
+from riskscore.trees import logistic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from riskscore.contract import Feature
+    from riskscore.foreign import Foreign
+    from riskscore.pickle_walk import Listing
+    from riskscore.settings import Settings
+
+    Floats = NDArray[np.float64]
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+PACKAGES = {"sklearn": "scikit-learn", "xgboost": "xgboost"}  # by the module that a pickle imports
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """What an adoption came to. contents: the files that serve; papers: model.toml, reasons.toml and the card;
+
+    twin_lacks: why the twin can't serve it, or ""; notes: what a person should know."""
+
+    contents: dict[str, bytes]
+    manifest: dict[str, Any]
+    papers: dict[str, bytes]
+    twin_lacks: str
+    notes: list[str]
+
+
+def adopt(
+    name: str,
+    file: Path,
+    contract: Path,
+    models: Path,
+    now: datetime,
+    trusted: Callable[[str, Listing], bool],
+    data: Path | None = None,
+) -> Adopted:
+    """Write models/name/ from somebody's file. trusted: asked with a pickle's imports before it is loaded."""
+    if not NAME.fullmatch(name):
+        raise InvalidFile("the name of a model is letters, digits, _ and -, at most 64 of them")
+    try:
+        adopted = build(name, file, contract, models, now, trusted, data)
+    except ArtefactRefused as error:  # somebody's file is at fault here, and not an artefact of ours
+        raise InvalidFile(f"{file.name} is not adopted: {error.message.partition('; the model')[0]}") from None
+    write(models / name, adopted)
+    return adopted
+
+
+def build(
+    name: str,
+    file: Path,
+    contract: Path,
+    models: Path,
+    now: datetime,
+    trusted: Callable[[str, Listing], bool],
+    data: Path | None = None,
+) -> Adopted:
+    """Read, check and prove; nothing is written."""
+    settings, papers = read_contract(name, contract, models / name)
+    source = source_of(settings, models.resolve().parent)
+    given = read_given(settings, data) if data else None
+    found, raw = read_estimator(file, trusted)
+    features = settings.contract.features
+    check_columns(file.name, found, settings.contract.names)
+    FAMILIES[found.family].name(found.estimator, settings.contract.names)
+    rng = np.random.default_rng(settings.seed)
+    support = given.support if given else assumed_support(features, thresholds_of(found))
+    drawn = draw_rows(features, support, TRIAL_ROWS, rng)
+    trial = np.vstack([given.matrix, drawn]) if given else drawn
+    settle(found, trial, own_probabilities(file.name, found, trial, features))
+    settings = settle_family(settings, papers, found.family, contract.name)
+    check_directions(settings, found.estimator, drawn, rng)
+    contents = {"model.joblib": _pickled(file.name, found.estimator)}
+    lacks = write_twin(settings, found, contents, trial, rng)
+    manifest = {
+        "model": name,
+        "description": settings.description,
+        "ids": list(settings.ids),
+        "features": [_feature_entry(*pair, given) for pair in zip(features, support, strict=True)],
+        "threshold": settings.threshold,
+        "engines": ["joblib"] if lacks else ["twin", "joblib"],
+        "explains": is_explained(found, trial),
+        "estimator": estimator_entry(settings, found.estimator),
+        "versions": _versions(found.family, contents["model.joblib"]),
+        "source": source,
+        **rules_of(settings),
+        "calibration": {},
+        "golden": golden_of(settings, found.estimator, golden_rows(features, support, GOLDEN_ROWS, rng, given)),
+        "adopted": _adopted_entry(file.name, raw, found, given),
+        "metrics": metrics_of(given, _served(settings, found, given)),
+    }
+    manifest["version"] = version_of(manifest, contents, now)
+    prove_served(name, contents, manifest)
+    papers["MODEL_CARD.md"] = card_of(manifest, lacks).encode()
+    return Adopted(contents, manifest, papers, lacks, found.notes)
+
+
+def _pickled(file: str, estimator: Any) -> bytes:
+    """The estimator as it will be loaded, written by the packages that are installed here."""
+    try:
+        return pickled(estimator)
+    except Exception as error:  # noqa: BLE001 - a class from outside pickles as it pleases
+        raise InvalidFile(f"what {file} holds can't be pickled again ({type(error).__name__})") from None
+
+
+def _feature_entry(feature: Feature, support: dict[str, Any], given: GivenRows | None) -> dict[str, Any]:
+    """Support is what somebody's rows have shown; what was assumed for drawing rows is none."""
+    return {**feature.to_dict(), "support": support} if given else feature.to_dict()
+
+
+def _versions(family: str, pickled: bytes) -> dict[str, str]:
+    """Of the packages that the pickle imports; those that Python, numpy and joblib need go without saying."""
+    modules = {entry.module.partition(".")[0] for entry in list_imports("model.joblib", pickled).imports}
+    packages = [package for module, package in PACKAGES.items() if module in modules]
+    return installed_versions(dict.fromkeys(("python", "numpy", "joblib", *FAMILIES[family].packages, *packages)))
+
+
+def _adopted_entry(file: str, raw: bytes, found: Foreign, given: GivenRows | None) -> dict[str, Any]:
+    """Where the model came from."""
+    return {
+        "file": file,
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "written_with": found.versions,
+        "imports": found.imports,
+        "data": given.entry() if given else None,
+        "notes": found.notes,
+    }
+
+
+def _served(settings: Settings, found: Foreign, given: GivenRows | None) -> Floats:
+    """The probabilities of the given rows as they will be answered."""
+    rows = [] if given is None else margins(settings.family, found.estimator, given.matrix)
+    return np.array([logistic(value) for value in rows])
+
+
+def write(folder: Path, adopted: Adopted) -> None:
+    """Put the new artefact in the old one's place in one step; what only the old one had goes with it."""
+    with replacing_folder(folder) as fresh:
+        for name in (*WRITTEN, *PAPERS):
+            (fresh / name).unlink(missing_ok=True)
+        save_artefact(str(fresh), adopted.contents, adopted.manifest)
+        for name, paper in adopted.papers.items():
+            (fresh / name).write_bytes(paper)

@@ -1,0 +1,88 @@
+"""MODEL_CARD.md of an adopted model: what is known of it, and above all what is not."""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+CARD = Template("""\
+# Model card: $name $version
+
+**Adopted, not trained here.** Whoever trained it knows on which people, when and how well it was validated; this card
+doesn't. Without that knowledge, refuse it.
+
+$description
+
+## Where it came from
+* $file, SHA-256 `$sha256`
+* a $kind, written with $written
+$notes
+
+## What was checked
+* Its features agree with the contract in number$names, and it tells 0 from 1.
+* What is served gives the probabilities that the file's own estimator gives, to 0.000001, on $rows rows.
+* Engines: $engines.
+* Reasons: $reasons
+
+## Data given at adoption
+$data
+
+## Known limits
+* Nobody cross-validated it here. Base rate, calibration and validity for other people or times are unknown.
+* $support
+""")
+
+
+def card_of(manifest: Mapping[str, Any], lacks: str) -> str:
+    """The card of an adopted model's manifest. lacks: why the twin can't serve it, or ""."""
+    adopted, data = manifest["adopted"], manifest["adopted"]["data"]
+    return CARD.substitute(
+        name=manifest["model"],
+        version=manifest["version"],
+        description=manifest["description"] or "Nobody described what it predicts.",
+        file=adopted["file"],
+        sha256=adopted["sha256"],
+        kind=manifest["estimator"]["class"],
+        written=", ".join(f"{name} {version}" for name, version in adopted["written_with"].items())
+        or "versions unknown",
+        notes=_listed(adopted["notes"]),
+        names="" if any("names no features" in note for note in adopted["notes"]) else ", name and order",
+        rows="the given and on synthetic" if data else "synthetic",
+        engines=f"joblib alone; {lacks}" if lacks else "twin and joblib, equal bit for bit",
+        reasons=_reasons(manifest),
+        data=_data(manifest),
+        support=_support(bool(data)),
+    )
+
+
+def _listed(notes: Iterable[str]) -> str:
+    return "\n".join(f"* {note}" for note in notes)
+
+
+def _reasons(manifest: Mapping[str, Any]) -> str:
+    if not manifest["explains"]:
+        return "none; nothing is known of how this kind of model comes to a score, and none are made up."
+    return "exact contributions of the features, which add up to the log-odds."
+
+
+def _support(given: bool) -> str:
+    if given:
+        return "What it saw in training is unknown; rows outside the given data are marked `outside_support`."
+    return "What it saw in training is unknown, and no data were given: no row is ever marked `outside_support`."
+
+
+def _data(manifest: Mapping[str, Any]) -> str:
+    data = manifest["adopted"]["data"]
+    if not data:
+        return "None, so that nothing at all is said here of how well it tells the two apart."
+    found = [f"{data['rows']:,} rows from {data['origin']}", *data["notes"]]
+    if manifest["metrics"]:
+        figures = manifest["metrics"]["on_given_data"].items()
+        found += [
+            f"{data['positives']:,} of them with label 1",
+            f"figures {manifest['metrics']['method']}: {', '.join(f'{name} {value:.3f}' for name, value in figures)}",
+        ]
+    return _listed(found)

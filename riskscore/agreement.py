@@ -1,0 +1,99 @@
+"""The contract that a model from outside is adopted under: a model.toml in which what only training needs may lack.
+
+What comes of it is the model.toml and reasons.toml of the adopted model's folder, and the settings that they hold.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from riskscore.errors import InvalidFile
+from riskscore.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEED = "seed = 0  # draws the golden rows\n"
+SOURCE = '\n[source]\ntarget = "label"\n'
+ESTIMATOR = '\n[estimator]\nfamily = "{}"\n'
+REASONS = """\
+# Written at adoption from the descriptions in model.toml, since nobody had said what an applicant is to be told.
+# Read every sentence over before anybody gets to see it, and adopt the model again: these are only a start.
+"""
+
+
+def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, dict[str, bytes]]:
+    """The settings of model `name` and its two files by people; the family is "" where the contract leaves it open.
+
+    reasons.toml is the one beside the contract, or else the one that `folder` has, or else written from descriptions.
+    """
+    text = _text(contract)
+    table = _table(contract, text)
+    model = ("" if "seed" in table else SEED) + text + ("" if "source" in table else SOURCE)
+    texts = next(
+        (path for path in (contract.with_name("reasons.toml"), folder / "reasons.toml") if path.is_file()), None
+    )
+    reasons = _plain_reasons(table.get("features")) if texts is None else _text(texts)
+    stated = "estimator" in table
+    settings = _settings(name, contract.name, model + ("" if stated else ESTIMATOR.format("open")), reasons)
+    papers = {"model.toml": model.encode(), "reasons.toml": reasons.encode()}
+    if settings.calibration:
+        raise InvalidFile(f"{contract.name}: calibration is fitted at training, and nothing is trained here")
+    return settings if stated else replace(settings, family=""), papers
+
+
+def settle_family(settings: Settings, papers: dict[str, bytes], family: str, contract: str) -> Settings:
+    """The settings with the family that was found; model.toml gets it too where it states none."""
+    if settings.family not in ("", family):
+        raise InvalidFile(f"{contract}: estimator.family is {settings.family!r}, but the file holds one of {family!r}")
+    if not settings.family:
+        papers["model.toml"] += ESTIMATOR.format(family).encode()
+    return replace(settings, family=family)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidFile(f"{path.name} is not UTF-8 text") from None
+
+
+def _table(contract: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidFile(f"{contract.name} is not TOML: {error}") from None
+
+
+def _settings(name: str, contract: str, model: str, reasons: str) -> Settings:
+    """The settings as training would read them from the folder; its sentences name the contract's own file."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / name
+        folder.mkdir()
+        (folder / "model.toml").write_text(model, encoding="utf-8")
+        (folder / "reasons.toml").write_text(reasons, encoding="utf-8")
+        try:
+            return read_settings(folder)
+        except InvalidFile as error:
+            raise InvalidFile(error.message.replace(f"{name}/model.toml", contract), error.field) from None
+
+
+def _plain_reasons(features: object) -> str:
+    """reasons.toml from the descriptions of the contract's features, such as they are: the settings check them."""
+    entries: Sequence[Any] = features if isinstance(features, list) else []
+    sections = [REASONS]
+    for entry in entries:
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if isinstance(name, str):
+            said = str(entry.get("description") or name)
+            said = json.dumps(said[:1].upper() + said[1:], ensure_ascii=False)[1:-1]
+            sections.append(
+                f"\n[{json.dumps(name, ensure_ascii=False)}]\n"
+                f'high = "{said} was high and raised the risk"\nlow = "{said} was low and raised the risk"\n'
+            )
+    return "".join(sections)

@@ -1,0 +1,112 @@
+"""Adopts a model that somebody else trained: shows what its file would run, checks it, and writes its folder."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.adoption import Adopted, adopt
+from riskscore.pickles import is_expected
+from riskscore.program import DONE, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from riskscore.pickle_walk import Listing
+
+ROOT = Path(__file__).resolve().parent.parent
+SHOWN = 100  # of a kind of import: a list that nobody reads to its end hides what it should show
+
+
+def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
+    """Adopt; 0 where the model was written."""
+    options = _parser().parse_args(arguments)
+    adopted = adopt(
+        options.name,
+        options.joblib,
+        options.contract,
+        options.models,
+        datetime.now(UTC),
+        _trust(options.trust),
+        options.data,
+    )
+    print(_summary(adopted, options.models / options.name))
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="adopt_model.py", description=__doc__)
+    parser.add_argument(
+        "name", metavar="NAME", help="what the model is called from now on: the folder it is written to"
+    )
+    parser.add_argument(
+        "--joblib", required=True, type=Path, metavar="FILE", help="joblib or pickle, or XGBoost's own .json or .ubj"
+    )
+    parser.add_argument(
+        "--contract", required=True, type=Path, metavar="FILE.toml", help="a model.toml; estimator and source may lack"
+    )
+    parser.add_argument("--data", type=Path, metavar="FILE.csv", help="rows it should be judged by; label may lack")
+    parser.add_argument("--trust", action="store_true", help="load the pickle without asking: it may run anything")
+    parser.add_argument("--models", "--out", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
+    return parser
+
+
+def _trust(given: bool) -> Callable[[str, Listing], bool]:
+    """Show what a pickle would import, and ask where there is somebody to ask."""
+
+    def trusted(file: str, listing: Listing) -> bool:
+        print(_shown(file, listing), file=sys.stderr)
+        if given:
+            return True
+        if not sys.stdin.isatty():
+            print("Nobody is there to ask: --trust loads it.", file=sys.stderr)
+            return False
+        print("Loading it runs all of that. Load it? [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    return trusted
+
+
+def _shown(file: str, listing: Listing) -> str:
+    strange = [f"  ! {entry}" for entry in listing.imports if not is_expected(entry)]
+    usual = [f"    {entry}" for entry in listing.imports if is_expected(entry)]
+    lines = [f"{file} is a pickle. Loading it would import:", *_some(strange), *_some(usual)]
+    if strange:
+        lines.append("What is marked ! is unusual in a model; a pickle can run anything through it.")
+    return "\n".join(lines)
+
+
+def _some(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"    and {len(lines) - SHOWN} more of these"]
+
+
+def _summary(adopted: Adopted, folder: Path) -> str:
+    """What a person wants to know of an adoption, in a few lines."""
+    manifest = adopted.manifest
+    figures = manifest["metrics"].get("on_given_data", {})
+    said = ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    notes = [*adopted.notes, *([] if manifest["explains"] else ["no reasons are given: nothing explains its scores"])]
+    return "\n".join(
+        [
+            f"{manifest['model']} {manifest['version']}, adopted into {folder}",
+            f"estimator  {manifest['estimator']['class']}, family {manifest['estimator']['family']}",
+            *(f"note       {note}" for note in notes),
+            *([f"figures    {manifest['metrics']['method']}: {said}"] if figures else []),
+            f"engines    {' and '.join(manifest['engines'])}; {adopted.twin_lacks or 'equal bit for bit'}",
+            *(
+                f"sha256     {hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}"
+                for name in (*adopted.contents, "manifest.json")
+            ),
+            f"read over {folder / 'reasons.toml'}, and judge it by {folder / 'MODEL_CARD.md'}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run(main)
