@@ -55,9 +55,10 @@ train: $(READY)  ## the model anew from the sample ledgers (MODEL=name)
 bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
 	@$(IN) benchmarks/bench.py
 
-lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes
-	@$(LOCK) requirements.in -o requirements.txt
-	@$(LOCK) requirements.in requirements-dev.in -o requirements-dev.txt
+lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes; one version of each for all
+	@$(LOCK) requirements.in requirements-service.in requirements-dev.in -o requirements-dev.txt
+	@$(LOCK) requirements.in -c requirements-dev.txt -o requirements.txt
+	@$(LOCK) requirements-service.in -c requirements-dev.txt -o requirements-service.txt
 
 image: Dockerfile  ## the container image for Lambda, by docker or podman
 	@engine=$$(command -v docker || command -v podman) || { echo 'make image needs docker or podman.' >&2; exit 1; }; \
