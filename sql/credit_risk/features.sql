@@ -21,10 +21,10 @@
 WITH patterns AS (
     -- What matches here can be cast without an error; before PostgreSQL 16 there is no other way to know.
     SELECT
-        '^(' || instant || 'Z([.][0-9]+)? ?)*$' AS utc_instants,
-        -- The look-aheads: an offset must not carry a ts out of the four-digit years.
-        '^(?!9999-12-31.*-[0-9:]+$)(?!1000-01-01.*[+][0-9:]+$)' || instant
-        || '([.][0-9]+)?([Zz]|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$' AS timestamp_text,
+        '^((^| )' || instant || 'Z([.][0-9]+)?)*$' AS utc_instants,
+        '^' || instant || '([.][0-9]+)?([Zz]|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)?$' AS timestamp_text,
+        -- Where an offset could carry a ts out of the four-digit years.
+        '^(9999-12-31.*-|1000-01-01.*[+])[0-9:]+$' AS year_leaving_text,
         '^(?!.{101}) *[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})? *$' AS amount_text
     FROM (
         SELECT
@@ -49,7 +49,7 @@ customers AS (
         SELECT
             valid.snapshot_day,
             source.transactions #> '{}' AS transactions,
-            to_char(valid.snapshot_day, 'YYYY-MM-DD"T00:00:00Z"') AS snapshot_instant,
+            to_char(valid.snapshot_day, 'YYYY-MM-DD"T00:00:00Z.000"') AS snapshot_instant,
             to_char(valid.snapshot_day - interval '30 days', 'YYYY-MM-DD') AS day_30,
             to_char(valid.snapshot_day - interval '90 days', 'YYYY-MM-DD') AS day_90,
             -- Memoize (PostgreSQL 14 and later) would hash every array in case it came twice; json has no hash.
@@ -106,15 +106,23 @@ ledgers AS (
                     type,
                     category,
                     merchant,
-                    -- UTC as sortable text: 2025-08-30T14:05:00Z, with a fraction 2025-08-30T14:05:00Z.25
+                    -- UTC as sortable text: 2025-08-30T14:05:00Z, with a fraction 2025-08-30T14:05:00Z.25.
+                    -- The usual spellings need no cast, so nothing about them is checked before the end.
                     (CASE
                         WHEN ts LIKE '____-__-__T__:__:__Z' THEN ts
+                        WHEN ts LIKE '____-__-__T__:__:__+00:00' THEN left(ts, 19) || 'Z'
+                        WHEN ts LIKE '____-__-__T__:__:__.___Z' THEN left(ts, 19) || 'Z' || substr(ts, 20, 4)
                         WHEN ts ~ customers.timestamp_text
-                            THEN to_char(
-                                (left(ts, 19) || coalesce(substring(substr(ts, 20) FROM '[Zz+-].*'), 'Z'))::timestamptz
-                                AT TIME ZONE 'UTC',
-                                'YYYY-MM-DD"T"HH24:MI:SS"Z"'
-                            ) || coalesce(rtrim(substring(ts FROM '[.][0-9]+'), '0.'), '')
+                            THEN
+                                to_char(
+                                    -- without fraction, and with an offset
+                                    (
+                                        left(ts, 19)
+                                        || coalesce(nullif(ltrim(substr(ts, 20), '.0123456789'), ''), 'Z')
+                                    )::timestamptz AT TIME ZONE 'UTC',
+                                    'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+                                )
+                                || coalesce(rtrim(substring(ts FROM '[.][0-9]+'), '0.'), '')
                     END) COLLATE "C" AS instant,
                     CASE jsonb_typeof(amount)
                         WHEN 'number' THEN amount::numeric
@@ -172,7 +180,7 @@ SELECT
         WHEN last_salary IS NOT NULL
             THEN
                 snapshot_date - left(last_salary, 10)::date
-                - (last_salary > left(last_salary, 10) || 'T00:00:00Z')::int
+                - (last_salary > left(last_salary, 10) || 'T00:00:00Z.000')::int
         WHEN is_sound THEN 999
     END AS days_since_last_salary,
     debits_90d::float8 / CASE WHEN credits_90d = 0 THEN 1e-6 ELSE credits_90d::float8 END AS debit_credit_ratio_90d,
@@ -195,7 +203,10 @@ SELECT
                     CASE
                         WHEN jsonb_typeof(listed.element) <> 'object' THEN 'is not an object'
                         WHEN listed.element ->> 'ts' IS NULL THEN 'ts is missing'
-                        WHEN listed.element ->> 'ts' !~ ledgers.timestamp_text THEN 'ts is not a date and time'
+                        WHEN
+                            listed.element ->> 'ts' !~ ledgers.timestamp_text
+                            OR listed.element ->> 'ts' ~ ledgers.year_leaving_text
+                            THEN 'ts is not a date and time'
                         WHEN listed.element ->> 'amount' IS NULL THEN 'amount is missing'
                         WHEN
                             jsonb_typeof(listed.element -> 'amount') NOT IN ('number', 'string')
