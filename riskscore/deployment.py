@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 
-from riskscore.artefact import find_model, open_artefact
+from riskscore.artefact import find_model, list_models, open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import NotConfigured, UnknownModel
 from riskscore.model import Model
@@ -51,24 +51,37 @@ class Deployment:
             self._models[name] = Model(self._open(name), self._environ.get("RISKSCORE_ENGINE") or "auto")
         return self._models[name]
 
+    def names(self) -> list[str]:
+        """The models that an event may name."""
+        if self._pinned():
+            return [self.default_model]
+        elsewhere = self._models_elsewhere()
+        return elsewhere.names() if elsewhere else list_models(os.path.join(self._root, "model"))
+
+    def _pinned(self) -> bool:
+        """Whether only the default model is served: who pins one wants no other loaded that nothing vouches for."""
+        return bool(self._environ.get("RISKSCORE_MANIFEST_SHA256")) and not self._environ.get("RISKSCORE_PUBLIC_KEY")
+
     def _open(self, name: str) -> Artefact:
         default = name == self.default_model
-        expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None
-        public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
-        if expected and not default:
-            if not public_key:  # whoever pins one model wants no other loaded that nothing vouches for
-                raise UnknownModel(f"unknown model; this function is pinned to {self.default_model}", "model")
-            expected = None
-        uri = self._environ.get("RISKSCORE_MODEL_URI")
-        if not uri:
+        if self._pinned() and not default:
+            raise UnknownModel(f"unknown model; this function is pinned to {self.default_model}", "model")
+        expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None if default else None
+        elsewhere = self._models_elsewhere()
+        if not elsewhere:
+            public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
             return open_artefact(find_model(os.path.join(self._root, "model"), name), expected, public_key)
-        if self._elsewhere is None:
+        if not default:  # an event said it
+            elsewhere.require(name)
+        return elsewhere.open(name, expected)
+
+    def _models_elsewhere(self) -> Published | Folder | None:
+        uri = self._environ.get("RISKSCORE_MODEL_URI")
+        if uri and self._elsewhere is None:
             from riskscore.remote import models_at
 
-            self._elsewhere = models_at(uri, self._environ, public_key)
-        if not default:  # an event said it
-            self._elsewhere.require(name)
-        return self._elsewhere.open(name, expected)
+            self._elsewhere = models_at(uri, self._environ, self._environ.get("RISKSCORE_PUBLIC_KEY") or None)
+        return self._elsewhere
 
     def look_up(self, model: Model, keys: Sequence[Mapping[str, str]]) -> Sequence[FeatureRow | CallerFault]:
         """The features of some keys, computed by the model's SQL in the configured database."""
@@ -90,17 +103,17 @@ class Deployment:
             path, manifest["source"], manifest["ids"], model.contract.names, manifest["source"]["sha256"]
         )
 
+    def engine(self) -> Engine:
+        """The engine, its default model checked and loaded: a broken one stops the start."""
+        try:
+            model = self.find(self.default_model)
+        except UnknownModel as error:  # no event named it: the deployment did
+            raise NotConfigured(f"RISKSCORE_MODEL: {error.message}", "RISKSCORE_MODEL") from None
+        if self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:
+            model.prepare()
+        return Engine(self.find, self.default_model, self.look_up)
+
 
 def engine_from(environ: Mapping[str, str], root: str) -> Engine:
-    """The engine of a deployment, its default model checked and loaded: a broken one stops the start.
-
-    root: the folder that holds model/ and sql/.
-    """
-    deployment = Deployment(environ, root)
-    try:
-        model = deployment.find(deployment.default_model)
-    except UnknownModel as error:  # no event named it: the deployment did
-        raise NotConfigured(f"RISKSCORE_MODEL: {error.message}", "RISKSCORE_MODEL") from None
-    if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:
-        model.prepare()
-    return Engine(deployment.find, deployment.default_model, deployment.look_up)
+    """The engine of a deployment. root: the folder that holds model/ and sql/."""
+    return Deployment(environ, root).engine()

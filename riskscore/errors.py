@@ -38,6 +38,32 @@ class InvalidEvent(CallerFault):
     type = "invalid_event"
 
 
+class BrokenJson(InvalidEvent):
+    """What came isn't JSON, so there is no event in it."""
+
+    type = "broken_json"
+
+
+class UnknownPath(CallerFault):
+    type = "unknown_path"
+
+
+class MethodNotAllowed(CallerFault):
+    type = "method_not_allowed"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"this path takes only {allowed}")
+        self.allowed = allowed
+
+
+class UnsupportedMediaType(CallerFault):
+    type = "unsupported_media_type"
+
+
+class BodyTooLarge(CallerFault):
+    type = "body_too_large"
+
+
 class TooManyRows(CallerFault):
     type = "too_many_rows"
 
@@ -94,6 +120,12 @@ class OurFault(RiskscoreError):
     """Something of ours is broken, slow or missing; raised, and never turned into an outcome."""
 
 
+class InternalError(OurFault):
+    """What an exception that nobody foresaw becomes where it can't be raised; it says nothing of its cause."""
+
+    type = "internal_error"
+
+
 class ArtefactRefused(OurFault):
     type = "artefact_refused"
 
@@ -126,8 +158,12 @@ STATUS: dict[type[RiskscoreError], int] = {
     InvalidEvent: 400,
     UnknownModel: 404,
     UnknownCustomer: 404,
+    UnknownPath: 404,
+    MethodNotAllowed: 405,
     TooManyRows: 413,
     AnswerTooLarge: 413,
+    BodyTooLarge: 413,
+    UnsupportedMediaType: 415,
     OurFault: 500,
     ArtefactRefused: 503,
     ModelStoreUnavailable: 503,
@@ -139,4 +175,23 @@ STATUS: dict[type[RiskscoreError], int] = {
 
 def status(error: RiskscoreError) -> int:
     """The HTTP status of an error."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return _status_of_kind(type(error))
+
+
+def status_of(type: str) -> int:
+    """The HTTP status of an error by the type that its answer names."""
+    if type not in _BY_TYPE:
+        _BY_TYPE.update((kind.type, _status_of_kind(kind)) for kind in _kinds_below(RiskscoreError))
+    return _BY_TYPE.get(type, STATUS[OurFault])
+
+
+_BY_TYPE: dict[str, int] = {}
+
+
+def _status_of_kind(kind: type[RiskscoreError]) -> int:
+    return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
+
+
+def _kinds_below(kind: type[RiskscoreError]) -> list[type[RiskscoreError]]:
+    below = kind.__subclasses__()
+    return [found for inner in below for found in (*_kinds_below(inner), inner)]

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.artefact import SIGNATURE, Artefact, find_model, open_artefact, open_manifest, unknown_model
+from riskscore.artefact import SIGNATURE, Artefact, find_model, list_models, open_artefact, open_manifest, unknown_model
 from riskscore.atomic import replacing_folder
 from riskscore.bucket import SCHEME, VARIABLE, Bucket
 from riskscore.errors import ArtefactRefused, NotConfigured
@@ -58,11 +58,15 @@ class Published:
 
         Nor is the bucket listed for each of them, but once a minute at most.
         """
-        if name not in self._known and (self._listed_at is None or self._clock() - self._listed_at >= LISTED_SECONDS):
+        if name not in self._known and name not in self.names():
+            raise unknown_model(self._known)
+
+    def names(self) -> list[str]:
+        """The published models, as the bucket had them a minute ago at most."""
+        if self._listed_at is None or self._clock() - self._listed_at >= LISTED_SECONDS:
             self._known = sorted(filter(NAME.fullmatch, self._bucket.folders()))
             self._listed_at = self._clock()
-        if name not in self._known:
-            raise unknown_model(self._known)
+        return self._known
 
     def open(self, name: str, manifest_sha256: str | None = None) -> Artefact:
         """The model of this name, fetched and checked: the version of this manifest, or else the one that is served."""
@@ -164,6 +168,10 @@ class Folder:
     def require(self, name: str) -> None:
         """Raise UnknownModel for a name that no model has."""
         find_model(self._root, name)
+
+    def names(self) -> list[str]:
+        """The models of the folder."""
+        return list_models(self._root)
 
     def open(self, name: str, manifest_sha256: str | None = None) -> Artefact:
         """The model of this name, checked."""

@@ -1,0 +1,236 @@
+"""The paths, methods and statuses that the function and the service share, without any framework.
+
+    POST /predict, POST /models/{name}/predict    one event as lambda_handler takes it
+    GET /models, GET /models/{name}               what is served; one model's contract
+    GET /health                                   alive
+
+One row that can't be scored answers with the status of its error; a list answers 200 with such rows in their places.
+What is refused as a whole, or is our fault, answers {"error": {...}}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from riskscore.errors import (
+    BodyTooLarge,
+    BrokenJson,
+    CallerFault,
+    InternalError,
+    InvalidEvent,
+    MethodNotAllowed,
+    RiskscoreError,
+    UnknownPath,
+    UnsupportedMediaType,
+    status,
+    status_of,
+)
+from riskscore.events import LAMBDA_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from riskscore.describe import Describe
+    from riskscore.engine import Engine
+
+    Handler = Callable[["Routes", "Request"], Any]
+
+JSON = {"content-type": "application/json"}
+ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def encode(answer: Any) -> bytes:
+    """The one way in which an answer becomes bytes, whichever door it leaves by."""
+    return ENCODER.encode(answer).encode("utf-8")
+
+
+class Answer:
+    """An HTTP answer. Header names are in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class Request:
+    """An HTTP request. name: the model that its path names; header names are in lower case."""
+
+    __slots__ = ("body", "caller", "headers", "name", "request_id")
+
+    def __init__(self, headers: Mapping[str, str], body: bytes, request_id: str | None, caller: str | None) -> None:
+        self.name = ""
+        self.headers = headers
+        self.body = body
+        self.request_id = request_id
+        self.caller = caller
+
+
+def report(error: Exception) -> None:
+    """One line of JSON to stderr about a fault of ours: what and where in the code, and no value of anybody."""
+    print(json.dumps({"level": "ERROR", **fault(error)}), file=sys.stderr, flush=True)
+
+
+def fault(error: Exception) -> dict[str, Any]:
+    """What a log may say of a fault. An exception that nobody foresaw may quote a value: only its class is named."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace else None
+    where = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}" if trace and code else None
+    known = isinstance(error, RiskscoreError)
+    said = error.answer() if known else InternalError("an unforeseen exception").answer()
+    return {**said, "exception": type(error).__name__, "where": where}
+
+
+class Routes:
+    """Answers HTTP requests. limit: bytes of a body; report: told of every fault of ours, since it is answered here."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        describe: Describe,
+        limit: int = LAMBDA_BYTES,
+        report: Callable[[Exception], None] = report,
+    ) -> None:
+        self._engine = engine
+        self._describe = describe
+        self._limit = limit
+        self._report = report
+
+    def handle(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        request_id: str | None = None,
+        caller: str | None = None,
+    ) -> Answer:
+        """The answer to one request; never raises. headers: names in lower case."""
+        try:
+            answer = self._answered(method, path, Request(headers, body, request_id, caller))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and we get told
+            answer = self._refused(error)
+        return Answer(answer.status, answer.headers, b"") if method == "HEAD" else answer
+
+    def _answered(self, method: str, path: str, request: Request) -> Answer:
+        handlers, request.name = _resolved(path)
+        if method == "OPTIONS":
+            return Answer(204, {"allow": _allowed(handlers)}, b"")
+        handler = handlers.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            raise MethodNotAllowed(_allowed(handlers))
+        code, answer = handler(self, request)
+        return Answer(code, {**JSON}, encode(answer))
+
+    def _refused(self, error: Exception) -> Answer:
+        if not isinstance(error, CallerFault):
+            self._report(error)
+        known = error if isinstance(error, RiskscoreError) else InternalError("the request could not be answered")
+        headers = {**JSON, "allow": known.allowed} if isinstance(known, MethodNotAllowed) else {**JSON}
+        return Answer(status(known), headers, encode({"error": known.answer()}))
+
+    def predict(self, request: Request) -> tuple[int, Any]:
+        return self._scored(self._event(request), request)
+
+    def predict_with(self, request: Request) -> tuple[int, Any]:
+        self._describe.find(request.name)
+        return self._scored(_for_model(self._event(request), request.name), request)
+
+    def models(self, _: Request) -> tuple[int, Any]:
+        return 200, self._describe.models()
+
+    def model(self, request: Request) -> tuple[int, Any]:
+        return 200, self._describe.model(request.name)
+
+    def health(self, _: Request) -> tuple[int, Any]:
+        return 200, {"status": "ok"}
+
+    def _event(self, request: Request) -> Any:
+        if not _is_json(request.headers.get("content-type")):
+            raise UnsupportedMediaType("the body must be JSON: send it with content-type application/json")
+        if len(request.body) > self._limit:
+            raise BodyTooLarge(f"the body has {len(request.body):,} bytes; at most {self._limit:,} are taken at once")
+        return parse(request.body)
+
+    def _scored(self, event: Any, request: Request) -> tuple[int, Any]:
+        doors = {"request_id": request.request_id, "caller": request.caller}
+        answer = self._engine.answer(event, **{name: said for name, said in doors.items() if said is not None})
+        return _status(event, answer), answer
+
+
+ROUTES: dict[str, dict[str, Handler]] = {
+    "/predict": {"POST": Routes.predict},
+    "/models": {"GET": Routes.models},
+    "/models/*": {"GET": Routes.model},
+    "/models/*/predict": {"POST": Routes.predict_with},
+    "/health": {"GET": Routes.health},
+}
+
+
+def _resolved(path: str) -> tuple[dict[str, Handler], str]:
+    """The handlers of a path by method, and the model's name in it."""
+    if path in ROUTES and "*" not in path:
+        return ROUTES[path], ""
+    start, _, rest = path.removeprefix("/").partition("/")
+    name, slash, end = rest.partition("/")
+    pattern = f"/{start}/*{slash}{end}"
+    if not name or "*" in end or pattern not in ROUTES:
+        raise UnknownPath(f"no such path; there are {', '.join(ROUTES).replace('*', '{name}')}")
+    if "%" in name:
+        from urllib.parse import unquote
+
+        name = unquote(name)
+    return ROUTES[pattern], name
+
+
+def _allowed(handlers: Mapping[str, Handler]) -> str:
+    return ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"])
+
+
+def _is_json(content_type: str | None) -> bool:
+    """Whether a content-type says JSON, or nothing."""
+    if not content_type:
+        return True
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def parse(body: bytes | str) -> Any:
+    """The JSON of a body. Raises BrokenJson."""
+    try:
+        return json.loads(body.decode("utf-8-sig") if isinstance(body, bytes) else body)
+    except UnicodeDecodeError:
+        raise BrokenJson("the body is not JSON: it is not in UTF-8") from None
+    except RecursionError:
+        raise BrokenJson("the body is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise BrokenJson(f"the body is not JSON: line {error.lineno}, column {error.colno}") from None
+    except ValueError:  # a whole number of thousands of digits
+        raise BrokenJson("the body holds a number that is too long") from None
+
+
+def _for_model(event: Any, name: str) -> Any:
+    """The event, for the model of its path: a list where it holds many rows, so that its answer is one."""
+    many = isinstance(event, dict) and "instances" in event
+    rows = event["instances"] if many else event
+    said = [*(rows if isinstance(rows, list) else []), event]
+    if any(isinstance(item, dict) and item.get("model", name) != name for item in said):
+        raise InvalidEvent(f"the path names {name}, the event another model", "model")
+    if isinstance(event, list):
+        return {"instances": event, "model": name}
+    return event | {"model": name} if isinstance(event, dict) else event
+
+
+def _status(event: Any, answer: Any) -> int:
+    """200, or the status of the error where what was asked for can't be scored as a whole."""
+    many = isinstance(event, list) or (isinstance(event, dict) and "instances" in event)
+    row = answer[0] if isinstance(answer, list) and not many else answer
+    refused = isinstance(row, dict) and row.get("outcome") == "invalid" and isinstance(row.get("error"), dict)
+    return status_of(row["error"]["type"]) if refused else 200
