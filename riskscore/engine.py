@@ -1,7 +1,8 @@
 """Score rows: fetch, check, predict, explain, answer.
 
 The engine opens nothing itself: it is given how to find a model, and how to look features up. A row ends as
-`scored`, `refer` or `invalid`, in its place; a fault of ours is raised and becomes no outcome at all.
+`scored`, `refer` or `invalid`, in its place; a fault of ours is raised and becomes no outcome at all. With a ledger,
+no answer leaves before its rows are kept.
 """
 
 from __future__ import annotations
@@ -15,43 +16,102 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from riskscore.entries import Entry, Note, Request
     from riskscore.features import FeatureRow
     from riskscore.model import Model
 
+    Checked = tuple[Row, list[float]]
+
     LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
+    Record = Callable[[Sequence[Entry]], Any]  # keeps a request's rows; the answer that another worker gave meanwhile
+    Recall = Callable[[Request], Any]  # the answer that was given to this request, or None; raises Conflict
 
 REASONS = 4  # given where the event doesn't say how many
 MANY_ROWS = 1_000  # a longer list gets reasons only when it asks: they would outgrow what Lambda can answer
 
 
 class Engine:
-    """Answers events. find: the model of a name, or UnknownModel; look_up: rows of features by their keys."""
+    """Answers events. find: the model of a name, or UnknownModel; look_up: rows of features by their keys.
 
-    def __init__(self, find: Callable[[str], Model], default_model: str, look_up: LookUp) -> None:
+    record, recall: a ledger's, where answers are kept (riskscore/ledger.py).
+    """
+
+    def __init__(
+        self,
+        find: Callable[[str], Model],
+        default_model: str,
+        look_up: LookUp,
+        record: Record | None = None,
+        recall: Recall | None = None,
+    ) -> None:
         self._find = find
         self._default_model = default_model
         self._look_up = look_up
+        self._record = record
+        self._recall = recall
 
-    def answer(self, event: Any) -> Any:
-        """The answer to one event: an object for one row, a list of the same length and order for a list."""
+    def answer(self, event: Any, request_id: str | None = None, caller: str | None = None) -> Any:
+        """The answer to one event: an object for one row, a list of the same length and order for a list.
+
+        request_id, caller: what the event is called and who sent it, for the ledger.
+        """
         try:
             items, shared, many = rows_of(event)
+            if self._record is not None:
+                return self._kept(event, items, shared, many, request_id, caller)
         except CallerFault as error:
             return Refused(error).answer()
-        answers = self.score(items, shared)
+        worded, listed = self._sent(self.score(items, shared), many)
+        return worded if listed else worded[0]
+
+    def _kept(
+        self,
+        event: Any,
+        items: list[Any],
+        shared: dict[str, Any],
+        many: bool,
+        request_id: str | None,
+        caller: str | None,
+    ) -> Any:
+        """The answer to an event, once the ledger has its rows; the one given before where the request is known."""
+        from riskscore.entries import entries_of, request_of
+
+        request = request_of(event, request_id, caller)
+        known = self._recall(request) if self._recall is not None and request_id else None
+        if known is not None:
+            return known
+        notes: dict[int, Note] = {}
+        answers = self.score(items, shared, notes)
+        worded, listed = self._sent(answers, many)
+        known = self._record(entries_of(request, answers, worded, listed, notes, self._find))  # type: ignore[misc]
+        if known is not None:
+            return known
+        return worded if listed else worded[0]
+
+    def _sent(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
+        """The answers in the fields of their clients, and whether they go out as a list."""
         responses = [self._response(answer) for answer in answers]
         worded = [_worded(answer, response) for answer, response in zip(answers, responses, strict=True)]
-        return worded if many or responses[0].get("always_list") else worded[0]
+        return worded, many or bool(responses[0].get("always_list"))
 
-    def score(self, items: Sequence[Any], shared: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """One answer per item, in order. shared: model and reasons where they hold for all items."""
+    def score(
+        self, items: Sequence[Any], shared: Mapping[str, Any] | None = None, notes: dict[int, Note] | None = None
+    ) -> list[dict[str, Any]]:
+        """One answer per item, in order; no ledger hears of it.
+
+        shared: model and reasons where they hold for all items. notes: filled with what a ledger keeps of each place.
+        """
         rows = parse_rows(items, shared or {}, self._default_model, self._artefact)
         answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
+        if notes is not None:
+            notes.update((k, (row, None, None)) for k, row in enumerate(rows) if isinstance(row, Refused))
         for name in dict.fromkeys(row.model for row in rows if isinstance(row, Row)):
             places = [k for k, row in enumerate(rows) if isinstance(row, Row) and row.model == name]
-            scored = self._score_model(self._find(name), [rows[k] for k in places])  # type: ignore[misc]
+            scored, noted = self._score_model(self._find(name), [rows[k] for k in places], notes is not None)  # type: ignore[misc]
             for k, answer in zip(places, scored, strict=True):
                 answers[k] = answer
+            if notes is not None:
+                notes.update(zip(places, noted, strict=True))
         return answers
 
     def _response(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -66,11 +126,17 @@ class Engine:
     def _artefact(self, name: str) -> Any:
         return self._find(name).artefact
 
-    def _score_model(self, model: Model, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        checked = self._check(model, self._fetch(model, rows))
+    def _score_model(self, model: Model, rows: Sequence[Row], noting: bool) -> tuple[list[dict[str, Any]], list[Note]]:
+        """The rows' answers and, where they are asked for, the ledger's notes of them."""
+        fetched = self._fetch(model, rows)
+        checked = self._check(model, fetched)
         good = [entry for entry in checked if not isinstance(entry, Refused)]
-        answers = iter(_scored(model, good, REASONS if len(rows) <= MANY_ROWS else 0))
-        return [entry.answer() if isinstance(entry, Refused) else next(answers) for entry in checked]
+        default = REASONS if len(rows) <= MANY_ROWS else 0
+        counts = [default if row.reasons is None else row.reasons for row, _ in good]
+        margins, scored = score_checked(model, good, counts, model.engine_for(len(good)))
+        remaining = iter(scored)
+        answers = [entry.answer() if isinstance(entry, Refused) else next(remaining) for entry in checked]
+        return answers, _notes(fetched, checked, counts, margins) if noting else []
 
     def _fetch(self, model: Model, rows: Sequence[Row]) -> list[Row | Refused]:
         """The rows with their features, those that name only keys looked up at once."""
@@ -100,7 +166,7 @@ def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
     return Row(row.model, found.ids, found.features, found.observations, row.reasons)
 
 
-def _checked(model: Model, row: Row) -> tuple[Row, list[float]] | Refused:
+def _checked(model: Model, row: Row) -> Checked | Refused:
     try:
         if row.reasons is not None and row.reasons > len(model.contract.names):
             raise OutOfRange(f"reasons must be at most {len(model.contract.names)}", "reasons")
@@ -109,21 +175,46 @@ def _checked(model: Model, row: Row) -> tuple[Row, list[float]] | Refused:
         return Refused(error, row.ids, row.model)
 
 
-def _scored(model: Model, rows: Sequence[tuple[Row, list[float]]], reasons: int) -> list[dict[str, Any]]:
-    """The answers of checked rows. reasons: how many, where a row doesn't say."""
+def _notes(
+    fetched: Sequence[Row | Refused],
+    checked: Sequence[Checked | Refused],
+    counts: Sequence[int],
+    margins: Sequence[float],
+) -> list[Note]:
+    scored = iter(zip(margins, counts, strict=True))
+    return [
+        (row, None, None if isinstance(row, Refused) else row.reasons)
+        if isinstance(entry, Refused)
+        else (row, *next(scored))
+        for row, entry in zip(fetched, checked, strict=True)
+    ]
+
+
+def score_checked(
+    model: Model, rows: Sequence[Checked], counts: Sequence[int], engine: str
+) -> tuple[list[float], list[dict[str, Any]]]:
+    """The margins and answers of checked rows by one of the model's engines. counts: how many reasons each gets."""
     if not rows:
-        return []
-    engine = model.engine_for(len(rows))
+        return [], []
     vectors = [vector for _, vector in rows]
     margins = model.margins(vectors, engine)
     judged = model.rules.judge(vectors, [row.observations for row, _ in rows])
-    counts = [reasons if row.reasons is None else row.reasons for row, _ in rows]
     parts = model.contributions(vectors, margins) if any(counts) else [[]] * len(rows)
     explained = map(model.reasons.top, vectors, parts, counts)
-    return [
+    return margins, [
         _answer(model, row, margin, engine, outcome, warnings, why)
         for (row, _), margin, (outcome, warnings), why in zip(rows, margins, judged, explained, strict=True)
     ]
+
+
+def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | None, dict[str, Any]]:
+    """The margin and the answer, as it was sent, of a row whose features are at hand. engine: the one to score by."""
+    checked = _checked(model, row)
+    response = model.artefact.manifest["response"]
+    if isinstance(checked, Refused):
+        return None, _worded(checked.answer(), response)
+    margins, answers = score_checked(model, [checked], [row.reasons or 0], engine or model.engine_for(1))
+    return margins[0], _worded(answers[0], response)
 
 
 def _answer(

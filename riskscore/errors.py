@@ -104,6 +104,12 @@ class OutOfRange(CallerFault):
     type = "out_of_range"
 
 
+class Conflict(CallerFault):
+    """A request id that already stands for something else."""
+
+    type = "conflict"
+
+
 class DataFault(CallerFault):
     """The customer's stored transactions break their own format: a person has to look at them."""
 
@@ -144,6 +150,12 @@ class DatabaseTimeout(OurFault):
     type = "database_timeout"
 
 
+class LedgerUnavailable(OurFault):
+    """The ledger can't be opened, read or written; no score leaves without its row."""
+
+    type = "ledger_unavailable"
+
+
 class QueryFailed(OurFault):
     type = "query_failed"
 
@@ -160,6 +172,7 @@ STATUS: dict[type[RiskscoreError], int] = {
     UnknownCustomer: 404,
     UnknownPath: 404,
     MethodNotAllowed: 405,
+    Conflict: 409,
     TooManyRows: 413,
     AnswerTooLarge: 413,
     BodyTooLarge: 413,
@@ -169,6 +182,7 @@ STATUS: dict[type[RiskscoreError], int] = {
     ModelStoreUnavailable: 503,
     DatabaseUnavailable: 503,
     DatabaseTimeout: 503,
+    LedgerUnavailable: 503,
     NotConfigured: 503,
 }
 

@@ -1,0 +1,128 @@
+"""What a ledger keeps of a request: one entry for each of its rows, scored or invalid.
+
+Numbers and texts are left as the engine had them; features stand as the event or the database gave them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+from riskscore.errors import InvalidEvent
+from riskscore.events import Row
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from riskscore.artefact import Artefact
+    from riskscore.events import Refused
+    from riskscore.model import Model
+
+    # the row as it came to its model, its margin where it was scored, how many reasons it was to get
+    Note = tuple[Row | Refused, float | None, int | None]
+
+MAX_REQUEST_ID = 200  # characters
+
+
+class Request:
+    """Whose request it is, what it is called, and the SHA-256 of what it says."""
+
+    __slots__ = ("caller", "content_sha256", "id")
+
+    def __init__(self, id: str, caller: str, content_sha256: str) -> None:
+        self.id = id
+        self.caller = caller
+        self.content_sha256 = content_sha256
+
+
+class Entry:
+    """One row of a request. `kept` outlives a purge; `personal` is what a purge erases; each by column name."""
+
+    __slots__ = ("kept", "personal", "request")
+
+    def __init__(self, request: Request, kept: dict[str, Any], personal: dict[str, Any]) -> None:
+        self.request = request
+        self.kept = kept
+        self.personal = personal
+
+
+def request_of(event: Any, request_id: str | None = None, caller: str | None = None) -> Request:
+    """The request that an event makes; one without an id gets one that nobody else has. Raises InvalidEvent."""
+    if request_id is not None and not 0 < len(request_id) <= MAX_REQUEST_ID:
+        raise InvalidEvent(f"a request id must be 1 to {MAX_REQUEST_ID} characters")
+    try:
+        content = json.dumps(event, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise InvalidEvent("the event is nested too deeply") from None
+    return Request(request_id or os.urandom(16).hex(), caller or "", hashlib.sha256(content.encode()).hexdigest())
+
+
+def entries_of(
+    request: Request,
+    answers: Sequence[Mapping[str, Any]],
+    sent: Sequence[Mapping[str, Any]],
+    listed: bool,
+    notes: Mapping[int, Note],
+    find: Callable[[str], Model],
+) -> list[Entry]:
+    """An entry per row. answers: in our fields; sent: in the fields that the client gets; notes: by place."""
+    artefacts: dict[str, Artefact] = {}
+    for name in {answer["model"] for answer in answers if "model" in answer}:
+        artefacts[name] = find(name).artefact
+    shared = {"caller": request.caller, "request_id": request.id, "rows": len(answers), "listed": listed}
+    entries = []
+    for k, (answer, said) in enumerate(zip(answers, sent, strict=True)):
+        kept = shared | {"row": k} | _about(answer, artefacts.get(answer.get("model", "")))
+        entries.append(Entry(request, kept, _personal(request, answer, said, notes.get(k))))
+    return entries
+
+
+def _about(answer: Mapping[str, Any], artefact: Artefact | None) -> dict[str, Any]:
+    """Which model answered, by which engine, and how it ended."""
+    return {
+        "model": answer.get("model"),
+        "model_version": artefact and artefact.version,
+        "manifest_sha256": artefact and artefact.manifest_sha256,
+        "contract_sha256": artefact and contract_sha256(artefact),
+        "engine": answer.get("engine"),
+        "outcome": answer["outcome"],
+    }
+
+
+def _personal(
+    request: Request, answer: Mapping[str, Any], said: Mapping[str, Any], note: Note | None
+) -> dict[str, Any]:
+    source, margin, reasons = note or (None, None, None)
+    features = source.features if isinstance(source, Row) else None
+    observations = source.observations if isinstance(source, Row) else None
+    ids = source.ids if source is not None else {}
+    return {
+        "content_sha256": request.content_sha256,
+        "ids": _text(ids),
+        "features": None if features is None else _text(features),
+        "observations": None if observations is None else _text(observations),
+        "reasons_asked": reasons,
+        "margin": None if margin is None else margin + 0.0,  # -0.0 and 0.0 are one number to SQLite
+        "probability": answer.get("probability"),
+        "points": answer.get("points"),
+        "warnings": _text(answer.get("warnings", [])),
+        "reasons": _text(answer.get("reasons", [])),
+        "answer": _text(said),
+    }
+
+
+_text = json.JSONEncoder(separators=(",", ":")).encode  # ASCII: neither NUL nor a lone surrogate reaches a database
+
+_CONTRACTS: dict[str, str] = {}
+
+
+def contract_sha256(artefact: Artefact) -> str:
+    """The SHA-256 of an artefact's contract as canonical JSON."""
+    known = _CONTRACTS.get(artefact.manifest_sha256)
+    if known is None:
+        text = json.dumps(artefact.contract.to_dicts(), sort_keys=True, separators=(",", ":"))
+        known = _CONTRACTS[artefact.manifest_sha256] = hashlib.sha256(text.encode()).hexdigest()
+    return known
