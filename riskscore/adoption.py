@@ -25,17 +25,25 @@ from riskscore.adoption_proofs import (
 from riskscore.agreement import read_contract, settle_family
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
-from riskscore.card import PAPERS
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, margins
 from riskscore.foreign import check_columns
 from riskscore.foreign_files import read_estimator
 from riskscore.given_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
-from riskscore.manifest_parts import estimator_entry, golden_of, pickled, rules_of, source_of, version_of
+from riskscore.manifest_parts import (
+    GOLDEN_ROWS,
+    PAPERS,
+    WRITTEN,
+    estimator_entry,
+    golden_of,
+    pickled,
+    rules_of,
+    source_of,
+    version_of,
+)
 from riskscore.pickles import list_imports
 from riskscore.proofs import check_directions
 from riskscore.support import draw_rows
-from riskscore.training import GOLDEN_ROWS, TRIAL_ROWS, WRITTEN
 from riskscore.trees import logistic
 
 if TYPE_CHECKING:
@@ -53,6 +61,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+TRIAL_ROWS = 1000  # synthetic rows on which it is compared with itself
 PACKAGES = {"sklearn": "scikit-learn", "xgboost": "xgboost"}  # by the module that a pickle imports
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from riskscore.manifest_parts import PAPERS
 from riskscore.pictures import calibration, curves, drivers
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from riskscore.settings import Settings
 
     Manifest = Mapping[str, Any]
-
-PAPERS = ("MODEL_CARD.md", "curves.png", "calibration.png", "drivers.png")
 
 CARD = Template("""\
 # Model card: $name $version

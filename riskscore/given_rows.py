@@ -12,8 +12,6 @@ from riskscore.contract import FLOAT32_MAX
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.support import QUANTILES, draw_rows, support_of
 from riskscore.tables import read_csv
-from riskscore.training_data import LABELS
-from riskscore.validation import reliability, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +72,8 @@ def read_given(settings: Settings, path: Path) -> GivenRows:
 
 
 def _label(where: str, target: str, cell: str) -> int:
+    from riskscore.training_data import LABELS
+
     if cell.strip() not in LABELS:
         raise InvalidFile(f"{where}: {target} must be 0 or 1", target)
     return LABELS[cell.strip()]
@@ -83,6 +83,8 @@ def metrics_of(given: GivenRows | None, probabilities: Floats) -> dict[str, Any]
     """Figures of the given rows, named for what they are; {} where they have no labels, or one label alone."""
     if given is None or given.labels is None or len(set(given.labels.tolist())) < 2:
         return {}
+    from riskscore.validation import reliability, scores_of
+
     figures = {name: round(value, 6) for name, value in scores_of(given.labels, probabilities).items()}
     ece = round(reliability(given.labels, probabilities)["ece"], 6)
     return {"method": ABOUT_METRICS, "on_given_data": {**figures, "ece": ece}}

@@ -18,7 +18,16 @@ from riskscore.atomic import replacing_folder
 from riskscore.calibrators import calibrated_unseen, fit_calibration
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
-from riskscore.manifest_parts import estimator_entry, golden_of, pickled, rules_of, source_of, version_of
+from riskscore.manifest_parts import (
+    GOLDEN_ROWS,
+    WRITTEN,
+    estimator_entry,
+    golden_of,
+    pickled,
+    rules_of,
+    source_of,
+    version_of,
+)
 from riskscore.outcome import IDENTITY_TOLERANCE
 from riskscore.proofs import check_directions, check_pickle, prove_twin
 from riskscore.support import draw_rows, support_of
@@ -37,9 +46,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-GOLDEN_ROWS = 12
 TRIAL_ROWS = 1000  # random rows on which the directions are checked
-WRITTEN = ("model.joblib", "model.json", "trees.bin", "contributions.bin")
 
 
 @dataclass(frozen=True)
