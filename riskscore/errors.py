@@ -56,6 +56,18 @@ class MethodNotAllowed(CallerFault):
         self.allowed = allowed
 
 
+class KeyNeeded(CallerFault):
+    """The service asks for a key, and the request brings none that it knows."""
+
+    type = "key_needed"
+
+
+class CrossSite(CallerFault):
+    """A form of another site's page, sent by a browser that may have kept our key."""
+
+    type = "cross_site"
+
+
 class UnsupportedMediaType(CallerFault):
     type = "unsupported_media_type"
 
@@ -142,6 +154,14 @@ class ModelStoreUnavailable(OurFault):
     type = "model_store_unavailable"
 
 
+class TookTooLong(OurFault):
+    type = "took_too_long"
+
+
+class NotReady(OurFault):
+    type = "not_ready"
+
+
 class DatabaseUnavailable(OurFault):
     type = "database_unavailable"
 
@@ -173,6 +193,8 @@ STATUS: dict[type[RiskscoreError], int] = {
     UnknownPath: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
+    KeyNeeded: 401,
+    CrossSite: 403,
     TooManyRows: 413,
     AnswerTooLarge: 413,
     BodyTooLarge: 413,
@@ -180,6 +202,8 @@ STATUS: dict[type[RiskscoreError], int] = {
     OurFault: 500,
     ArtefactRefused: 503,
     ModelStoreUnavailable: 503,
+    TookTooLong: 503,
+    NotReady: 503,
     DatabaseUnavailable: 503,
     DatabaseTimeout: 503,
     LedgerUnavailable: 503,
