@@ -1,7 +1,8 @@
 """The AWS Lambda function: one JSON event in, one answer out.
 
 A caller's fault is part of the answer. A fault of ours (a refused artefact, a database that is down) is
-raised, so that Lambda counts it as an error and a retry or an alarm can see it.
+raised, so that Lambda counts it as an error and a retry or an alarm can see it. What a gateway, a load balancer,
+a queue or Step Functions wraps an event in is opened, and answered in its own shape, by riskscore/envelopes.py.
 """
 
 from __future__ import annotations
@@ -17,16 +18,25 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 if ROOT not in sys.path:  # a runner that loads this file by its path
     sys.path.insert(0, ROOT)
 
-from riskscore.deployment import engine_from  # noqa: E402
+from riskscore.deployment import Deployment  # noqa: E402
 from riskscore.events import fit_for_lambda  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENGINE = engine_from(os.environ, ROOT)
+DEPLOYMENT = Deployment(os.environ, ROOT)
+ENGINE = DEPLOYMENT.engine()
+MARKS = frozenset(("requestContext", "Records", "Items"))  # every envelope has one of them
 
 
 def lambda_handler(event: Any, context: Any) -> Any:
     """Score the event's rows; README.md shows the shapes of events and answers."""
-    return fit_for_lambda(ENGINE.answer(event))
+    request_id = getattr(context, "aws_request_id", None)
+    if isinstance(event, dict) and not MARKS.isdisjoint(event):
+        from riskscore.envelopes import handler_of, routes_of  # a plain event does without them
+
+        handle = handler_of(event)
+        if handle:
+            return handle(event, ENGINE, routes_of(DEPLOYMENT, ENGINE, ROOT), request_id)
+    return fit_for_lambda(ENGINE.answer(event, request_id))

@@ -83,9 +83,8 @@ def fault(error: Exception) -> dict[str, Any]:
         trace = trace.tb_next
     code = trace.tb_frame.f_code if trace else None
     where = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}" if trace and code else None
-    known = isinstance(error, RiskscoreError)
-    said = error.answer() if known else InternalError("an unforeseen exception").answer()
-    return {**said, "exception": type(error).__name__, "where": where}
+    known = error if isinstance(error, RiskscoreError) else InternalError("an unforeseen exception")
+    return {**known.answer(), "exception": type(error).__name__, "where": where}
 
 
 class Routes:
@@ -116,7 +115,7 @@ class Routes:
         try:
             answer = self._answered(method, path, Request(headers, body, request_id, caller))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and we get told
-            answer = self._refused(error)
+            answer = self.refusal(error)
         return Answer(answer.status, answer.headers, b"") if method == "HEAD" else answer
 
     def _answered(self, method: str, path: str, request: Request) -> Answer:
@@ -129,7 +128,8 @@ class Routes:
         code, answer = handler(self, request)
         return Answer(code, {**JSON}, encode(answer))
 
-    def _refused(self, error: Exception) -> Answer:
+    def refusal(self, error: Exception) -> Answer:
+        """The answer that an error is; told of where it is our fault."""
         if not isinstance(error, CallerFault):
             self._report(error)
         known = error if isinstance(error, RiskscoreError) else InternalError("the request could not be answered")

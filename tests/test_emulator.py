@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from riskscore.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
-EVENTS = sorted((ROOT / "events").glob("*/*.json"))
+EVENTS = [file for file in sorted((ROOT / "events").glob("*/*.json")) if file.parent.name != "envelopes"]
+ENVELOPES = sorted((ROOT / "events" / "envelopes").glob("*.json"))
 
 HANDLERS = """
 import os, time
@@ -71,6 +72,16 @@ def test_every_runtime_gives_the_same_answer(
 ) -> None:
     direct = lambda_handler(json.loads(file.read_bytes()), None)
     assert direct["outcome"] in {"scored", "refer"}
+    assert strict(to_json(direct)) == direct
+    assert strict(emulator.send(file.read_bytes())) == direct
+    assert run_locally(file) == direct
+
+
+@pytest.mark.parametrize("file", ENVELOPES, ids=lambda file: file.stem)
+def test_every_envelope_is_answered_in_its_shape_by_every_runtime(
+    file: Path, emulator: Emulator, run_locally: Callable[[Path], object]
+) -> None:
+    direct = lambda_handler(json.loads(file.read_bytes()), None)
     assert strict(to_json(direct)) == direct
     assert strict(emulator.send(file.read_bytes())) == direct
     assert run_locally(file) == direct

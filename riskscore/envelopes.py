@@ -1,0 +1,263 @@
+"""What AWS wraps an event in, recognised strictly, and the answer in the same shape.
+
+    API Gateway REST (v1), HTTP (v2), function URL, load balancer    a request for riskscore/routes.py
+    SQS                          each message an event; the answer names those that must come again
+    Step Functions               {"Items": [...], "BatchInput": {...}}: the items' answers, in their order
+
+Over HTTP a fault of ours is answered with its status, not raised: gateways turn a raise into a bare 502 that says
+nothing. So that it still shows, it is logged as one line that CloudWatch counts as the metric `faults`.
+
+From a queue only messages that failed by a fault of ours come again. One that can't be scored as it stands never will
+be, and is done with: one line of the log names it, and its rows are in the ledger as invalid. Answers to messages go
+to the ledger alone; nothing waits for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from binascii import a2b_base64
+from functools import cache
+
+from riskscore.describe import Describe
+from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
+from riskscore.events import CONTROLS, LAMBDA_BYTES, fit_for_lambda
+from riskscore.routes import Routes, fault, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from riskscore.deployment import Deployment
+    from riskscore.engine import Engine
+    from riskscore.routes import Answer
+
+    Envelope = Mapping[str, Any]
+    Handler = Callable[[Envelope, Engine, Routes, str | None], Any]
+
+BALANCER_BYTES = 1_000_000  # what a load balancer passes on of a function's answer
+ESCAPED = 6  # bytes at most that a byte of a body takes in JSON of ASCII
+QUEUE = "aws:sqs"
+
+
+def handler_of(event: Any) -> Handler | None:
+    """What answers this event, None where it is a plain one."""
+    return next((handler for recognises, handler in ENVELOPES if recognises(event)), None)
+
+
+@cache
+def routes_of(deployment: Deployment, engine: Engine, root: str) -> Routes:
+    """The routes of a function. root: the folder that holds events/."""
+    described = Describe(deployment.find, deployment.names, deployment.default_model, os.path.join(root, "events"))
+    return Routes(engine, described, LAMBDA_BYTES, report)
+
+
+def report(error: Exception) -> None:
+    """Log a fault of ours in CloudWatch's embedded metric format."""
+    metric = {"Namespace": "riskscore", "Dimensions": [["function"]], "Metrics": [{"Name": "faults", "Unit": "Count"}]}
+    counted = {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
+        "function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "riskscore",
+        "faults": 1,
+    }
+    _log({"level": "ERROR", **fault(error), **counted})
+
+
+def _log(line: Mapping[str, Any]) -> None:
+    print(json.dumps(line), file=sys.stderr, flush=True)
+
+
+def _is_http_api(event: Any) -> bool:
+    """API Gateway's HTTP API in format 2.0, or a function URL."""
+    http = _context(event).get("http")
+    return (
+        event.get("version") == "2.0"
+        and isinstance(event.get("rawPath"), str)
+        and isinstance(http, dict)
+        and isinstance(http.get("method"), str)
+    )
+
+
+def _is_balancer(event: Any) -> bool:
+    return _is_request(event) and isinstance(_context(event).get("elb"), dict)
+
+
+def _is_rest_api(event: Any) -> bool:
+    """API Gateway's REST API, or its HTTP API in format 1.0."""
+    return _is_request(event) and bool(_context(event)) and "elb" not in _context(event)
+
+
+def _is_request(event: Any) -> bool:
+    return isinstance(event.get("httpMethod"), str) and isinstance(event.get("path"), str)
+
+
+def _context(event: Envelope) -> Mapping[str, Any]:
+    context = event.get("requestContext")
+    return context if isinstance(context, dict) else {}
+
+
+def _is_queue(event: Any) -> bool:
+    records = event.get("Records")
+    return isinstance(records, list) and bool(records) and all(map(_is_message, records))
+
+
+def _is_message(record: Any) -> bool:
+    return (
+        isinstance(record, dict)
+        and record.get("eventSource") == QUEUE
+        and isinstance(record.get("messageId"), str)
+        and bool(record["messageId"])  # Lambda takes an empty one as the failure of them all
+    )
+
+
+def _is_item_batch(event: Any) -> bool:
+    return isinstance(event.get("Items"), list) and event.keys() <= {"Items", "BatchInput"}
+
+
+def _http_api(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
+    context = _context(event)
+    path = _without_stage(event["rawPath"], context.get("stage"))
+    return _fitting(_answered(event, context["http"]["method"], path, routes), _plain, LAMBDA_BYTES, routes)
+
+
+def _rest_api(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
+    path = _filled(event) or _without_stage(event["path"], _context(event).get("stage"))
+    return _fitting(_answered(event, event["httpMethod"], path, routes), _plain, LAMBDA_BYTES, routes)
+
+
+def _balancer(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
+    wrap = _described_many if isinstance(event.get("multiValueHeaders"), dict) else _described
+    return _fitting(_answered(event, event["httpMethod"], event["path"], routes), wrap, BALANCER_BYTES, routes)
+
+
+def _answered(event: Envelope, method: str, path: str, routes: Routes) -> Answer:
+    headers = _headers(event)
+    request_id = headers.get("x-request-id") or _context(event).get("requestId")
+    try:
+        body = _body(event)
+    except CallerFault as error:
+        return routes.refusal(error)
+    named = request_id if isinstance(request_id, str) and request_id else None
+    return routes.handle(method.upper(), path, headers, body, named)
+
+
+def _headers(event: Envelope) -> dict[str, str]:
+    """The headers by their names in lower case; of several values the last."""
+    many, single = event.get("multiValueHeaders"), event.get("headers")
+    found = {name: values[-1] for name, values in _items(many) if isinstance(values, list) and values}
+    found |= dict(_items(single))
+    return {name.lower(): value for name, value in found.items() if isinstance(value, str)}
+
+
+def _items(headers: Any) -> Iterator[tuple[str, Any]]:
+    yield from headers.items() if isinstance(headers, dict) else ()
+
+
+def _body(event: Envelope) -> bytes:
+    """The body as it was sent. Raises BrokenJson or InvalidEvent."""
+    body = event.get("body")
+    if body is None:
+        return b""
+    if not isinstance(body, str):
+        raise InvalidEvent("the body of an envelope must be a string")
+    try:
+        return a2b_base64(body, strict_mode=True) if event.get("isBase64Encoded") is True else body.encode()
+    except ValueError:
+        raise BrokenJson("the body can't be read: it is neither base64 nor UTF-8") from None
+
+
+def _without_stage(path: str, stage: Any) -> str:
+    """The path below the stage, which stands before it unless it is the default one."""
+    if not isinstance(stage, str) or not path.startswith(f"/{stage}/"):
+        return path
+    return path.removeprefix(f"/{stage}")
+
+
+def _filled(event: Envelope) -> str | None:
+    """The path below stage and base path: the resource with its parameters filled in, None where that can't be done."""
+    resource, parameters = event.get("resource"), event.get("pathParameters") or {}
+    if not isinstance(resource, str) or not resource.startswith("/") or not isinstance(parameters, dict):
+        return None
+    for name, value in parameters.items():
+        if isinstance(value, str):
+            resource = resource.replace(f"{{{name}+}}", value.lstrip("/")).replace(f"{{{name}}}", value)
+    return None if "{" in resource else resource
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return {
+        "statusCode": answer.status,
+        "headers": answer.headers,
+        "body": answer.body.decode(),
+        "isBase64Encoded": False,
+    }
+
+
+def _described(answer: Answer) -> dict[str, Any]:
+    from http import HTTPStatus
+
+    return {"statusDescription": f"{answer.status} {HTTPStatus(answer.status).phrase}", **_plain(answer)}
+
+
+def _described_many(answer: Answer) -> dict[str, Any]:
+    wrapped = _described(answer)
+    headers = wrapped.pop("headers")
+    return {**wrapped, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
+
+
+def _fitting(answer: Answer, wrap: Callable[[Answer], dict[str, Any]], limit: int, routes: Routes) -> dict[str, Any]:
+    """The answer in its envelope; an error in its place where AWS would refuse its size."""
+    wrapped = wrap(answer)
+    if len(answer.body) * ESCAPED > limit:
+        size = len(json.dumps(wrapped))
+        if size > limit:
+            message = f"the answer has {size:,} bytes, {limit:,} can be returned; ask for fewer rows or reasons"
+            return wrap(routes.refusal(AnswerTooLarge(message)))
+    return wrapped
+
+
+def _queue(event: Envelope, engine: Engine, _: Routes, __: str | None) -> dict[str, Any]:
+    """Each message by itself, first-in-first-out queues too: no score depends on another."""
+    failed = [record["messageId"] for record in event["Records"] if not _is_done(record, engine)]
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in dict.fromkeys(failed)]}
+
+
+def _is_done(record: Mapping[str, Any], engine: Engine) -> bool:
+    """Whether a message needs not come again: it is scored, or can't ever be."""
+    name = record["messageId"]
+    try:
+        answer = engine.answer(parse(_body(record)), request_id=name)
+    except CallerFault as error:
+        _log_refused(name, [error.type])
+    except Exception as error:  # noqa: BLE001 - the other messages are to be scored all the same
+        report(error)
+        return False
+    else:
+        rows = answer if isinstance(answer, list) else [answer]
+        refused = [row["error"]["type"] for row in rows if row.get("outcome") == "invalid" and "error" in row]
+        if refused:
+            _log_refused(name, refused)
+    return True
+
+
+def _log_refused(message_id: str, errors: list[str]) -> None:
+    counts = {name: errors.count(name) for name in sorted(set(errors))}
+    _log({"level": "WARNING", "message": "not every row can be scored", "messageId": message_id, "errors": counts})
+
+
+def _item_batch(event: Envelope, engine: Engine, _: Routes, request_id: str | None) -> Any:
+    shared = event.get("BatchInput")
+    controls = {name: shared[name] for name in CONTROLS if name in shared} if isinstance(shared, dict) else {}
+    return fit_for_lambda(engine.answer({"instances": event["Items"], **controls}, request_id))
+
+
+ENVELOPES: tuple[tuple[Callable[[Any], bool], Handler], ...] = (
+    (_is_http_api, _http_api),
+    (_is_balancer, _balancer),
+    (_is_rest_api, _rest_api),
+    (_is_queue, _queue),
+    (_is_item_batch, _item_batch),
+)
