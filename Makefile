@@ -14,7 +14,7 @@ READY := .venv/.ready
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve test lint train bench lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test lint train bench lock image test-postgres-versions clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-23s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ demo: $(READY)  ## from nothing to a score: PostgreSQL, feature SQL, events, the
 
 serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000)
 	@exec $(IN) scripts/sample_database.py $(IN) scripts/serve_lambda.py --port $(PORT)
+
+serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001)
+	@exec $(IN) scripts/serve_http.py
 
 test: $(READY)  ## all tests, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
 	@$(IN) -m pytest --cov --cov-report=term

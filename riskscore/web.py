@@ -1,0 +1,159 @@
+"""The HTTP service: an ASGI application around the engine, with the routes that the function has, and more.
+
+Every request passes here: its id, its key, its size and its time are checked before anything else happens. Scoring
+leaves FastAPI aside, since the contract is the validation; the pages are FastAPI's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+from riskscore import web_log
+from riskscore.deployment import Deployment
+from riskscore.describe import Describe
+from riskscore.errors import (
+    CallerFault,
+    InternalError,
+    RiskscoreError,
+    TookTooLong,
+    status,
+    status_of,
+)
+from riskscore.metrics import Metrics
+from riskscore.openapi import served
+from riskscore.routes import Answer, Routes, encode, report
+from riskscore.web_engine import CountedEngine, Lookup, WouldWait
+from riskscore.web_page import Page
+from riskscore.web_people import CALLER, REQUEST_ID, in_thread, people
+from riskscore.web_request import PEOPLE, Gone, Request, read_body, send_answer
+from riskscore.web_settings import ServiceSettings
+from riskscore.web_tables import answers_of_table, table_of_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from riskscore.engine import Engine
+    from riskscore.web_request import Message, Receive, Send
+
+    Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+INLINE_BYTES = 4096  # a larger body is scored beside the server's thread: it would keep the others waiting
+JSON = {"content-type": "application/json"}
+
+
+class Service:
+    """The ASGI application."""
+
+    def __init__(
+        self, describe: Describe, engine: Engine, lookup: Lookup, metrics: Metrics, settings: ServiceSettings
+    ) -> None:
+        self._describe = describe
+        self._engine = engine
+        self._lookup = lookup
+        self._metrics = metrics
+        self._settings = settings
+        self._routes = Routes(engine, describe, settings.body_bytes)
+        self._people = people(describe, engine, self._routes, metrics, Page(describe, list))
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            self._lookup.serve_on_this_thread()
+            await self._people(scope, receive, send)
+            return
+        request = Request(scope)
+        try:
+            answer = await self._answered(request, receive)
+        except Gone:
+            return
+        await send_answer(send, request, answer)
+        seconds = time.perf_counter() - request.started
+        route = request.route()
+        self._metrics.request(route, answer.status, seconds)
+        web_log.request(request, route, answer.status, seconds)
+
+    async def _answered(self, request: Request, receive: Receive) -> Answer:
+        try:
+            async with asyncio.timeout(self._settings.seconds):
+                request.admit(self._settings.keys)
+                request.body = await read_body(request.headers, receive, self._settings.body_bytes)
+                return await self._handled(request)
+        except TimeoutError:
+            return refused(TookTooLong(f"the request took longer than {self._settings.seconds:g} s"))
+        except RiskscoreError as error:
+            return refused(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and we get told
+            report(error)
+            return refused(InternalError("the request could not be answered"))
+
+    async def _handled(self, request: Request) -> Answer:
+        if request.path in PEOPLE:
+            return await self._by_people(request)
+        if request.is_table():
+            return await in_thread(self._table, request)
+        arguments = (request.method, request.path, request.headers, request.body, request.id, request.caller)
+        if len(request.body) <= INLINE_BYTES:
+            try:
+                return self._routes.handle(*arguments)
+            except WouldWait:
+                pass
+        return await in_thread(self._routes.handle, *arguments)
+
+    def _table(self, request: Request) -> Answer:
+        """A CSV scored; it comes back as CSV, or as JSON where the client accepts that alone."""
+        name = self._describe.default_model
+        if request.path != "/predict":
+            name = request.path.removeprefix("/models/").removesuffix("/predict")
+        try:
+            model = self._describe.find(name)
+            answers = answers_of_table(
+                request.body, model, lambda event: self._engine.answer(event, request.id, request.caller)
+            )
+        except CallerFault as error:
+            return refused(error)
+        whole = answers[0]
+        if len(answers) == 1 and whole["outcome"] == "invalid" and "model" not in whole:
+            return Answer(status_of(whole["error"]["type"]), JSON, encode(whole))
+        accepted = request.headers.get("accept", "")
+        if "application/json" in accepted and "text/csv" not in accepted:
+            return Answer(200, JSON, encode(answers))
+        return Answer(200, {"content-type": "text/csv; charset=utf-8"}, table_of_answers(answers, model))
+
+    async def _by_people(self, request: Request) -> Answer:
+        """What FastAPI makes of the request, whole."""
+        answer, body = Answer(500, {}, b""), bytearray()
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": request.body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            else:
+                body.extend(message.get("body", b""))
+
+        await self._people({**request.scope, CALLER: request.caller, REQUEST_ID: request.id}, receive, send)
+        answer.body = bytes(body)
+        return answer
+
+
+def refused(error: RiskscoreError) -> Answer:
+    """An error as every route answers it."""
+    return Answer(status(error), JSON, encode({"error": error.answer()}))
+
+
+def from_environment(environ: Mapping[str, str] = os.environ, root: str = ROOT) -> Service:
+    """The service of an environment, every model checked and loaded; what the server's processes start with."""
+    deployment, metrics = Deployment(environ, root), Metrics()
+    deployment.engine()  # a broken default model stops the start
+    lookup = Lookup(deployment)
+    engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup)
+    events = os.path.join(root, "events")
+    describe = Describe(deployment.find, deployment.names, deployment.default_model, events)
+    for model in served(describe):
+        model.prepare()
+    return Service(describe, engine, lookup, metrics, ServiceSettings.from_environ(environ))

@@ -1,0 +1,62 @@
+"""The service's log: one JSON object per line on stderr, and never a value that somebody sent.
+
+A request's line has its route, not its path, since a path may hold anything; an exception's has its type and where
+it arose, not its text, since a text may quote a value.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from riskscore.routes import fault
+
+if TYPE_CHECKING:
+    from riskscore.web_request import Request
+
+
+def line(**fields: Any) -> None:
+    """Write one line; the time is UTC."""
+    sys.stderr.write(json.dumps({"time": moment(time.time()), **fields}, ensure_ascii=False) + "\n")
+
+
+def moment(seconds: float) -> str:
+    """A time as 2026-11-20T09:30:00.125Z."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03}Z"
+
+
+def request(request: Request, route: str, status: int, seconds: float) -> None:
+    """The line of an answered request."""
+    who = {"caller": request.caller} if request.caller else {}
+    line(
+        level="info",
+        request_id=request.id,
+        **who,
+        method=request.method,
+        route=route,
+        status=status,
+        ms=round(seconds * 1000, 3),
+        bytes=len(request.body),
+    )
+
+
+class JsonFormatter(logging.Formatter):
+    """The server's own messages, in the same form; of an exception what routes.fault says, and no more."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        said = fault(error) if isinstance(error, Exception) else {"message": record.getMessage()}
+        return json.dumps({"time": moment(record.created), "level": record.levelname.lower(), **said})
+
+
+CONFIGURATION: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "riskscore.web_log.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
+}

@@ -1,0 +1,164 @@
+"""What people and operators get: the page, the upload, the API's page, readiness and the counters. FastAPI."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from riskscore.errors import ArtefactRefused, CallerFault, InvalidEvent, NotReady, RiskscoreError, status
+from riskscore.openapi import document
+from riskscore.routes import encode
+from riskscore.web_page import FOLDER, SECURITY, Page, fields
+from riskscore.web_tables import answers_of_table, table_of_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from riskscore.describe import Describe
+    from riskscore.engine import Engine
+    from riskscore.metrics import Metrics
+    from riskscore.routes import Routes
+
+Result = TypeVar("Result")
+FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+READ = ["GET", "HEAD"]
+THREADS = ThreadPoolExecutor(8, "scoring")
+CALLER, REQUEST_ID = "riskscore.caller", "riskscore.request_id"  # in the scope of a request
+
+
+async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of work done beside the server's own thread. Unlike a framework's, this wait can be broken off."""
+    return await asyncio.get_running_loop().run_in_executor(THREADS, functools.partial(work, *arguments))
+
+
+def refusal(error: RiskscoreError) -> Response:
+    """An error as every route answers it."""
+    return Response(encode({"error": error.answer()}), status(error), media_type="application/json")
+
+
+def people(describe: Describe, engine: Engine, routes: Routes, metrics: Metrics, page: Page) -> FastAPI:
+    """The application behind the paths that are not scored."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.add_exception_handler(HTTPException, _refused_by_framework)
+    _add_form(app, engine, page)
+    _add_docs(app, describe, routes, page)
+    _add_files(app)
+
+    @app.api_route("/ready", methods=READ)
+    async def ready() -> Response:
+        try:
+            return Response(encode(await in_thread(_ready, describe)), media_type="application/json")
+        except ArtefactRefused as error:
+            return refusal(NotReady(error.message))
+
+    @app.api_route("/metrics", methods=READ)
+    async def counters() -> Response:
+        return Response(await in_thread(metrics.page), media_type="text/plain; version=0.0.4")
+
+    return app
+
+
+def _ready(describe: Describe) -> dict[str, Any]:
+    return {"status": "ready", "models": {name: describe.find(name).artefact.version for name in describe.names()}}
+
+
+async def _refused_by_framework(_: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    headers = getattr(error, "headers", None)
+    said = {"error": {"type": "refused", "message": "this path doesn't take that request", "field": None}}
+    return Response(encode(said), code, headers, "application/json")
+
+
+def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
+    @app.api_route("/", methods=READ)
+    async def form(model: str | None = None) -> Response:
+        try:
+            return _html(await in_thread(lambda: page.empty(page.model(model))))
+        except RiskscoreError as error:
+            return _html(page.message("No such model", error.message), status(error))
+
+    @app.post("/")
+    async def score(request: Request, model: str | None = None) -> Response:
+        sent = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        return await in_thread(_guarded, page, lambda: _form_answer(page, engine, request, model, sent))
+
+    @app.post("/upload")
+    async def upload(request: Request, model: str | None = None) -> Response:
+        file = (await request.form()).get("file")
+        table = await file.read() if isinstance(file, UploadFile) else b""
+        return await in_thread(_guarded, page, lambda: _upload_answer(page, engine, request, model, table))
+
+
+def _guarded(page: Page, work: Callable[[], Response]) -> Response:
+    """What a form's work gives, or a page that says why there is nothing."""
+    try:
+        return work()
+    except RiskscoreError as error:
+        return _html(page.message("This cannot be scored", error.message), status(error))
+
+
+def _form_answer(page: Page, engine: Engine, request: Request, name: str | None, sent: Mapping[str, str]) -> Response:
+    code, text = page.answered(page.model(name), sent, lambda event: engine.answer(event, *_who(request)))
+    return _html(text, code)
+
+
+def _upload_answer(page: Page, engine: Engine, request: Request, name: str | None, table: bytes) -> Response:
+    model = page.model(name)
+    try:
+        if not table:
+            raise InvalidEvent("choose a file first", "file")
+        answers = answers_of_table(table, model, lambda event: engine.answer(event, *_who(request)))
+    except CallerFault as error:
+        text = page.rendered(model, fields(model, {}, {}), upload_error=error.message)
+        return _html(text, status(error))
+    named = {**SECURITY, "content-disposition": f'attachment; filename="{model.name}_scores.csv"'}
+    return Response(table_of_answers(answers, model), 200, named, "text/csv")
+
+
+def _who(request: Request) -> tuple[str, str | None]:
+    return request.scope[REQUEST_ID], request.scope[CALLER]
+
+
+def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> None:
+    @app.api_route("/openapi.json", methods=READ)
+    async def openapi() -> Response:
+        return Response(encode(await in_thread(document, describe)), media_type="application/json")
+
+    @app.api_route("/docs", methods=READ)
+    async def docs() -> Response:
+        return _html(await in_thread(lambda: page.docs(document(describe))))
+
+    @app.post("/docs")
+    async def attempt(request: Request, path: str) -> Response:
+        body = str((await request.form()).get("body", ""))
+        answer = await in_thread(routes.handle, "POST", path, {}, body.encode(), *_who(request))
+        shown = json.dumps(json.loads(answer.body), indent=1, ensure_ascii=False)
+        tried = {"path": path, "body": body, "status": str(answer.status), "answer": shown}
+        return _html(await in_thread(lambda: page.docs(document(describe), tried)))
+
+
+def _add_files(app: FastAPI) -> None:
+    for name, media in FILES.items():
+        content = (FOLDER / name).read_bytes()
+        headers = {"cache-control": "max-age=300", "x-content-type-options": "nosniff"}
+        answer = functools.partial(Response, content, 200, headers, media)
+        app.add_api_route(f"/{name}", _file(answer), methods=READ)
+
+
+def _file(answer: Callable[[], Response]) -> Callable[[], Any]:
+    async def file() -> Response:
+        return answer()
+
+    return file
+
+
+def _html(text: str, code: int = 200) -> Response:
+    return HTMLResponse(text, code, SECURITY)

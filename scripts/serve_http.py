@@ -1,0 +1,66 @@
+"""Serve scores over HTTP, with a page for people, until Ctrl-C or SIGTERM; no request under way is lost then."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+# As in the image: one row is slower with more threads.
+os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from riskscore.deployment import engine_from
+from riskscore.program import DONE, run
+from riskscore.web_log import CONFIGURATION
+from riskscore.web_settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+STOP_SECONDS = 30  # that requests under way get to end
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Serve; 1 where it can't start."""
+    import uvicorn
+
+    settings = ServiceSettings.from_environ(environ)
+    options = _parser(settings).parse_args(arguments)
+    engine_from(environ, str(ROOT))  # once before the processes start: theirs would end and be started for ever
+    print(f"http://{options.host}:{options.port}  (the page; /docs for programs)  Ctrl-C ends it.", flush=True)
+    with tempfile.TemporaryDirectory(prefix="riskscore-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
+        uvicorn.run(
+            "riskscore.web:from_environment",
+            factory=True,
+            host=options.host,
+            port=options.port,
+            workers=options.workers,
+            loop="uvloop",  # the others make two processes wait for each other's acknowledgements
+            http="httptools",
+            ws="none",
+            access_log=False,
+            log_config=CONFIGURATION,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    return DONE
+
+
+def _parser(settings: ServiceSettings) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="serve_http.py", description=__doc__)
+    parser.add_argument("--host", default=settings.host, help="where to listen ($RISKSCORE_HOST; default: %(default)s)")
+    parser.add_argument("--port", type=int, default=settings.port, help="the port ($PORT; default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=settings.workers, help="processes (default: one per core)")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
