@@ -9,7 +9,6 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.places import worker
@@ -72,12 +71,16 @@ def _lines(found: Found, when: str, shown: Sequence[int]) -> Iterator[Line]:
     for rows, figures in found.items():
         if rows in shown:
             what = f"joblib, {rows:,} row{'s' if rows > 1 else ''}, {when}"
-            yield Line(what, figures["joblib"], "twin", figures["twin"], gain=True)
+            yield _line(what, figures)
+
+
+def _line(what: str, figures: dict[str, list[float]]) -> Line:
+    return Line(what, figures["joblib"], "twin", figures["twin"], gain=True)
 
 
 def _break_even(found: Found) -> str:
     """The smallest number of rows measured from which on joblib is the faster one."""
-    slower = [rows for rows, figures in found.items() if median(figures["joblib"]) >= median(figures["twin"])]
+    slower = [rows for rows, figures in found.items() if _line("", figures).ratio() <= 1]
     faster = [rows for rows in found if rows > max(slower, default=0)]
     return f"{min(faster):,}" if faster else f"more than {max(found):,}"
 
