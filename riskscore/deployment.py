@@ -6,6 +6,7 @@ RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (defau
                            served then, unless a public key vouches for it
 RISKSCORE_PUBLIC_KEY       who must have signed every model's manifest (default: not checked)
 RISKSCORE_MODEL_URI        s3://bucket/prefix or a folder that keeps the models (default: model/ beside the code)
+RISKSCORE_LEDGER           a SQLAlchemy URL: where every answered row is kept before it leaves (default: nowhere)
 DATABASE_URL, PGURL, PG*   where events that name only keys find their features
 """
 
@@ -15,7 +16,7 @@ import os
 
 from riskscore.artefact import find_model, list_models, open_artefact
 from riskscore.engine import Engine
-from riskscore.errors import NotConfigured, UnknownModel
+from riskscore.errors import ArtefactRefused, NotConfigured, UnknownModel
 from riskscore.model import Model
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from riskscore.database import Database
     from riskscore.errors import CallerFault
     from riskscore.features import FeatureRow, FeatureSource
+    from riskscore.ledger import Ledger
     from riskscore.remote import Folder, Published
 
 DEFAULT_MODEL = "credit_risk"
@@ -43,6 +45,7 @@ class Deployment:
         self._models: dict[str, Model] = {}
         self._database: Database | None = None
         self._elsewhere: Published | Folder | None = None
+        self._ledger: Ledger | None = None
         self.default_model = environ.get("RISKSCORE_MODEL") or DEFAULT_MODEL
 
     def find(self, name: str) -> Model:
@@ -111,7 +114,38 @@ class Deployment:
             raise NotConfigured(f"RISKSCORE_MODEL: {error.message}", "RISKSCORE_MODEL") from None
         if self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:
             model.prepare()
-        return Engine(self.find, self.default_model, self.look_up)
+        ledger = self.ledger()
+        if ledger is None:
+            return Engine(self.find, self.default_model, self.look_up)
+        return Engine(self.find, self.default_model, self.look_up, ledger.record, ledger.recall)
+
+    def ledger(self, may_make: bool = True) -> Ledger | None:
+        """The ledger of RISKSCORE_LEDGER, one for the whole process; None where that isn't set."""
+        url = self._environ.get("RISKSCORE_LEDGER")
+        if url and self._ledger is None:
+            try:
+                from riskscore.ledger import Ledger
+            except ModuleNotFoundError:  # the function's image is without it
+                message = "RISKSCORE_LEDGER needs SQLAlchemy: add requirements-service.txt's to the installation"
+                raise NotConfigured(message, "RISKSCORE_LEDGER") from None
+            self._ledger = Ledger(url, self._environ, may_make)
+        return self._ledger
+
+    def version(self, name: str, manifest_sha256: str) -> Model:
+        """The model whose manifest hashes to this: the one that is served, or an older published one.
+
+        Raises ArtefactRefused or UnknownModel where it is nowhere.
+        """
+        key = f"{name}@{manifest_sha256}"
+        if key not in self._models:
+            served = self.find(name)
+            if served.artefact.manifest_sha256 == manifest_sha256:
+                self._models[key] = served
+            elif elsewhere := self._models_elsewhere():
+                self._models[key] = Model(elsewhere.open(name, manifest_sha256))
+            else:
+                raise ArtefactRefused(f"{name}: the model folder has another version")
+        return self._models[key]
 
 
 def engine_from(environ: Mapping[str, str], root: str) -> Engine:

@@ -207,14 +207,18 @@ def score_checked(
     ]
 
 
-def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | None, dict[str, Any]]:
-    """The margin and the answer, as it was sent, of a row whose features are at hand. engine: the one to score by."""
+def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | None, dict[str, Any], dict[str, Any]]:
+    """The margin, the answer in our fields and as it is sent, of a row that brings its features.
+
+    engine: the one to score by, where the row was scored.
+    """
     checked = _checked(model, row)
-    response = model.artefact.manifest["response"]
+    margin = None
     if isinstance(checked, Refused):
-        return None, _worded(checked.answer(), response)
-    margins, answers = score_checked(model, [checked], [row.reasons or 0], engine or model.engine_for(1))
-    return margins[0], _worded(answers[0], response)
+        answer = checked.answer()
+    else:
+        (margin,), (answer,) = score_checked(model, [checked], [row.reasons or 0], engine or model.engine_for(1))
+    return margin, answer, _worded(answer, model.artefact.manifest["response"])
 
 
 def _answer(

@@ -10,7 +10,7 @@ import json
 import os
 
 from riskscore.errors import InvalidEvent
-from riskscore.events import Row
+from riskscore.events import PLAIN, Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Entry:
 
 def request_of(event: Any, request_id: str | None = None, caller: str | None = None) -> Request:
     """The request that an event makes; one without an id gets one that nobody else has. Raises InvalidEvent."""
-    if request_id is not None and not 0 < len(request_id) <= MAX_REQUEST_ID:
-        raise InvalidEvent(f"a request id must be 1 to {MAX_REQUEST_ID} characters")
+    if request_id is not None and not (0 < len(request_id) <= MAX_REQUEST_ID and PLAIN.fullmatch(request_id)):
+        raise InvalidEvent(f"a request id must be 1 to {MAX_REQUEST_ID} characters of text")
     try:
         content = json.dumps(event, sort_keys=True, separators=(",", ":"))
     except RecursionError:
@@ -72,7 +72,7 @@ def entries_of(
     artefacts: dict[str, Artefact] = {}
     for name in {answer["model"] for answer in answers if "model" in answer}:
         artefacts[name] = find(name).artefact
-    shared = {"caller": request.caller, "request_id": request.id, "rows": len(answers), "listed": listed}
+    shared = {"caller": request.caller, "request_id": request.id, "rows": len(answers), "listed": int(listed)}
     entries = []
     for k, (answer, said) in enumerate(zip(answers, sent, strict=True)):
         kept = shared | {"row": k} | _about(answer, artefacts.get(answer.get("model", "")))

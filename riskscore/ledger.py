@@ -1,0 +1,125 @@
+"""The ledger: every answered row, kept before its answer leaves, in a chain that shows a change.
+
+RISKSCORE_LEDGER says where (a SQLAlchemy URL of SQLite or PostgreSQL). The same request id of the same caller with
+the same content is answered from here; with other content it is a Conflict.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, desc, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from riskscore.errors import Conflict, LedgerUnavailable
+from riskscore.ledger_chain import PURGE, link
+from riskscore.ledger_store import Store
+from riskscore.ledger_tables import head, ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from sqlalchemy import Connection
+
+    from riskscore.entries import Entry, Request
+
+SALT_BYTES = 16
+
+_STORED = (
+    select(ledger.c.content_sha256, ledger.c.rows, ledger.c.listed, ledger.c.answer)
+    .where(ledger.c.caller == bindparam("whose"), ledger.c.request_id == bindparam("id"))
+    .order_by(ledger.c.row)
+)
+_HEAD = select(head.c.rows, head.c.hash).where(head.c.id == 1).with_for_update()
+_MOVE = update(head).where(head.c.id == 1).values(rows=bindparam("count"), hash=bindparam("last"))
+_INSERT = insert(ledger)
+
+
+class Ledger:
+    """A chain of answered rows, safe to share between threads; processes each open their own."""
+
+    def __init__(
+        self,
+        url: str,
+        environ: Mapping[str, str],
+        may_make: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.store = Store(url, environ, may_make)
+        self._clock = clock
+
+    def recall(self, request: Request) -> Any:
+        """The answer that was given to a request, or None. Raises Conflict where its id stands for other content."""
+        with self.store.reading() as connection:
+            found = connection.execute(_STORED, {"whose": request.caller, "id": request.id}).all()
+        if not found:
+            return None
+        if found[0].content_sha256 is None:
+            raise Conflict("this request id was answered before, and what belonged to it has been erased")
+        if found[0].content_sha256 != request.content_sha256:
+            raise Conflict("this request id stands for a request with other content")
+        answers = [json.loads(row.answer) for row in found]
+        return answers if found[0].listed else answers[0]
+
+    def record(self, entries: Sequence[Entry]) -> Any:
+        """Keep a request's rows; returns the answer that another worker gave to the same request meanwhile, if so."""
+        try:
+            with self.store.writing() as connection:
+                append(connection, ((entry.kept, entry.personal) for entry in entries), self._clock())
+        except AlreadyAnsweredError:
+            known = self.recall(entries[0].request)
+            if known is None:
+                raise LedgerUnavailable("the ledger refuses the rows of this request") from None
+            return known
+        return None
+
+    def recent(self, count: int) -> list[dict[str, Any]]:
+        """The last rows, newest first: time, ids, model, outcome, probability, points."""
+        columns = [ledger.c[name] for name in ("time", "ids", "model", "outcome", "probability", "points")]
+        chosen = select(*columns).where(ledger.c.outcome != PURGE).order_by(desc(ledger.c.seq)).limit(count)
+        with self.store.reading() as connection:
+            rows = connection.execute(chosen).mappings().all()
+        return [{**row, "ids": json.loads(row["ids"] or "{}")} for row in rows]
+
+    def check(self) -> None:
+        """Raise LedgerUnavailable where the ledger can't be opened."""
+        with self.store.reading() as connection:
+            connection.execute(select(head.c.rows)).one()
+
+
+class AlreadyAnsweredError(Exception):
+    """Another worker kept rows of the same request first."""
+
+
+def append(
+    connection: Connection, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], moment: datetime
+) -> tuple[int, str]:
+    """Add rows (kept and personal columns) to the end of the chain; returns the new last seq and hash."""
+    at = connection.execute(_HEAD).one_or_none()
+    if at is None:
+        raise LedgerUnavailable("the ledger has lost its head: run scripts/ledger.py verify")
+    seq, previous = at
+    time = stamp(moment)
+    linked = []
+    salts = secrets.token_hex(SALT_BYTES)
+    for k, (kept, personal) in enumerate(rows):
+        salt = f"{salts}{k:x}" if k else salts
+        linked.append(
+            link(previous, seq + 1, {"erased_before": None, **kept, "time": time}, {**personal, "salt": salt})
+        )
+        seq, previous = linked[-1]["seq"], linked[-1]["hash"]
+    try:
+        connection.execute(_INSERT, linked)
+    except IntegrityError:
+        raise AlreadyAnsweredError from None
+    connection.execute(_MOVE, {"count": seq, "last": previous})
+    return seq, previous
+
+
+def stamp(moment: datetime) -> str:
+    """A time as the ledger writes it: UTC, to the microsecond, so that texts sort as times do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,130 @@
+"""The ledger of answered rows: verify its chain, replay its scores, export it, purge what belongs to people."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.deployment import Deployment
+from riskscore.errors import InvalidFile, NotConfigured
+from riskscore.exports import EXPORTS, exported, write_export
+from riskscore.ledger import stamp
+from riskscore.ledger_chain import verify
+from riskscore.program import DONE, OUR_FAULT, run
+from riskscore.purging import purge
+from riskscore.replay import replay, stored_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from riskscore.ledger_store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Do what the first argument says; 1 where the chain is broken or a score isn't what it was."""
+    options = _parser().parse_args(arguments)
+    environ = {**environ, **({"RISKSCORE_LEDGER": options.ledger} if options.ledger else {})}
+    deployment = Deployment(environ, str(ROOT))
+    ledger = deployment.ledger(may_make=False)
+    if ledger is None:
+        raise NotConfigured("no ledger is configured; set RISKSCORE_LEDGER or give --ledger URL")
+    status: int = options.run(options, ledger.store, deployment)
+    return status
+
+
+def _verify(options: argparse.Namespace, store: Store, _: Deployment) -> int:
+    with store.reading() as connection:
+        found = verify(connection, options.head)
+    for finding in found.findings:
+        print(finding.text)
+    print(
+        f"{found.rows:,} rows, {found.purged:,} purged, {len(found.findings):,} findings; the last hash is {found.hash}"
+    )
+    return OUR_FAULT if found.findings else DONE
+
+
+def _replay(options: argparse.Namespace, store: Store, deployment: Deployment) -> int:
+    with store.reading() as connection:
+        found = replay(stored_rows(connection, options.id, options.since), deployment.version)
+    for difference in found.differences:
+        print(difference)
+    for artefact, rows in found.missing.items():
+        print(f"missing: {artefact}, named by {rows:,} rows; RISKSCORE_MODEL_URI may have it")
+    waiting = sum(found.missing.values())
+    scored = f"{found.matched:,} rows match to the bit, {len(found.differences):,} differ, {waiting:,} lack their model"
+    print(f"{scored}, {found.unscored:,} hold no features")
+    if options.id and not (found.matched or found.differences or waiting or found.unscored):
+        raise InvalidFile("the ledger has no request of this id")
+    return OUR_FAULT if found.differences or waiting else DONE
+
+
+def _export(options: argparse.Namespace, store: Store, _: Deployment) -> int:
+    export = EXPORTS[options.table]
+    with store.reading() as connection:
+        rows = exported(connection, export, options.since, options.until, options.model)
+        print(f"{write_export(options.output, export, rows):,} rows")
+    return DONE
+
+
+def _purge(options: argparse.Namespace, store: Store, _: Deployment) -> int:
+    print(f"{purge(store, options.before, datetime.now(UTC)):,} rows erased")
+    return DONE
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("expected a date or time as in 2026-09-01 or 2026-09-01T12:00:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _stamp(text: str) -> str:
+    return stamp(_moment(text))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ledger.py", description=__doc__)
+    parser.add_argument(
+        "--ledger", metavar="URL", help="sqlite:///file.db or postgresql://... (default: $RISKSCORE_LEDGER)"
+    )
+    commands = parser.add_subparsers(required=True, metavar="verify | replay | export | purge")
+
+    command = commands.add_parser("verify", help="look whether a row was changed, removed, added or moved")
+    command.add_argument(
+        "--head", metavar="HASH", help="the last hash as it was noted earlier: it has to be there still"
+    )
+    command.set_defaults(run=_verify)
+
+    command = commands.add_parser("replay", help="score stored rows again; they must match to the bit")
+    chosen = command.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--id", help="the rows of the requests of this id")
+    chosen.add_argument("--since", type=_stamp, metavar="TIME", help="the rows from this time (UTC) on")
+    chosen.add_argument("--all", action="store_true", help="every row")
+    command.set_defaults(run=_replay)
+
+    command = commands.add_parser("export", help="rows into a file")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .csv or a .parquet")
+    command.add_argument("--table", choices=EXPORTS, default="rows", help="which columns (default: rows)")
+    command.add_argument("--since", type=_stamp, metavar="TIME", help="from this time (UTC) on")
+    command.add_argument("--until", type=_stamp, metavar="TIME", help="before this time (UTC)")
+    command.add_argument("--model", help="the rows of this model")
+    command.set_defaults(run=_export)
+
+    command = commands.add_parser("purge", help="erase ids, features, scores and answers; the chain stays")
+    command.add_argument(
+        "--before", type=_moment, required=True, metavar="DATE", help="of the rows before this date (UTC)"
+    )
+    command.set_defaults(run=_purge)
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
