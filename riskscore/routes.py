@@ -178,10 +178,14 @@ def _resolved(path: str) -> tuple[dict[str, Handler], str]:
     """The handlers of a path by method, and the model's name in it."""
     if path in ROUTES and "*" not in path:
         return ROUTES[path], ""
-    start, _, rest = path.removeprefix("/").partition("/")
-    name, slash, end = rest.partition("/")
-    pattern = f"/{start}/*{slash}{end}"
-    if not name or "*" in end or pattern not in ROUTES:
+    match path.split("/"):
+        case ["", start, name] if name:
+            pattern = f"/{start}/*"
+        case ["", start, name, end] if name:
+            pattern = f"/{start}/*/{end}"
+        case _:
+            pattern = name = ""
+    if pattern not in ROUTES:
         raise UnknownPath(f"no such path; there are {', '.join(ROUTES).replace('*', '{name}')}")
     if "%" in name:
         from urllib.parse import unquote
