@@ -29,13 +29,14 @@ from riskscore.web_engine import CountedEngine, Lookup, WouldWait
 from riskscore.web_page import Page
 from riskscore.web_people import CALLER, REQUEST_ID, in_thread, people
 from riskscore.web_request import PEOPLE, Gone, Request, read_body, send_answer
-from riskscore.web_settings import ServiceSettings
+from riskscore.web_settings import ServiceSettings, with_ledger
 from riskscore.web_tables import answers_of_table, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from riskscore.engine import Engine
+    from riskscore.ledger import Ledger
     from riskscore.web_request import Message, Receive, Send
 
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -49,7 +50,13 @@ class Service:
     """The ASGI application."""
 
     def __init__(
-        self, describe: Describe, engine: Engine, lookup: Lookup, metrics: Metrics, settings: ServiceSettings
+        self,
+        describe: Describe,
+        engine: Engine,
+        lookup: Lookup,
+        metrics: Metrics,
+        settings: ServiceSettings,
+        ledger: Ledger | None = None,
     ) -> None:
         self._describe = describe
         self._engine = engine
@@ -57,7 +64,9 @@ class Service:
         self._metrics = metrics
         self._settings = settings
         self._routes = Routes(engine, describe, settings.body_bytes)
-        self._people = people(describe, engine, self._routes, metrics, Page(describe, list))
+        page = Page(describe, ledger.recent if ledger else lambda _: [])
+        self._inline_bytes = 0 if ledger else INLINE_BYTES  # the ledger waits for its disk
+        self._people = people(describe, engine, self._routes, metrics, page, ledger)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,7 +104,7 @@ class Service:
         if request.is_table():
             return await in_thread(self._table, request)
         arguments = (request.method, request.path, request.headers, request.body, request.id, request.caller)
-        if len(request.body) <= INLINE_BYTES:
+        if len(request.body) <= self._inline_bytes:
             try:
                 return self._routes.handle(*arguments)
             except WouldWait:
@@ -148,12 +157,13 @@ def refused(error: RiskscoreError) -> Answer:
 
 def from_environment(environ: Mapping[str, str] = os.environ, root: str = ROOT) -> Service:
     """The service of an environment, every model checked and loaded; what the server's processes start with."""
-    deployment, metrics = Deployment(environ, root), Metrics()
+    deployment = Deployment(with_ledger(environ, root), root)
     deployment.engine()  # a broken default model stops the start
-    lookup = Lookup(deployment)
-    engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup)
+    metrics, lookup, ledger = Metrics(), Lookup(deployment), deployment.ledger()
+    kept = (ledger.record, ledger.recall) if ledger else ()
+    engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup, *kept)
     events = os.path.join(root, "events")
     describe = Describe(deployment.find, deployment.names, deployment.default_model, events)
     for model in served(describe):
         model.prepare()
-    return Service(describe, engine, lookup, metrics, ServiceSettings.from_environ(environ))
+    return Service(describe, engine, lookup, metrics, ServiceSettings.from_environ(environ), ledger)

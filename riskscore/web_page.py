@@ -1,4 +1,4 @@
-"""The page for people: a form made from a model's contract, its answer, a file to score. It needs no JavaScript."""
+"""The page for people: the form, its answer, a file to score, the recent scores. It needs no JavaScript."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from riskscore.errors import CallerFault
-from riskscore.openapi import limits, plain, served
-from riskscore.tables import NUMBER
+from riskscore.errors import LedgerUnavailable
+from riskscore.openapi import plain, served
+from riskscore.web_form import Field, event_of, fields, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from riskscore.contract import Feature
     from riskscore.describe import Describe
     from riskscore.model import Model
 
@@ -27,23 +26,8 @@ SECURITY = {
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }
-LONGEST = 64  # characters of a number
-TRUTHS = {"true": True, "false": False}
+RECENT = 10  # scores of the ledger that are shown
 BAR = 100.0  # width of the longest bar
-
-
-class Field(NamedTuple):
-    """One control of the form. name: of the form; choices: (value, label) where it is a list; error: what is wrong."""
-
-    name: str
-    label: str
-    hint: str
-    value: str
-    unit: str = ""
-    choices: tuple[tuple[str, str], ...] = ()
-    numeric: bool = False
-    required: bool = False
-    error: str = ""
 
 
 class Bar(NamedTuple):
@@ -58,7 +42,7 @@ class Bar(NamedTuple):
 class Page:
     """Renders the page. recent: the last scores of the ledger, newest first; none where there is no ledger."""
 
-    def __init__(self, describe: Describe, recent: Callable[[], Sequence[Mapping[str, Any]]]) -> None:
+    def __init__(self, describe: Describe, recent: Callable[[int], Sequence[Mapping[str, Any]]]) -> None:
         self._describe = describe
         self._recent = recent
         self._templates = Environment(
@@ -114,84 +98,35 @@ class Page:
             error=error,
             upload_error=upload_error,
             faulty=faulty,
-            recent=self._recent(),
+            recent=self._recent_rows(),
         )
+
+    def _recent_rows(self) -> list[dict[str, str]]:
+        """The table of recent scores; empty where the ledger is out of reach, which a score would say, not a form."""
+        try:
+            return [_recent_row(row) for row in self._recent(RECENT)]
+        except LedgerUnavailable:
+            return []
 
     def docs(self, document: Mapping[str, Any], tried: Mapping[str, str] | None = None) -> str:
         """The OpenAPI document for people, with a form to try each model."""
-        return self._templates.get_template("docs.html").render(document=document, tried=tried or {})
+        return self._templates.get_template("docs.html").render(document=document, tried=tried or {"path": ""})
 
     def message(self, title: str, text: str) -> str:
         """A page that says one thing."""
         return self._templates.get_template("message.html").render(title=title, text=text)
 
 
-def written(value: Any) -> str:
-    """A JSON value as the form shows it: null as nothing, true as true."""
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) -> tuple[list[Field], list[Field]]:
-    """The fields of the ids and of the features, with what was typed and what is wrong with it."""
-    ids = [
-        Field(
-            name,
-            name.replace("_", " ").capitalize(),
-            "Optional. A date as in 2025-09-01." if name == "snapshot_date" else "Optional. The answer repeats it.",
-            texts.get(name, ""),
-            error=errors.get(name, ""),
-        )
-        for name in model.artefact.manifest["ids"]
-    ]
-    features = [field(feature, texts.get(feature.name, ""), errors) for feature in model.contract.features]
-    return ids, features
-
-
-def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
-    """The control of one feature, made from the contract."""
-    numeric = feature.type != "boolean"
-    kind = {"integer": "a whole number", "number": "a number"}.get(feature.type, "")
-    saw = ""
-    if feature.support and numeric:
-        saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
-    hint = "; ".join(filter(None, [kind, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
-    label = (feature.description or feature.name.replace("_", " ")).strip()
-    return Field(
-        feature.name,
-        label[:1].upper() + label[1:],
-        hint[:1].upper() + hint[1:] + ("." if hint else ""),
-        text,
-        unit=feature.unit,
-        choices=() if numeric else (("", "Choose"), ("true", "Yes"), ("false", "No")),
-        numeric=numeric,
-        required=not feature.nullable,
-        error=errors.get(feature.name, ""),
-    )
-
-
-def event_of(model: Model, form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The event that a form says, and the message for each field that the contract refuses."""
-    errors: dict[str, str] = {}
-    features: dict[str, Any] = {}
-    for feature in model.contract.features:
-        try:
-            features[feature.name] = value_of(feature, form.get(feature.name, "").strip())
-            feature.number(features[feature.name])
-        except CallerFault as error:
-            errors[feature.name] = error.message
-    ids = {name: form[name].strip() for name in model.artefact.manifest["ids"] if form.get(name, "").strip()}
-    return {**ids, "features": features, "model": model.name}, errors
-
-
-def value_of(feature: Feature, text: str) -> Any:
-    """The JSON value that a text of the form stands for; what is no number stays a text, for the contract to refuse."""
-    if not text:
-        return None
-    if feature.type == "boolean":
-        return TRUTHS.get(text, text)
-    if len(text) > LONGEST or not NUMBER.fullmatch(text):
-        return text
-    return float(text) if set(text) & set(".eE") else int(text)
+def _recent_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """A row of the ledger in words."""
+    return {
+        "time": row["time"][:19].replace("T", " "),
+        "whose": ", ".join(row["ids"].values()) or "-",
+        "model": row["model"] or "-",
+        "outcome": row["outcome"],
+        "percent": "" if row["probability"] is None else _percent(row["probability"]),
+        "points": "" if row["points"] is None else str(row["points"]),
+    }
 
 
 def result(model: Model, answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from riskscore.errors import ArtefactRefused, CallerFault, InvalidEvent, NotReady, RiskscoreError, status
+from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status
 from riskscore.openapi import document
 from riskscore.routes import encode
 from riskscore.web_page import FOLDER, SECURITY, Page, fields
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from riskscore.describe import Describe
     from riskscore.engine import Engine
+    from riskscore.ledger import Ledger
     from riskscore.metrics import Metrics
     from riskscore.routes import Routes
 
@@ -44,7 +45,9 @@ def refusal(error: RiskscoreError) -> Response:
     return Response(encode({"error": error.answer()}), status(error), media_type="application/json")
 
 
-def people(describe: Describe, engine: Engine, routes: Routes, metrics: Metrics, page: Page) -> FastAPI:
+def people(
+    describe: Describe, engine: Engine, routes: Routes, metrics: Metrics, page: Page, ledger: Ledger | None
+) -> FastAPI:
     """The application behind the paths that are not scored."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _refused_by_framework)
@@ -55,8 +58,8 @@ def people(describe: Describe, engine: Engine, routes: Routes, metrics: Metrics,
     @app.api_route("/ready", methods=READ)
     async def ready() -> Response:
         try:
-            return Response(encode(await in_thread(_ready, describe)), media_type="application/json")
-        except ArtefactRefused as error:
+            return Response(encode(await in_thread(_ready, describe, ledger)), media_type="application/json")
+        except OurFault as error:
             return refusal(NotReady(error.message))
 
     @app.api_route("/metrics", methods=READ)
@@ -66,7 +69,9 @@ def people(describe: Describe, engine: Engine, routes: Routes, metrics: Metrics,
     return app
 
 
-def _ready(describe: Describe) -> dict[str, Any]:
+def _ready(describe: Describe, ledger: Ledger | None) -> dict[str, Any]:
+    if ledger is not None:
+        ledger.check()
     return {"status": "ready", "models": {name: describe.find(name).artefact.version for name in describe.names()}}
 
 

@@ -5,6 +5,7 @@ RISKSCORE_TIMEOUT   seconds that a request may take (default: 30)
 RISKSCORE_WORKERS   processes (default: one per core)
 RISKSCORE_HOST      the address to listen on (default: 127.0.0.1, this machine alone)
 PORT                the port (default: 5001)
+RISKSCORE_LEDGER    where every answered row is kept (default: .cache/ledger.db; set to nothing: nowhere)
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ class ServiceSettings(NamedTuple):
             host=environ.get("RISKSCORE_HOST") or HOST,
             workers=int(_number("RISKSCORE_WORKERS", environ, os.cpu_count() or 1)),
         )
+
+
+def with_ledger(environ: Mapping[str, str], root: str) -> dict[str, str]:
+    """The environment, with the service's own ledger where it doesn't say another, or none."""
+    return {"RISKSCORE_LEDGER": f"sqlite:///{os.path.join(root, '.cache', 'ledger.db')}", **environ}
 
 
 def _number(name: str, environ: Mapping[str, str], default: float) -> float:

@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from riskscore.deployment import engine_from
+from riskscore.deployment import Deployment
 from riskscore.program import DONE, run
 from riskscore.web_log import CONFIGURATION
-from riskscore.web_settings import ServiceSettings
+from riskscore.web_settings import ServiceSettings, with_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
     settings = ServiceSettings.from_environ(environ)
     options = _parser(settings).parse_args(arguments)
-    engine_from(environ, str(ROOT))  # once before the processes start: theirs would end and be started for ever
+    deployment = Deployment(with_ledger(environ, str(ROOT)), str(ROOT))
+    deployment.engine()  # once before the processes start: theirs would end and be started for ever
+    if ledger := deployment.ledger():
+        ledger.check()
+        ledger.store.close()
     print(f"http://{options.host}:{options.port}  (the page; /docs for programs)  Ctrl-C ends it.", flush=True)
     with tempfile.TemporaryDirectory(prefix="riskscore-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count

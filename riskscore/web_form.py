@@ -1,0 +1,101 @@
+"""A form made from a model's contract, and the event that a form says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from riskscore.contract import NEEDED
+from riskscore.errors import CallerFault, WrongType
+from riskscore.openapi import limits, plain
+from riskscore.tables import NUMBER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from riskscore.contract import Feature
+    from riskscore.model import Model
+
+LONGEST = 64  # characters of a number
+TRUTHS = {"true": True, "false": False}
+
+
+class Field(NamedTuple):
+    """One control of the form. name: of the form; choices: (value, label) where it is a list; error: what is wrong."""
+
+    name: str
+    label: str
+    hint: str
+    value: str
+    unit: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    numeric: bool = False
+    required: bool = False
+    error: str = ""
+
+
+def written(value: Any) -> str:
+    """A JSON value as the form shows it: null as nothing, true as true."""
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) -> tuple[list[Field], list[Field]]:
+    """The fields of the ids and of the features, with what was typed and what is wrong with it."""
+    ids = [
+        Field(
+            name,
+            name.replace("_", " ").capitalize(),
+            "Optional. A date as in 2025-09-01." if name == "snapshot_date" else "Optional. The answer repeats it.",
+            texts.get(name, ""),
+            error=errors.get(name, ""),
+        )
+        for name in model.artefact.manifest["ids"]
+    ]
+    features = [field(feature, texts.get(feature.name, ""), errors) for feature in model.contract.features]
+    return ids, features
+
+
+def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
+    """The control of one feature, made from the contract."""
+    numeric = feature.type != "boolean"
+    kind = {"integer": "a whole number", "number": "a number"}.get(feature.type, "")
+    saw = ""
+    if feature.support and numeric:
+        saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
+    hint = "; ".join(filter(None, [kind, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
+    label = (feature.description or feature.name.replace("_", " ")).strip()
+    return Field(
+        feature.name,
+        label[:1].upper() + label[1:],
+        hint[:1].upper() + hint[1:] + ("." if hint else ""),
+        text,
+        unit=feature.unit,
+        choices=() if numeric else (("", "Choose"), ("true", "Yes"), ("false", "No")),
+        numeric=numeric,
+        required=not feature.nullable,
+        error=errors.get(feature.name, ""),
+    )
+
+
+def event_of(model: Model, form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The event that a form says, and the message for each field that the contract refuses."""
+    errors: dict[str, str] = {}
+    features: dict[str, Any] = {}
+    for feature in model.contract.features:
+        try:
+            features[feature.name] = value_of(feature, form.get(feature.name, "").strip())
+            feature.number(features[feature.name])
+        except CallerFault as error:
+            errors[feature.name] = error.message
+    ids = {name: form[name].strip() for name in model.artefact.manifest["ids"] if form.get(name, "").strip()}
+    return {**ids, "features": features, "model": model.name}, errors
+
+
+def value_of(feature: Feature, text: str) -> Any:
+    """The JSON value that a text of the form stands for. Raises WrongType."""
+    if not text:
+        return None
+    if feature.type == "boolean" and text in TRUTHS:
+        return TRUTHS[text]
+    if feature.type == "boolean" or len(text) > LONGEST or not NUMBER.fullmatch(text):
+        raise WrongType(f"{feature.name} must be {NEEDED[feature.type]}", feature.name)
+    return float(text) if set(text) & set(".eE") else int(text)
