@@ -163,10 +163,7 @@ def test_a_base64_body_is_decoded_or_refused(name: str, text: Any) -> None:
         ({"path": "/predict", "resource": "/predict", "pathParameters": None}, 200),
         ({"path": "/risk/predict", "resource": "/{proxy+}"}, 200),  # a custom domain's base path stands in path alone
         ({"path": "/risk/predict", "resource": "/predict", "pathParameters": None}, 200),
-        (
-            {"path": "/risk/models/x", "resource": "/models/{name}/predict", "pathParameters": {"name": "credit_risk"}},
-            200,
-        ),
+        ({"resource": "/models/{name}/predict", "pathParameters": {"name": "credit_risk"}}, 200),
         ({"path": "/prod/predict", "resource": "$default", "pathParameters": None}, 200),  # an HTTP API in format 1.0
         ({"path": "/prod/predict", "resource": None, "pathParameters": None}, 200),
         ({"path": "/prodigal/predict", "resource": None, "pathParameters": None}, 404),
@@ -181,8 +178,14 @@ def test_the_stage_is_no_part_of_the_path(changes: dict[str, Any], code: int) ->
 
 @pytest.mark.parametrize(
     ("stage", "path", "code"),
-    [("prod", "/prod/predict", 200), ("$default", "/predict", 200), ("models", "/models/predict", 200)]
-    + [("$default", "/prod/predict", 404), (None, "/predict", 200), (7, "/predict", 200)],
+    [
+        ("prod", "/prod/predict", 200),
+        ("$default", "/predict", 200),
+        ("models", "/models/predict", 200),
+        ("$default", "/prod/predict", 404),
+        (None, "/predict", 200),
+        (7, "/predict", 200),
+    ],
 )
 def test_an_http_api_has_its_stage_before_the_path(stage: Any, path: str, code: int) -> None:
     asked = sample("api-gateway-v2", rawPath=path)
@@ -194,10 +197,8 @@ def test_an_http_api_has_its_stage_before_the_path(stage: Any, path: str, code: 
 @pytest.mark.parametrize("headers", [None, {}, [], "x", {"Content-Type": None}, {"content-type": ["a", 7]}, {"a": []}])
 def test_headers_may_lack_or_be_anything(name: str, headers: Any) -> None:
     key = "multiValueHeaders" if name == MANY_VALUES else "headers"
-    found = lambda_handler(
-        sample(name) | {key: headers} | ({} if name in BALANCERS else {"multiValueHeaders": None}), None
-    )
-    assert found["statusCode"] == 200
+    others = {} if name in BALANCERS else {"multiValueHeaders": None}
+    assert lambda_handler(sample(name) | others | {key: headers}, None)["statusCode"] == 200
 
 
 def test_a_balancer_answers_in_the_headers_that_it_asked_with() -> None:
@@ -206,10 +207,9 @@ def test_a_balancer_answers_in_the_headers_that_it_asked_with() -> None:
     assert many["multiValueHeaders"] == {"content-type": ["application/json"]}
 
 
-@pytest.mark.parametrize(("name", "rows"), [("function-url", 9_000), ("load-balancer", 900), (MANY_VALUES, 900)])
+@pytest.mark.parametrize(("name", "rows"), [("function-url", 9_000), ("load-balancer", 1_500), (MANY_VALUES, 1_500)])
 def test_an_answer_too_large_for_its_door_is_an_error_of_its_own(name: str, rows: int) -> None:
-    many = json.dumps({"instances": [EVENT] * rows, "reasons": 13})
-    code, found = asked(name, "POST", "/predict", many if len(many) < 6_000_000 else many[:6_000_000])
+    code, found = asked(name, "POST", "/predict", json.dumps({"instances": [EVENT] * rows, "reasons": 13}))
     assert (code, found["error"]["type"]) == (413, "answer_too_large")
 
 
@@ -220,11 +220,8 @@ def test_a_fault_of_ours_is_answered_and_counted(capsys: pytest.CaptureFixture[s
     logged = json.loads(line)
     assert (logged["level"], logged["type"], logged["faults"]) == ("ERROR", "not_configured", 1)
     (metric,) = logged["_aws"]["CloudWatchMetrics"]
-    assert metric == {
-        "Namespace": "riskscore",
-        "Dimensions": [["function"]],
-        "Metrics": [{"Name": "faults", "Unit": "Count"}],
-    }
+    assert (metric["Namespace"], metric["Dimensions"]) == ("riskscore", [["function"]])
+    assert metric["Metrics"] == [{"Name": "faults", "Unit": "Count"}]
     assert IDS["customer_id"] not in line
 
 
@@ -257,17 +254,15 @@ def queued(batch: Any, look_up: Callable[..., Any] = times_out_for_s2) -> Any:
 @pytest.mark.parametrize("look_up", [times_out_for_s2, unforeseen])
 def test_only_what_failed_by_our_fault_comes_again(look_up: Any, capsys: pytest.CaptureFixture[str]) -> None:
     ours = json.dumps({"customer_id": "S2"})
-    batch = messages(
-        json.dumps(EVENT), ours, "{", "", None, 7, json.dumps({"features": {}}), json.dumps([EVENT, {}]), ours
-    )
+    partly = json.dumps([EVENT, {}])
+    batch = messages(json.dumps(EVENT), ours, "{", "", None, 7, json.dumps({"features": {}}), partly, ours)
     assert queued(batch, look_up) == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "8"}]}
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["level"] for line in lines] == ["ERROR", *["WARNING"] * 6, "ERROR"]
     refused = {line["messageId"]: line["errors"] for line in lines if line["level"] == "WARNING"}
-    broken = {"broken_json": 1}
-    assert refused == {
-        "2": broken, "3": broken, "4": broken, "5": {"invalid_event": 1}, "6": {"missing_feature": 1}, "7": {"invalid_event": 1}
-    }  # fmt: skip
+    invalid = {"invalid_event": 1}
+    broken = dict.fromkeys("234", {"broken_json": 1})
+    assert refused == broken | {"5": invalid, "6": {"missing_feature": 1}, "7": invalid}
     assert "S2" not in json.dumps(lines)
 
 
@@ -340,9 +335,7 @@ JSON = st.recursive(
     max_leaves=6,
 )
 BODIES = JSON.map(json.dumps) | st.text(max_size=9) | JSON | st.just(json.dumps(EVENT))
-KEYS = sorted(
-    {key for envelope in SAMPLES.values() for key in envelope} | {"version", "rawPath", "Items", "BatchInput"}
-)
+KEYS = sorted({key for envelope in SAMPLES.values() for key in envelope})
 CONTEXT = st.dictionaries(st.sampled_from(["http", "elb", "stage", "requestId", "path"]), JSON, max_size=3)
 CHANGES = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3)
 
@@ -352,8 +345,7 @@ def mangled(draw: Callable[..., Any]) -> dict[str, Any]:
     """A documented envelope with another body, and some of its keys lost or turned into something else."""
     envelope = sample(draw(st.sampled_from(sorted(SAMPLES))))
     if "Records" in envelope:
-        for record in envelope["Records"]:
-            record |= draw(st.fixed_dictionaries({"body": BODIES})) | draw(CHANGES)
+        envelope["Records"] = [record | {"body": draw(BODIES)} | draw(CHANGES) for record in envelope["Records"]]
     elif "Items" in envelope:
         envelope["Items"] = draw(st.lists(JSON | st.just(EVENT), max_size=3))
     else:
