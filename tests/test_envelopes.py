@@ -16,16 +16,14 @@ from lambda_function import lambda_handler
 from riskscore.envelopes import handler_of, routes_of
 from riskscore.errors import DatabaseTimeout
 from riskscore.routes import encode
+from tests.envelope_examples import BALANCERS, HTTP, MANY_VALUES, SAMPLES, asking, sample
 from tests.scoring_examples import EVENT, IDS, ROOT, answer, engine, event
+from tests.test_cold_path import OURS, SLOW, first_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SAMPLES = {path.stem: json.loads(path.read_bytes()) for path in sorted((ROOT / "events" / "envelopes").glob("*.json"))}
 COMMITTED = [json.loads(path.read_bytes()) for path in sorted((ROOT / "events" / "credit_risk").glob("*.json"))]
-HTTP = ("api-gateway-v1", "api-gateway-v2", "function-url", "load-balancer", "load-balancer-multi-value")
-BALANCERS = ("load-balancer", "load-balancer-multi-value")
-MANY_VALUES = "load-balancer-multi-value"
 DOCUMENTED = {200, 204, 400, 404, 405, 413, 415, 422}
 
 
@@ -36,31 +34,6 @@ def no_database() -> Iterator[None]:
         for name in ("DATABASE_URL", "PGURL", "PGHOST", "PGDATABASE", "PGSERVICE"):
             patch.delenv(name, raising=False)
         yield
-
-
-def sample(name: str, **changes: Any) -> dict[str, Any]:
-    """A documented envelope with some of its keys changed; a base64 body is taken for what it is only where it is."""
-    copied: dict[str, Any] = json.loads(json.dumps(SAMPLES[name]))
-    if "body" in changes:
-        copied["isBase64Encoded"] = False
-    return copied | changes
-
-
-def asking(name: str, method: str, path: str, body: str | None = None, content_type: str | None = None) -> Any:
-    """A documented HTTP envelope that asks something else."""
-    asked = sample(name, body=body)
-    if content_type is not None and name == MANY_VALUES:
-        asked["multiValueHeaders"]["content-type"] = [content_type]
-    elif content_type is not None:
-        asked["headers"] = {"Content-Type": content_type}
-    if name == "api-gateway-v1":
-        return asked | {"httpMethod": method, "path": path, "pathParameters": {"proxy": path[1:]}}
-    if name in BALANCERS:
-        return asked | {"httpMethod": method, "path": path}
-    context = asked["requestContext"]
-    stage = "" if context["stage"] == "$default" else f"/{context['stage']}"
-    http = context["http"] | {"method": method, "path": stage + path}
-    return asked | {"rawPath": stage + path, "requestContext": context | {"http": http}}
 
 
 def opened(found: Any, name: str) -> tuple[int, dict[str, str], str]:
@@ -261,7 +234,7 @@ def test_only_what_failed_by_our_fault_comes_again(look_up: Any, capsys: pytest.
     assert [line["level"] for line in lines] == ["ERROR", *["WARNING"] * 6, "ERROR"]
     refused = {line["messageId"]: line["errors"] for line in lines if line["level"] == "WARNING"}
     invalid = {"invalid_event": 1}
-    broken = dict.fromkeys("234", {"broken_json": 1})
+    broken = {name: {"broken_json": 1} for name in "234"}
     assert refused == broken | {"5": invalid, "6": {"missing_feature": 1}, "7": invalid}
     assert "S2" not in json.dumps(lines)
 
@@ -291,6 +264,19 @@ def test_a_batchs_input_holds_for_all_items() -> None:
     given = {"BatchInput": {"reasons": 0, "model": "credit_risk", "run": 7}, "Items": [EVENT]}
     assert lambda_handler(given, None) == answer([EVENT | {"reasons": 0}])
     assert lambda_handler(given | {"BatchInput": {"model": "nobody"}}, None)[0]["error"]["type"] == "unknown_model"
+
+
+# --- the cold path
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_first_envelope_is_answered_by_the_quick_half_of_the_standard_library(name: str) -> None:
+    found = first_answer(SAMPLES[name])
+    assert found["answer"] == lambda_handler(SAMPLES[name], None)
+    modules = set(found["modules"])
+    opening = {f"riskscore.{module}" for module in ("describe", "envelopes", "routes")}
+    assert {module for module in modules if module.startswith("riskscore.")} - OURS == opening
+    assert modules & SLOW == set()
 
 
 # --- what only looks like one

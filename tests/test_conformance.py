@@ -1,0 +1,306 @@
+"""Same bytes: one result object for one event, whichever door it went through.
+
+Models x events x doors. A door takes a model's events and gives the result of each in the bytes of riskscore/routes.py;
+a door that answers HTTP gives the very bytes of its body. Another door is another function with @door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import importlib.util
+import json
+import subprocess
+import sys
+from functools import cached_property
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import joblib
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from riskscore.artefact import save_artefact
+from riskscore.contribution_tables import prepare
+from riskscore.deployment import Deployment
+from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
+from riskscore.engine import Engine
+from riskscore.envelopes import handler_of, routes_of
+from riskscore.routes import encode
+from riskscore.web import from_environment
+from tests.conftest import without_database
+from tests.envelope_examples import SAMPLES, asking
+from tests.scoring_examples import EVENT, FEATURES, LINEAR, ROOT, SMALL, event, features
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    Events = Sequence[dict[str, Any]]
+    Door = Callable[["World", str, Events], list[bytes]]
+
+LOAN = {"loan_id": "L1", "features": {"amount": 1000, "term": 12, "secured": True}}
+
+EVENTS: dict[str, dict[str, dict[str, Any]]] = {
+    "credit_risk": {
+        **{path.stem: json.loads(path.read_bytes()) for path in sorted((ROOT / "events/credit_risk").glob("*.json"))},
+        "no ids": {"features": FEATURES},
+        "another alphabet": {**EVENT, "customer_id": "Zoë 李 \U0001f600"},
+        "tiny and large": event(net_cash_flow_30d=-1e-7, income_inflow_30d=1e15, avg_debit_amt_30d=0.1 + 0.2),
+        "minus zero": event(net_cash_flow_30d=-0.0, pct_gambling_spend_90d=0),
+        "transactions after": {**EVENT, "transactions_after_snapshot": 3},
+        "flat": {"customer_id": "S0001", **FEATURES},
+        "no reasons": {**EVENT, "reasons": 0},
+        "every reason": {**EVENT, "reasons": 13},
+        "invalid: null": event(late_fee_count_90d=None),
+        "invalid: out of range": event(pct_gambling_spend_90d=1.5),
+        "invalid: misspelt": {**EVENT, "features": {**features(), "income_inflow30d": 1}},
+        "invalid: empty": {},
+    },
+    "small_loans": {
+        "scored": LOAN,
+        "refer": {**LOAN, "features": {"amount": 1000, "term": 240, "secured": False}},
+        "observed": {**LOAN, "late": 2},
+        "another alphabet": {**LOAN, "loan_id": "Ωμέγα"},
+        "no reasons": {**LOAN, "reasons": 0},
+        "invalid: missing": {**LOAN, "features": {"amount": 1000}},
+    },
+}
+
+
+class World:
+    """What the doors open on: one folder with both models."""
+
+    def __init__(self, folder: Path, emulator: Any) -> None:
+        self.folder = folder
+        self.emulator = emulator
+        self.environ = environment(folder)
+        self.deployment = Deployment(self.environ, str(ROOT))
+        self._through: dict[tuple[str, str], dict[str, bytes]] = {}
+
+    @cached_property
+    def service(self) -> Any:
+        """The service, as its server runs it."""
+        return from_environment(self.environ | {"RISKSCORE_LEDGER": f"sqlite:///{self.folder}/ledger.db"}, str(ROOT))
+
+    def through(self, name: str, model: str) -> dict[str, bytes]:
+        """The results of a model's events that fit through a door, by the events' names."""
+        if (name, model) not in self._through:
+            events = {key: given for key, given in EVENTS[model].items() if fits(name, key, given)}
+            results = DOORS[name](self, model, list(events.values()))
+            self._through[name, model] = dict(zip(events, results, strict=True))
+        return self._through[name, model]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return {**without_database(), **FUNCTION_ENVIRONMENT, "RISKSCORE_MODEL_URI": str(folder)}
+
+
+def write_loans(folder: Path) -> None:
+    """The small model with an estimator that can be loaded, as the service loads every one ahead."""
+    estimator = LogisticRegression()
+    estimator.classes_ = np.array([0, 1])
+    estimator.coef_ = np.array([LINEAR["coefficients"]])
+    estimator.intercept_ = np.array([LINEAR["intercept"]])
+    joblib.dump(estimator, pickled := BytesIO())
+    contents = {"model.joblib": pickled.getvalue(), "model.json": json.dumps(LINEAR).encode()}
+    save_artefact(str(folder), contents | {"contributions.bin": prepare(LINEAR)}, SMALL)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("models")
+    write_loans(folder / "small_loans")
+    (folder / "credit_risk").symlink_to(ROOT / "model" / "credit_risk")
+    with running_emulator(environ=environment(folder)) as emulator:
+        yield World(folder, emulator)
+
+
+DOORS: dict[str, Door] = {}
+
+
+def door(name: str) -> Callable[[Door], Door]:
+    def opened(function: Door) -> Door:
+        DOORS[name] = function
+        return function
+
+    return opened
+
+
+def fits(door: str, name: str, given: dict[str, Any]) -> bool:
+    """A table has a column for each id, feature and observation, and no other way to say what is wrong with a row."""
+    return "csv" not in door or ("features" in given and "reasons" not in given and not name.startswith("invalid"))
+
+
+def named(model: str, events: Events) -> list[dict[str, Any]]:
+    """The events, each saying its model."""
+    return [{**given, "model": model} for given in events]
+
+
+def apart(body: bytes) -> list[bytes]:
+    """The results in the bytes of a list, which is nothing but these."""
+    results = [encode(result) for result in json.loads(body)]
+    assert body == b"[" + b",".join(results) + b"]"
+    return results
+
+
+@door("direct")
+def direct(world: World, model: str, events: Events) -> list[bytes]:
+    spec = importlib.util.spec_from_file_location("function_of_both_models", ROOT / "lambda_function.py")
+    assert spec
+    assert spec.loader
+    function = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RISKSCORE_MODEL_URI", str(world.folder))
+        spec.loader.exec_module(function)
+    return [encode(function.lambda_handler(given, None)) for given in named(model, events)]
+
+
+@door("direct, many")
+def direct_many(world: World, model: str, events: Events) -> list[bytes]:
+    engine = world.deployment.engine()
+    return [encode(result) for result in engine.answer({"instances": list(events), "model": model})]
+
+
+@door("emulator")
+def emulator(world: World, model: str, events: Events) -> list[bytes]:
+    return [encode(world.emulator.invoke(given)) for given in named(model, events)]
+
+
+@door("python-lambda-local")
+def python_lambda_local(world: World, model: str, events: Events) -> list[bytes]:
+    from tests.conftest import _run_locally
+
+    code, file = world.folder / "handler.py", world.folder / "events.json"
+    setting = f"os.environ['RISKSCORE_MODEL_URI'] = {str(world.folder)!r}"
+    code.write_text(f"import os, sys\n{setting}\nsys.path.insert(0, {str(ROOT)!r})\nfrom lambda_function import *\n")
+    file.write_text(json.dumps(named(model, events)))
+    found = _run_locally(file, code)
+    assert isinstance(found, list)
+    return [encode(result) for result in found]
+
+
+def http_door(name: str, path: str, many: bool) -> None:
+    """A door that opens on a path with {model} in it, or on /predict where the event says its model."""
+
+    def send(world: World, model: str, body: Any) -> bytes:
+        found = world.emulator.invoke(asking(name, "POST", path.format(model=model), json.dumps(body)))
+        body = found["body"].encode()
+        assert found["statusCode"] == 200 or json.loads(body)["outcome"] == "invalid"
+        return bytes(body)
+
+    @door(f"{name}, many" if many else name)
+    def results(world: World, model: str, events: Events) -> list[bytes]:
+        said = named(model, events) if "{model}" not in path else list(events)
+        return apart(send(world, model, said)) if many else [send(world, model, given) for given in said]
+
+
+for envelope in ("api-gateway-v1", "api-gateway-v2", "function-url", "load-balancer", "load-balancer-multi-value"):
+    http_door(envelope, "/models/{model}/predict", many=False)
+    http_door(envelope, "/predict", many=True)
+
+
+@door("queue")
+def queue(world: World, model: str, events: Events) -> list[bytes]:
+    """A queue answers nobody: its results are what the ledger is given."""
+    kept: list[Any] = []
+    deployment = world.deployment
+    engine = Engine(deployment.find, deployment.default_model, deployment.look_up, record=kept.extend)
+    record = SAMPLES["sqs"]["Records"][0]
+    bodies = map(json.dumps, named(model, events))
+    batch = {"Records": [record | {"messageId": str(k), "body": body} for k, body in enumerate(bodies)]}
+    handle = handler_of(batch)
+    assert handle
+    assert handle(batch, engine, routes_of(deployment, engine, str(ROOT)), None) == {"batchItemFailures": []}
+    return [encode(json.loads(entry.personal["answer"])) for entry in kept]
+
+
+@door("step functions")
+def step_functions(world: World, model: str, events: Events) -> list[bytes]:
+    found = world.emulator.invoke({"BatchInput": {"model": model}, "Items": list(events)})
+    return [encode(result) for result in found]
+
+
+def scored_file(world: World, model: str, given: Path) -> list[bytes]:
+    output = given.with_suffix(".scores.jsonl")
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "score.py", model, "--input", given, "--output", output],
+        env=world.environ,
+        capture_output=True,
+        check=False,  # 3 where rows can't be scored
+    )
+    return output.read_bytes().splitlines()
+
+
+@door("score.py, jsonl")
+def score_jsonl(world: World, model: str, events: Events) -> list[bytes]:
+    given = world.folder / f"{model}.events.jsonl"
+    given.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return scored_file(world, model, given)
+
+
+def write_table(given: Path, events: Events) -> None:
+    rows = [{**{key: row[key] for key in row if key != "features"}, **row["features"]} for row in events]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with given.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@door("score.py, csv")
+def score_csv(world: World, model: str, events: Events) -> list[bytes]:
+    given = world.folder / f"{model}.csv"
+    write_table(given, events)
+    return scored_file(world, model, given)
+
+
+def ask_service(world: World, path: str, bodies: list[bytes], **headers: str) -> list[bytes]:
+    async def ask() -> list[bytes]:
+        transport = httpx.ASGITransport(app=world.service)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            return [(await client.post(path, content=body, headers=headers)).content for body in bodies]
+
+    return asyncio.run(ask())
+
+
+@door("service")
+def service(world: World, model: str, events: Events) -> list[bytes]:
+    return ask_service(world, f"/models/{model}/predict", [encode(given) for given in events])
+
+
+@door("service, many")
+def service_many(world: World, model: str, events: Events) -> list[bytes]:
+    return apart(ask_service(world, "/predict", [encode(named(model, events))])[0])
+
+
+@door("service, csv")
+def service_csv(world: World, model: str, events: Events) -> list[bytes]:
+    given = world.folder / f"{model}.service.csv"
+    write_table(given, events)
+    headers = {"content-type": "text/csv", "accept": "application/json"}
+    return apart(ask_service(world, f"/models/{model}/predict", [given.read_bytes()], **headers)[0])
+
+
+CASES = [
+    pytest.param(model, name, opened, id=f"{model}-{name}-{opened}")
+    for model, events in EVENTS.items()
+    for name, given in events.items()
+    for opened in DOORS
+    if fits(opened, name, given)
+]
+
+
+@pytest.mark.parametrize(("model", "name", "opened"), CASES)
+def test_the_result_is_the_same_bytes_through_every_door(world: World, model: str, name: str, opened: str) -> None:
+    given = {**EVENTS[model][name], "model": model}
+    expected = encode(world.deployment.engine().answer(given))
+    assert world.through(opened, model)[name] == expected
+
+
+@pytest.mark.parametrize("model", EVENTS)
+def test_the_events_show_every_outcome(world: World, model: str) -> None:
+    outcomes = {json.loads(result)["outcome"] for result in world.through("emulator", model).values()}
+    assert outcomes == {"scored", "refer", "invalid"}
