@@ -27,7 +27,7 @@ def purge(store: Store, before: datetime, moment: datetime) -> int:
     """
     limit = min(stamp(before), stamp(moment))
     with store.writing() as connection:
-        older = (ledger.c.time < limit) & ledger.c.salt.is_not(None)
+        older = (ledger.c.time < limit) & ledger.c.salt.is_not(None) & (ledger.c.outcome != PURGE)
         erased = connection.execute(update(ledger).where(older).values(dict.fromkeys(PERSONAL_NAMES))).rowcount
         if erased:
             append(connection, [(_kept(limit), dict.fromkeys(PERSONAL_NAMES))], moment)
