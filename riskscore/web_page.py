@@ -53,6 +53,7 @@ class Page:
             lstrip_blocks=True,
         )
         self._templates.filters["plain"] = plain
+        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # an example reads best as it was written
 
     def model(self, name: str | None) -> Model:
         """The model that the page shows. Raises UnknownModel."""

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status
 from riskscore.openapi import document
 from riskscore.routes import encode
-from riskscore.web_page import FOLDER, SECURITY, Page, fields
+from riskscore.web_form import fields
+from riskscore.web_page import FOLDER, SECURITY, Page
 from riskscore.web_tables import answers_of_table, table_of_answers
 
 if TYPE_CHECKING:

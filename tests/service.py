@@ -1,0 +1,71 @@
+"""The service as run_api.sh starts it: a process of its own on a free port, with a ledger of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx
+
+from tests.conftest import ROOT, without_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+START_SECONDS = 60
+
+
+class Service(NamedTuple):
+    """A running service. log: the file of its stderr; ledger: the file of its rows."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    ledger: Path
+
+
+@contextmanager
+def running_service(folder: Path, **environ: str) -> Iterator[Service]:
+    """The service once it is ready, ended at the end; environ adds to its environment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    ledger, log = folder / "ledger.db", folder / "log"
+    given = {"PORT": str(port), "RISKSCORE_WORKERS": "1", "RISKSCORE_LEDGER": f"sqlite:///{ledger}", **environ}
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "scripts" / "serve_http.py")],
+            env={**without_database(), **given},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    try:
+        service = Service(f"http://127.0.0.1:{port}", process, log, ledger)
+        _wait(service)
+        yield service
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(40)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+                process.wait()
+
+
+def _wait(service: Service) -> None:
+    limit = time.monotonic() + START_SECONDS
+    while time.monotonic() < limit and service.process.poll() is None:
+        try:
+            if httpx.get(f"{service.url}/ready", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"the service did not start:\n{service.log.read_text()}")

@@ -1,0 +1,343 @@
+"""The HTTP service: its routes, its limits, its keys, its log, its counters; in process, and as a process."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import os
+import re
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from riskscore.errors import NotConfigured
+from riskscore.routes import encode
+from riskscore.web import from_environment
+from riskscore.web_settings import ServiceSettings, holder, keys_of
+from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event
+from tests.service import Service, running_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KEYS = "north:aaaaaaaaaaaaaaaa1,south:bbbbbbbbbbbbbbbb2"
+NORTH, SOUTH = "aaaaaaaaaaaaaaaa1", "bbbbbbbbbbbbbbbb2"
+TABLE_HEADER = ",".join([*IDS, *FEATURES])
+TABLE_ROW = ",".join(map(str, [*IDS.values(), *FEATURES.values()]))
+LONG_TABLE = f"{TABLE_HEADER}\n" + f"{TABLE_ROW}\n" * 10_001
+PLAIN_TEXT = {"content-type": "text/plain"}
+EXAMPLES = 15  # per operation and mode
+CSV = {"content-type": "text/csv"}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def request_of() -> Callable[..., httpx.Response]:
+    return in_process({"RISKSCORE_LEDGER": ""})
+
+
+def in_process(environ: dict[str, str]) -> Callable[..., httpx.Response]:
+    """Requests to a service in this process: (method, path, ...) as httpx takes them."""
+    import asyncio
+
+    application = from_environment(environ, str(ROOT))
+
+    async def send(method: str, path: str, **given: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(application, raise_app_exceptions=True)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            return await client.request(method, path, **given)
+
+    return lambda method, path, **given: asyncio.run(send(method, path, **given))
+
+
+@pytest.mark.parametrize("path", ["/predict", "/models/credit_risk/predict"])
+@pytest.mark.parametrize("given", [EVENT, [EVENT, event(late_fee_count_90d=None)], event(income_inflow_30d=4e5)])
+def test_the_answer_is_that_of_the_engine_to_the_byte(request_of, path, given):
+    found = request_of("POST", path, json=given)
+    assert (found.status_code, found.content) == (200, encode(answer(given)))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given", "status", "type"),
+    [
+        ("POST", "/predict", {"content": b"{"}, 400, "broken_json"),
+        ("POST", "/predict", {"content": b"\xff\xfe{}"}, 400, "broken_json"),
+        ("POST", "/predict", {"content": b"[" * 100_000}, 400, "broken_json"),
+        ("POST", "/predict", {"json": []}, 400, "invalid_event"),
+        ("POST", "/predict", {"json": EVENT, "headers": {"x-request-id": "two words"}}, 400, "invalid_event"),
+        ("POST", "/predict", {"json": EVENT | {"model": "nonsense"}}, 404, "unknown_model"),
+        ("POST", "/models/nonsense/predict", {"json": EVENT}, 404, "unknown_model"),
+        ("POST", "/models/nonsense/predict", {"content": TABLE_HEADER, "headers": CSV}, 404, "unknown_model"),
+        ("GET", "/models/nonsense", {}, 404, "unknown_model"),
+        ("GET", "/nonsense", {}, 404, "unknown_path"),
+        ("GET", "/predict", {}, 405, "method_not_allowed"),
+        ("DELETE", "/", {}, 405, "refused"),
+        ("POST", "/predict", {"json": [EVENT] * 10_001}, 413, "too_many_rows"),
+        ("POST", "/predict", {"content": b" " * 17_000_000}, 413, "body_too_large"),
+        ("POST", "/predict", {"content": LONG_TABLE, "headers": CSV}, 413, "too_many_rows"),
+        ("POST", "/predict", {"content": b"a=1", "headers": PLAIN_TEXT}, 415, "unsupported_media_type"),
+        ("POST", "/predict", {"json": event(late_fee_count_90d="two")}, 422, "wrong_type"),
+        ("POST", "/predict", {"content": "a,b\n1,2\n", "headers": CSV}, 422, "invalid_file"),
+        ("POST", "/predict", {"json": IDS}, 503, "not_configured"),
+        ("POST", "/", {"data": {}, "headers": {"sec-fetch-site": "cross-site"}}, 403, "cross_site"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_has_its_status_and_says_why(request_of, method, path, given, status, type):
+    found = request_of(method, path, **given)
+    assert (found.status_code, found.json()["error"]["type"]) == (status, type)
+
+
+def test_the_request_id_comes_back_or_is_made(request_of):
+    assert request_of("POST", "/predict", json=EVENT, headers={"x-request-id": "r-1"}).headers["x-request-id"] == "r-1"
+    assert re.fullmatch(r"[0-9a-f]{32}", request_of("GET", "/health").headers["x-request-id"])
+
+
+def test_a_table_comes_back_as_a_table_in_the_same_order(request_of):
+    broken = TABLE_ROW.replace(str(FEATURES["days_since_last_salary"]), "never", 1)
+    found = request_of("POST", "/predict", content=f"{TABLE_HEADER}\n{TABLE_ROW}\n{broken}\n{TABLE_ROW}\n", headers=CSV)
+    assert (found.status_code, found.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    rows = list(csv.DictReader(io.StringIO(found.text)))
+    expected = answer(EVENT)
+    assert [row["outcome"] for row in rows] == ["scored", "invalid", "scored"]
+    assert (float(rows[0]["probability"]), int(rows[2]["points"])) == (expected["probability"], expected["points"])
+    assert rows[0]["reasons"] == "; ".join(reason["text"] for reason in expected["reasons"])
+    assert rows[1]["error"].endswith("line 3, column days_since_last_salary: expected a number")
+
+
+def test_a_table_answers_in_json_where_the_client_takes_that_alone(request_of):
+    sent = {"content": f"{TABLE_HEADER}\n{TABLE_ROW}\n", "headers": {**CSV, "accept": "application/json"}}
+    scored = answer(EVENT)
+    assert request_of("POST", "/models/credit_risk/predict", **sent).content == encode([scored])
+
+
+def test_an_id_that_a_spreadsheet_would_run_comes_back_as_text(request_of):
+    row = TABLE_ROW.replace(IDS["customer_id"], "=1+1")
+    found = request_of("POST", "/predict", content=f"{TABLE_HEADER}\n{row}\n", headers=CSV)
+    assert next(csv.DictReader(io.StringIO(found.text)))["customer_id"] == "'=1+1"
+
+
+def test_ready_names_the_models_and_metrics_count_the_rows(request_of):
+    version = answer(EVENT)["model_version"]
+    assert request_of("GET", "/ready").json() == {"status": "ready", "models": {"credit_risk": version}}
+    labels = f'engine="twin",model="credit_risk",outcome="refer",version="{version}"'
+    before = counted(request_of("GET", "/metrics").text, f"riskscore_rows_total{{{labels}}}")
+    request_of("POST", "/predict", json=[event(income_inflow_30d=4e5)] * 3)
+    assert counted(request_of("GET", "/metrics").text, f"riskscore_rows_total{{{labels}}}") == before + 3
+
+
+def counted(page: str, name: str) -> float:
+    return next((float(line.removeprefix(name)) for line in page.splitlines() if line.startswith(name)), 0.0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": NORTH},
+        {"authorization": f"Bearer {SOUTH}"},
+        {"authorization": "Basic " + base64.b64encode(f"anyone:{SOUTH}".encode()).decode()},
+    ],
+    ids=["own header", "bearer", "browser"],
+)
+def test_a_known_key_opens_every_route(headers):
+    keyed = in_process({"RISKSCORE_LEDGER": "", "RISKSCORE_API_KEYS": KEYS})
+    assert [keyed("GET", path, headers=headers).status_code for path in ("/", "/docs", "/models")] == [200, 200, 200]
+    assert keyed("POST", "/predict", json=EVENT, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"x-api-key": "c" * 17}, {"x-api-key": NORTH + "x"}, {"authorization": "Basic ?"}]
+)
+def test_without_a_known_key_only_health_and_readiness_answer(headers):  # fmt: skip
+    keyed = in_process({"RISKSCORE_LEDGER": "", "RISKSCORE_API_KEYS": KEYS})
+    found = keyed("POST", "/predict", json=EVENT, headers=headers)
+    assert (found.status_code, found.json()["error"]["type"]) == (401, "key_needed")
+    assert found.headers["www-authenticate"].startswith("Basic")
+    paths = ["/", "/docs", "/openapi.json", "/metrics", "/models", "/health", "/ready"]
+    assert [keyed("GET", path, headers=headers).status_code for path in paths] == [401] * 5 + [200] * 2
+
+
+def test_keys_are_kept_as_hashes_and_name_their_holders():
+    keys = keys_of(KEYS)
+    assert [holder(keys, {"x-api-key": key}) for key in (NORTH, SOUTH, "", NORTH[:-1])] == [
+        "north",
+        "south",
+        None,
+        None,
+    ]
+    assert NORTH not in repr(ServiceSettings.from_environ({"RISKSCORE_API_KEYS": KEYS}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RISKSCORE_API_KEYS", "north:short"),
+        ("RISKSCORE_API_KEYS", NORTH),
+        ("PORT", "http"),
+        ("RISKSCORE_TIMEOUT", "-7"),
+        ("RISKSCORE_WORKERS", "many"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named_without_its_value(name, value):
+    with pytest.raises(NotConfigured, match=name) as raised:
+        ServiceSettings.from_environ({name: value})
+    assert value not in raised.value.message.replace("name:key,name:key", "")
+
+
+def test_a_request_that_takes_too_long_is_given_up():
+    patient = in_process({"RISKSCORE_LEDGER": "", "RISKSCORE_TIMEOUT": "0.001"})
+    found = patient("POST", "/predict", json=[EVENT] * 2_000)
+    assert (found.status_code, found.json()["error"]["type"]) == (503, "took_too_long")
+    assert patient("GET", "/health").status_code == 200
+
+
+# -- as a process ------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_json_and_holds_neither_values_nor_keys_nor_paths(tmp_path):
+    with running_service(tmp_path, RISKSCORE_API_KEYS=KEYS) as service, httpx.Client(base_url=service.url) as client:
+        headers = {"x-api-key": NORTH, "x-request-id": "r-7"}
+        assert client.post("/predict", json=event(income_inflow_30d=31415.93), headers=headers).status_code == 200
+        assert client.get("/models/Jane%20Doe", headers={"x-api-key": NORTH}).status_code == 404
+        assert client.post("/predict", json=EVENT, headers={"x-api-key": "d" * 20}).status_code == 401
+    text = service.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {"request_id": "r-7", "caller": "north", "route": "/predict", "status": 200}.items() <= next(
+        line for line in lines if line.get("request_id") == "r-7"
+    ).items()
+    for secret in ("31415.93", "S0001", "Jane", NORTH, "d" * 20):
+        assert secret not in text
+
+
+def test_a_large_body_is_refused_and_not_kept(service):
+    def chunks() -> Iterator[bytes]:
+        yield from (b" " * 1_000_000 for _ in range(100))
+
+    httpx.post(f"{service.url}/predict", json=EVENT)
+    before = resident(service.process.pid)
+    for sent in ({"content": chunks()}, {"content": b" " * 100_000_000}):
+        found = httpx.post(f"{service.url}/predict", headers={"content-type": "application/json"}, **sent, timeout=60)
+        assert (found.status_code, found.json()["error"]["type"]) == (413, "body_too_large")
+    assert resident(service.process.pid) - before < 40_000_000
+    assert httpx.get(f"{service.url}/health").status_code == 200
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_stop_loses_no_request_under_way(tmp_path):
+    rows = [EVENT] * 5_000
+    with running_service(tmp_path, RISKSCORE_WORKERS="2") as service:
+        found: list[int] = []
+
+        def send() -> None:
+            found.append(len(httpx.post(f"{service.url}/predict", json=rows, timeout=60).json()))
+
+        threads = [threading.Thread(target=send) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        wait_for_log(service, threads)
+        service.process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        service.process.wait(40)
+    assert found == [5_000] * 4
+    assert stored(service) == [(20_000,)]
+
+
+def wait_for_log(service: Service, threads: list[threading.Thread]) -> None:
+    """Until every connection of the threads is accepted, and none is answered yet: they are under way."""
+    limit = time.monotonic() + 20
+    while time.monotonic() < limit and connections(service) < len(threads):
+        time.sleep(0.005)
+    time.sleep(0.3)  # the bodies, of megabytes, are on their way
+    assert all(thread.is_alive() for thread in threads)
+
+
+def connections(service: Service) -> int:
+    """Connections to the service's port that are established, as the kernel lists them."""
+    port = f":{int(service.url.rpartition(':')[2]):04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(1 for row in rows if row[1].endswith(port) and row[3] == "01")
+
+
+def stored(service: Service, columns: str = "count(*)") -> list[Any]:
+    with closing(sqlite3.connect(service.ledger)) as ledger:
+        return ledger.execute(f"SELECT {columns} FROM riskscore_ledger").fetchall()
+
+
+def test_a_kill_in_the_middle_of_load_loses_no_answered_row(tmp_path):
+    answered: list[str] = []
+    with running_service(tmp_path) as service:
+
+        def send(worker: int) -> None:
+            with httpx.Client(base_url=service.url) as client:
+                for k in range(10_000):
+                    try:
+                        name = f"{worker}-{k}"
+                        client.post("/predict", json=EVENT, headers={"x-request-id": name}).raise_for_status()
+                        answered.append(name)
+                    except httpx.TransportError:
+                        return
+
+        threads = [threading.Thread(target=send, args=(worker,)) for worker in range(3)]
+        for thread in threads:
+            thread.start()
+        while len(answered) < 50:
+            time.sleep(0.01)
+        os.killpg(service.process.pid, signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+    kept = {name for (name,) in stored(service, "request_id")}
+    assert set(answered) - kept == set()
+
+
+def test_the_ledger_names_the_holder_and_answers_a_known_request_again(tmp_path):
+    with running_service(tmp_path, RISKSCORE_API_KEYS=KEYS) as service, httpx.Client(base_url=service.url) as client:
+        headers = {"x-api-key": SOUTH, "x-request-id": "r-1"}
+        first, again = (client.post("/predict", json=EVENT, headers=headers) for _ in range(2))
+        other = client.post("/predict", json=event(late_fee_count_90d=3), headers=headers)
+    assert (first.status_code, again.content, other.status_code) == (200, first.content, 409)
+    assert stored(service, "caller, request_id") == [("south", "r-1")]
+
+
+def test_a_service_whose_model_or_ledger_is_broken_does_not_start(tmp_path):
+    for environ in ({"RISKSCORE_MODEL": "nonsense"}, {"RISKSCORE_LEDGER": "sqlite:////proc/nowhere/ledger.db"}):
+        with pytest.raises(AssertionError, match="did not start"), running_service(tmp_path, **environ):
+            pass
+
+
+@pytest.mark.parametrize("mode", schemathesis.GenerationMode)
+def test_every_answer_is_a_documented_one_and_none_is_500(service, mode):
+    document = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+    for found in document.get_all_operations():
+        operation = found.ok()
+        if mode is schemathesis.GenerationMode.NEGATIVE and operation.method == "get":
+            continue  # there is nothing in it that could be wrong
+        documented = {int(code) for code in operation.definition.raw["responses"]}
+
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def call(case: Any) -> None:
+            answered = case.call()
+            assert answered.status_code in documented - {500}, (case.method, case.path)  # noqa: B023 - called at once
+
+        call()
