@@ -14,7 +14,7 @@ READY := .venv/.ready
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve serve-http test lint train bench lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test browser test-browser lint train bench lock image test-postgres-versions clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-23s %s\n", $$1, $$2}'
@@ -46,6 +46,15 @@ serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001
 
 test: $(READY)  ## all tests, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
 	@$(IN) -m pytest --cov --cov-report=term
+
+browser:  ## Chromium and its driver through apt, where this machine allows it
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } || { \
+	  echo 'chromium and chromedriver are missing; on Debian, as root: apt install chromium chromium-driver' >&2; exit 1; }
+
+test-browser: $(READY) browser  ## the page in a headless Chromium, with JavaScript and without
+	@$(IN) -m pytest -q -m browser tests/test_page.py
 
 lint: $(READY)  ## ruff and mypy
 	@$(IN) -m ruff check .
