@@ -131,7 +131,7 @@ class Engine:
         fetched = self._fetch(model, rows)
         checked = self._check(model, fetched)
         good = [entry for entry in checked if not isinstance(entry, Refused)]
-        default = REASONS if len(rows) <= MANY_ROWS else 0
+        default = min(REASONS, len(model.contract.names)) if len(rows) <= MANY_ROWS else 0
         counts = [default if row.reasons is None else row.reasons for row, _ in good]
         margins, scored = score_checked(model, good, counts, model.engine_for(len(good)))
         remaining = iter(scored)
