@@ -48,8 +48,8 @@ def engines(
             *_lines(first, "estimator not loaded yet", loading),
         ],
         (
-            f"once loaded, joblib is the faster from {loaded_at} rows on; with reasons from {explained_at}",
-            f"the event that loads the estimator is answered faster by joblib from {first_at} rows on",
+            f"once loaded, joblib is the faster from {loaded_at} rows; with reasons from {explained_at}",
+            f"the event that loads the estimator is answered faster by joblib from {first_at} rows",
         ),
     )
 
