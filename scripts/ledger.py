@@ -35,8 +35,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     ledger = deployment.ledger(may_make=False)
     if ledger is None:
         raise NotConfigured("no ledger is configured; set RISKSCORE_LEDGER or give --ledger URL")
-    status: int = options.run(options, ledger.store, deployment)
-    return status
+    try:
+        status: int = options.run(options, ledger.store, deployment)
+        return status
+    finally:
+        ledger.store.close()
 
 
 def _verify(options: argparse.Namespace, store: Store, _: Deployment) -> int:

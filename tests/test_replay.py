@@ -6,16 +6,16 @@ import csv
 import hashlib
 import json
 import math
-import os
-import subprocess
 import sys
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from riskscore import program
 from riskscore.artefact import open_artefact
 from riskscore.deployment import Deployment
 from riskscore.errors import ArtefactRefused
@@ -23,6 +23,7 @@ from riskscore.exports import EXPORTS, Export, exported, write_export
 from riskscore.ledger import Ledger
 from riskscore.model import Model
 from riskscore.replay import replay, stored_rows
+from scripts.ledger import main
 from tests.ledger_examples import LOAN, LOANS, keeping, sqlite_url, tamper
 from tests.scoring_examples import FOLDER, ROOT, model, write_small
 
@@ -227,20 +228,30 @@ def test_results_clicked_has_the_columns_that_its_readers_know():
 # The program
 
 
-def run(*arguments, ledger=None):
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("RISKSCORE_")}
-    return subprocess.run(
-        [sys.executable, "scripts/ledger.py", *map(str, arguments)],
-        cwd=ROOT,
-        env=environ | ({"RISKSCORE_LEDGER": ledger} if ledger else {}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def test_a_ledger_from_its_first_row_to_its_purge(tmp_path):
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """scripts/ledger.py with these arguments, as its last line runs it."""
+
+    def run_it(*arguments, ledger=None):
+        monkeypatch.delenv("RISKSCORE_LEDGER", raising=False)
+        if ledger:
+            monkeypatch.setenv("RISKSCORE_LEDGER", ledger)
+        monkeypatch.setattr(sys, "argv", ["scripts/ledger.py", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            program.run(main)
+        return Done(ended.value.code, *capsys.readouterr())
+
+    return run_it
+
+
+def test_a_ledger_from_its_first_row_to_its_purge(run, tmp_path):
     url = sqlite_url(tmp_path / "l.db")
     deployment = Deployment({"RISKSCORE_LEDGER": url}, str(ROOT))
     deployment.engine().answer(EVENTS, "r1")
@@ -278,7 +289,7 @@ def test_a_ledger_from_its_first_row_to_its_purge(tmp_path):
         (["replay"], "sqlite:///none.db", 2, "one of the arguments --id --since --all is required"),
     ],
 )
-def test_what_can_not_be_done_is_one_sentence(arguments, ledger, status, sentence):
+def test_what_can_not_be_done_is_one_sentence(run, arguments, ledger, status, sentence):
     done = run(*arguments, ledger=ledger)
     assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
@@ -286,7 +297,7 @@ def test_what_can_not_be_done_is_one_sentence(arguments, ledger, status, sentenc
     assert not (ROOT / "none.db").exists()
 
 
-def test_an_id_that_no_request_had_and_a_file_of_another_kind(file, small_loans, tmp_path):
+def test_an_id_that_no_request_had_and_a_file_of_another_kind(run, file, small_loans, tmp_path):
     keeping(file, small_loans).answer(LOAN, "r1")
     file.store.close()
     url = sqlite_url(tmp_path / "file.db")
