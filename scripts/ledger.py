@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from riskscore.ledger_store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMANDS = """commands:
+  verify [--head HASH]
+  replay --id ID | --since TIME | --all
+  export --output FILE [--table TABLE] [--since TIME] [--until TIME] [--model MODEL]
+  purge  --before DATE
+"""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -94,7 +100,12 @@ def _stamp(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ledger.py", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="ledger.py",
+        description=__doc__,
+        epilog=COMMANDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--ledger", metavar="URL", help="sqlite:///file.db or postgresql://... (default: $RISKSCORE_LEDGER)"
     )
