@@ -14,7 +14,7 @@ READY := .venv/.ready
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve serve-http test browser test-browser lint train bench lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test browser test-browser lint train bench bench-http lock image test-postgres-versions clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-23s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ train: $(READY)  ## the model anew from the sample ledgers (MODEL=name)
 
 bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
 	@$(IN) benchmarks/bench.py
+
+bench-http: $(READY)  ## the HTTP service beside the usual one: requests a second, times to an answer, many rows
+	@$(IN) benchmarks/bench_http.py
 
 lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes; one version of each for all
 	@$(LOCK) requirements.in requirements-service.in requirements-dev.in -o requirements-dev.txt
