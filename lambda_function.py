@@ -7,6 +7,7 @@ a queue or Step Functions wraps an event in is opened, and answered in its own s
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DEPLOYMENT = Deployment(os.environ, ROOT)
 ENGINE = DEPLOYMENT.engine()
+gc.freeze()  # what is here now stays: no collection of a large request has to walk through it
 MARKS = frozenset(("requestContext", "Records", "Items"))  # every envelope has one of them
 
 

@@ -1,4 +1,4 @@
-"""From how many rows on the joblib engine is faster than the twin: what BULK_ROWS in riskscore/model.py stands for.
+"""From how many rows the joblib engine is faster than the twin: LOADED_ROWS and LOADING_ROWS in riskscore/model.py.
 
 `python benchmarks/bench.py --only engines` shows it. Run by the function's interpreter, this file measures and prints.
 """
@@ -104,7 +104,7 @@ def measure_loading(task: Path, engine: str, rows: int) -> float:
     """The first event of a process whose init is behind it: by joblib it loads the estimator."""
     opened = Deployment({"RISKSCORE_ENGINE": "twin" if engine == "twin" else "auto"}, str(task))
     opened.find(MODEL)
-    model.BULK_ROWS = 1
+    model.LOADING_ROWS = 1
     ready, events = Engine(opened.find, MODEL, opened.look_up), draw_events(task, rows)
     return timed(lambda: ready.score(events, {"reasons": 0}))()
 

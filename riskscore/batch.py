@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.atomic import replacing_file
+from riskscore.engine import REASONS
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.events import Refused
 from riskscore.features import event
@@ -129,7 +130,7 @@ def _jsonl_writer(file: IO[str], _: list[str]) -> tuple[Callable[[dict[str, Any]
     def write(answer: dict[str, Any]) -> None:
         file.write(encode(answer) + "\n")
 
-    return write, {}
+    return write, {"reasons": REASONS}  # as many in a batch as a single row gets
 
 
 WRITERS = {".csv": _csv_writer, ".jsonl": _jsonl_writer}

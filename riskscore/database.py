@@ -29,6 +29,9 @@ STATEMENT_SECONDS = 10.0
 IDLE_SECONDS = 20.0  # a connection unused for longer may have died while the function was frozen
 FETCH_ROWS = 500
 
+# A server may be set up otherwise: to write, to count days elsewhere, to send numbers with fewer digits than they have.
+SESSION = ("default_transaction_read_only=on", "TimeZone=UTC", "extra_float_digits=1")
+
 # Libpq's own variables that say where a database is; any of them stands in for DATABASE_URL.
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
@@ -60,7 +63,7 @@ def connection_string(url: str, environ: Mapping[str, str], statement_seconds: f
         settings |= {"sslmode": "verify-full"} | ({} if environ.get("PGSSLROOTCERT") else {"sslrootcert": "system"})
         if "sslmode" in given:  # an operator's explicit word for another mode, which may not know "system"
             settings.pop("sslrootcert", None)
-    limits = f"-c default_transaction_read_only=on -c statement_timeout={int(statement_seconds * 1000)} -c TimeZone=UTC"
+    limits = " ".join(f"-c {limit}" for limit in (*SESSION, f"statement_timeout={int(statement_seconds * 1000)}"))
     options = f"{given.get('options') or ''} {limits}".strip()
     return make_conninfo("", **(settings | given | {"options": options}))
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 CHOICES = ("auto", "joblib", "twin")
 
-# From this many rows in one event the joblib estimator is worth its import (benchmarks/bench_engines.py).
-BULK_ROWS = 200
+# From so many rows in one event the joblib estimator is quicker: once it is loaded, and with its loading. Measured by
+# `python benchmarks/bench.py --only engines`.
+LOADED_ROWS = 5
+LOADING_ROWS = 2_500
 
 # How far a golden row's probability may move by family. The sums of an adopted classifier are in the hands of the
 # machine's BLAS and threads; trees and linear models are held to the bit.
@@ -71,7 +73,8 @@ class Model:
         """Which engine scores a request of this many rows."""
         if self._twin is None or self._choice == "joblib":
             return "joblib"
-        return "twin" if self._choice == "twin" or rows < BULK_ROWS else "joblib"
+        worth = LOADING_ROWS if self._estimator is None else LOADED_ROWS
+        return "twin" if self._choice == "twin" or rows < worth else "joblib"
 
     def margins(self, vectors: Vectors, engine: str) -> list[float]:
         """The log-odds of each row, the same to the bit from either engine."""

@@ -110,6 +110,12 @@ def test_batches_change_no_digit(score, engine):
     assert counts == (BATCH_ROWS + 3, 0)
 
 
+def test_every_answer_of_a_jsonl_has_its_reasons_however_long_the_file(score):
+    text = "".join(json.dumps({"features": FEATURES}) + "\n" for _ in range(BATCH_ROWS + 1))
+    answers = [json.loads(line) for line in score("in.jsonl", text, "out.jsonl")[0].splitlines()]
+    assert {len(answer["reasons"]) for answer in answers} == {4}
+
+
 def test_rows_of_the_database_with_their_faults(tmp_path, engine, model):
     ids = {"customer_id": "S1", "snapshot_date": "2025-09-01"}
     rows = [FeatureRow(ids, FEATURES, {}, None), FeatureRow({**ids, "customer_id": "S2"}, {}, {}, "amount is missing")]

@@ -201,5 +201,6 @@ def test_what_the_url_says_stays_but_read_only_is_added():
     )
     assert settings["connect_timeout"] == "2"
     assert settings["options"] == (
-        "-c work_mem=1MB -c default_transaction_read_only=on -c statement_timeout=1500 -c TimeZone=UTC"
+        "-c work_mem=1MB -c default_transaction_read_only=on -c TimeZone=UTC -c extra_float_digits=1"
+        " -c statement_timeout=1500"
     )

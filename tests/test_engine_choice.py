@@ -8,23 +8,28 @@ from pathlib import Path
 import pytest
 
 from riskscore.deployment import UNHURRIED, engine_from
-from riskscore.model import BULK_ROWS, Model
+from riskscore.model import LOADED_ROWS, LOADING_ROWS, Model
 from tests.scoring_examples import artefact
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 
 
 @pytest.mark.parametrize(
-    ("choice", "rows", "engine"),
+    ("choice", "loaded", "rows", "engine"),
     [
-        ("auto", BULK_ROWS - 1, "twin"),
-        ("auto", BULK_ROWS, "joblib"),
-        ("twin", BULK_ROWS, "twin"),
-        ("joblib", 1, "joblib"),
+        ("auto", False, LOADING_ROWS - 1, "twin"),
+        ("auto", False, LOADING_ROWS, "joblib"),
+        ("auto", True, LOADED_ROWS - 1, "twin"),
+        ("auto", True, LOADED_ROWS, "joblib"),
+        ("twin", False, LOADING_ROWS, "twin"),
+        ("joblib", False, 1, "joblib"),
     ],
 )
-def test_large_requests_go_to_the_estimator(choice, rows, engine):
-    assert Model(artefact(), choice).engine_for(rows) == engine
+def test_large_requests_go_to_the_estimator_and_larger_ones_have_it_loaded(choice, loaded, rows, engine):
+    model = Model(artefact(), choice)
+    if loaded:
+        model.prepare()
+    assert model.engine_for(rows) == engine
 
 
 @pytest.mark.parametrize("kind", UNHURRIED)

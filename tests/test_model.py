@@ -15,7 +15,7 @@ from riskscore.artefact import Artefact
 from riskscore.contract import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused, NotConfigured
 from riskscore.estimators import contributions
-from riskscore.model import ADDITIVITY, BULK_ROWS, Model
+from riskscore.model import ADDITIVITY, Model
 from riskscore.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, ROOT, SMALL, artefact, engine, model
 
@@ -97,24 +97,8 @@ def test_every_row_the_contract_takes_gets_one_probability(data: st.DataObject) 
     assert 0 <= by_twin["probability"] <= 1
 
 
-@pytest.mark.parametrize(
-    ("choice", "rows", "by"),
-    [
-        ("auto", 1, "twin"),
-        ("auto", BULK_ROWS - 1, "twin"),
-        ("auto", BULK_ROWS, "joblib"),
-        ("twin", 1, "twin"),
-        ("twin", 10_000, "twin"),
-        ("joblib", 1, "joblib"),
-        ("joblib", 10_000, "joblib"),
-    ],
-)
-def test_the_engine_goes_by_choice_and_number_of_rows(choice: str, rows: int, by: str) -> None:
-    assert model(choice).engine_for(rows) == by
-
-
 def test_the_answer_names_the_engine_that_computed_it() -> None:
-    few, many = engine().answer([EVENT] * 3), engine().answer([EVENT] * BULK_ROWS)
+    few, many = (engine(choice).answer([EVENT] * 3) for choice in ("twin", "joblib"))
     assert {row["engine"] for row in few} == {"twin"}
     assert {row["engine"] for row in many} == {"joblib"}
     assert few[0] | {"engine": "joblib"} == many[0]
