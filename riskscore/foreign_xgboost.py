@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
 
-from riskscore import trees
+from riskscore import trees, ubjson
 from riskscore.artefact import installed_versions
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.foreign import Foreign, positive
 from riskscore.pickle_walk import xgboost_version
 
+UBJSON = (b"{L", b"{i", b"{U")  # a table, and the kind of number that its first key's length is
+COLUMNS = (
+    *("left_children", "right_children", "parents", "split_indices", "split_conditions", "default_left"),
+    *("base_weights", "loss_changes", "sum_hessian"),
+)
 OBJECTIVES = ("binary:logistic", "reg:logistic")  # the margins of both are log-odds
 
 
@@ -23,12 +29,12 @@ def from_file(file: str, data: bytes) -> Foreign:
     written, here = xgboost_version(data), installed_versions({"xgboost": ""})["xgboost"]
     if written and _minor(written) > _minor(here):
         raise InvalidFile(f"{file} was written with xgboost {written}, but {here} is installed, which is older")
-    if data.lstrip()[1:2] != b"L":
-        _check_trees(file, data)
-    booster = Booster({"nthread": 1})
     try:
-        booster.load_model(bytearray(data))
-    except (XGBoostError, TypeError, ValueError):
+        document = ubjson.loads(data) if data[:2] in UBJSON else json.loads(data)
+        _check(document)
+        booster = Booster({"nthread": 1})
+        booster.load_model(bytearray(json.dumps(document).encode()))
+    except (XGBoostError, ArtefactRefused, LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise InvalidFile(f"{file} is no XGBoost model, or a broken one") from None
     found = from_booster(file, booster, math.nan)
     found.versions = {"xgboost": written} if written else {}
@@ -41,14 +47,22 @@ def _minor(version: str) -> list[int]:
     return list(map(int, version.split(".")[:2]))
 
 
-def _check_trees(file: str, document: bytes) -> None:
-    """Refuse trees whose links lead out of them: XGBoost follows them wherever they go."""
-    try:
-        trees.load(json.loads(document))
-    except trees.UnsupportedModel:
+def _check(document: dict[str, Any]) -> None:
+    """Raise for what would lead XGBoost astray: it takes the links and lengths in a file at their word."""
+    with contextlib.suppress(trees.UnsupportedModel):
+        trees.load(document)
+    booster = document["learner"]["gradient_booster"]
+    if booster["name"] == "gblinear":
         return
-    except (ArtefactRefused, ValueError, RecursionError, AttributeError):
-        raise InvalidFile(f"{file} is no XGBoost model, or a broken one") from None
+    model = booster["model" if booster["name"] == "gbtree" else "gbtree"]
+    model = model.get("model", model)  # DART has it one level deeper
+    rounds = model.get("iteration_indptr", [0, len(model["trees"])])
+    if rounds != sorted(rounds) or rounds[0] != 0 or rounds[-1] != len(model["trees"]):
+        raise ValueError("its rounds aren't made of its trees")
+    for tree in model["trees"]:
+        size, links = int(tree["tree_param"]["num_nodes"]), (*tree["left_children"], *tree["right_children"])
+        if any(len(tree[column]) != size for column in COLUMNS) or not all(-1 <= link < size for link in links):
+            raise ValueError("a tree's lists or links aren't of its size")
 
 
 def from_booster(file: str, booster: Any, missing: float) -> Foreign:
@@ -62,7 +76,6 @@ def from_booster(file: str, booster: Any, missing: float) -> Foreign:
         raise InvalidFile(f"{file} tells {classes} classes apart, but a score needs two, 0 and 1")
     if objective not in OBJECTIVES:
         raise InvalidFile(f"{file} has the objective {objective}, which gives no probability; {OBJECTIVES[0]} does")
-    _check_trees(file, bytes(booster.save_raw("json")))
     best, linear = booster.attr("best_iteration"), learner["gradient_booster"]["name"] == "gblinear"
     if best is not None and not linear and int(best) + 1 < booster.num_boosted_rounds():
         notes.append(

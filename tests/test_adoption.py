@@ -440,6 +440,8 @@ PICKLE = pickle.dumps(fitted(GaussianNB()))
         (UBJ[:500], "no XGBoost model"),
         (JSON.replace(b'"left_children":[1', b'"left_children":[999'), "no XGBoost model"),
         (JSON.replace(b'"split_indices":[', b'"split_indices":[7'), "no XGBoost model"),
+        (JSON.replace(b'"base_weights":[', b'"base_weights":[1,'), "no XGBoost model"),
+        (JSON.replace(b'"iteration_indptr":[0', b'"iteration_indptr":[-9'), "no XGBoost model"),
         (JSON.replace(b'"version":[3,2,0]', b'"version":[9,1,0]'), "was written with xgboost 9.1.0, but 3.2.0"),
         (UBJ.replace(b"i\3i\2i\0", b"i\4i\0i\1"), "was written with xgboost 4.0.1, but 3.2.0 is installed"),
         (pickle.dumps(booster()).replace(b"i\3i\2i\0", b"i\2i\0i\3"), "was written with xgboost 2.0.3, but 3.2.0"),
