@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -43,16 +44,21 @@ OURS = [sys.executable, str(ROOT / "scripts" / "serve_http.py"), "--workers", "1
 
 
 class Contender(NamedTuple):
-    """port: of its service; extra: what its events say beside the row."""
+    """port, process: of its service; extra: what its events say beside the row."""
 
     port: int
+    process: int
     extra: Mapping[str, Any]
 
 
 class Figures(NamedTuple):
-    """One round: requests a second, and two percentiles of the time to an answer in seconds."""
+    """One round: requests a second, the service's own processor time for each, two percentiles of the time to an answer.
+
+    Processor time is what a request costs however busy the machine is; seconds, but for the rate.
+    """
 
     rate: float
+    cost: float
     p50: float
     p99: float
 
@@ -88,15 +94,15 @@ def _started(stack: ExitStack, folder: str, environ: Mapping[str, str]) -> dict[
     kept = {**inherited, "RISKSCORE_LEDGER": f"sqlite:///{folder}/ledger.db"}
     ledger = stack.enter_context(_running(5083, [*OURS, "--port", "5083"], kept, "/ready"))
     return {
-        "plain": Contender(plain, {}),
-        "ours, no reasons": Contender(ours, {"reasons": 0}),
-        "ours, 4 reasons": Contender(ours, {"reasons": 4}),
-        "ours, 4 reasons, ledger": Contender(ledger, {"reasons": 4}),
+        "plain": Contender(*plain, {}),
+        "ours, no reasons": Contender(*ours, {"reasons": 0}),
+        "ours, 4 reasons": Contender(*ours, {"reasons": 4}),
+        "ours, 4 reasons, ledger": Contender(*ledger, {"reasons": 4}),
     }
 
 
 @contextmanager
-def _running(port: int, command: Sequence[str], environ: Mapping[str, str], path: str) -> Iterator[int]:
+def _running(port: int, command: Sequence[str], environ: Mapping[str, str], path: str) -> Iterator[tuple[int, int]]:
     process = subprocess.Popen(
         command, cwd=ROOT, env={**environ, **ENVIRON}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -110,7 +116,7 @@ def _running(port: int, command: Sequence[str], environ: Mapping[str, str], path
                 time.sleep(0.1)
         else:
             raise SystemExit(f"{' '.join(command[1:3])} did not start on port {port}")
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(40)
@@ -122,11 +128,19 @@ def _measured(
     def turn(contender: Contender) -> Figures:
         bodies = [json.dumps({**row, **contender.extra}) for row in rows]
         asked = {"port": contender.port, "path": "/predict", "bodies": bodies, "connections": connections}
+        before = _spent(contender.process)
         said = _load({**asked, "duration": seconds})
-        return Figures(said["rate"], percentile(said["seconds"], 0.5), percentile(said["seconds"], 0.99))
+        cost = (_spent(contender.process) - before) / len(said["seconds"])
+        return Figures(said["rate"], cost, percentile(said["seconds"], 0.5), percentile(said["seconds"], 0.99))
 
     turns = {name: (lambda contender=contender: turn(contender)) for name, contender in contenders.items()}
     return in_turns(turns, rounds)
+
+
+def _spent(process: int) -> float:
+    """Processor time of a process so far, as the kernel counts it."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _load(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,15 +160,16 @@ def _bulk(ours: Contender) -> float:
 
 def _report(found: Mapping[int, Mapping[str, Sequence[Figures]]], bulk: Sequence[float]) -> tuple[str, list[str]]:
     """The table, and the promises that were not kept."""
-    head = ("connections", "service", "requests/s", "p50", "p99", "times plain", "middle half")
+    head = ("connections", "service", "requests/s", "cpu each", "p50", "p99", "times plain", "middle half", "by cpu")
     lines, unmet = [head], []
     for connections, services in found.items():
         for name, figures in services.items():
             ratios = [ours.rate / plain.rate for ours, plain in zip(figures, services["plain"], strict=True)]
             low, high = middle_half(ratios)
-            times = ("", "") if name == "plain" else (f"{median(ratios):.2f}", f"{low:.2f} to {high:.2f}")
+            by_cpu = median(plain.cost / ours.cost for ours, plain in zip(figures, services["plain"], strict=True))
+            times = (f"{median(ratios):.2f}", f"{low:.2f} to {high:.2f}", f"{by_cpu:.2f}")
             shown = [median(column) for column in zip(*figures, strict=True)]
-            lines.append((str(connections), name, f"{shown[0]:,.0f}", duration(shown[1]), duration(shown[2]), *times))
+            lines.append((str(connections), name, f"{shown[0]:,.0f}", *map(duration, shown[1:]), *times))
             asked = ASKED.get(name.removeprefix("ours, "), 0.0)
             if connections == 8 and median(ratios) < asked:
                 unmet.append(f"{name}: {median(ratios):.2f} times plain, asked for {asked:g}")

@@ -44,7 +44,8 @@ class Metrics:
 
     def scored(self, answers: Sequence[Mapping[str, Any]], seconds: float) -> None:
         """Count the rows of one call; its time counts for each model that took part."""
-        tally = Tally((*(answer.get(label, "") for label in LABELS), answer["outcome"]) for answer in answers)
+        ended = [(*(answer.get(label, "") for label in LABELS), answer["outcome"]) for answer in answers]
+        tally = Tally(ended) if len(ended) > 1 else dict.fromkeys(ended, 1)
         for labels, rows in tally.items():
             self._child(self._rows, *labels).inc(rows)
         for scorer in {labels[:3] for labels in tally if labels[2]}:

@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from riskscore.routes import fault
@@ -25,7 +26,12 @@ def line(**fields: Any) -> None:
 
 def moment(seconds: float) -> str:
     """A time as 2026-11-20T09:30:00.125Z."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds % 1 * 1000):03}Z"
+    return f"{_second(int(seconds))}.{int(seconds % 1 * 1000):03}Z"
+
+
+@lru_cache(maxsize=4)  # a busy second has thousands of lines
+def _second(whole: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
 
 
 def request(request: Request, route: str, status: int, seconds: float) -> None:

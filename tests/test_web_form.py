@@ -1,0 +1,109 @@
+"""The form that a contract makes, the event that a form says, and the page of a model, without a browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from riskscore.contract import Feature
+from riskscore.describe import Describe
+from riskscore.errors import WrongType
+from riskscore.openapi import described, document, feature_schema
+from riskscore.web_form import event_of, field, fields, value_of
+from riskscore.web_page import Page
+from tests.scoring_examples import engine
+
+NUMBER, WHOLE, TRUTH = (Feature("x", kind) for kind in ("number", "integer", "boolean"))
+SOUND = {"amount": "1000", "term": "12", "secured": "true", "loan_id": " L1 "}
+
+
+@pytest.mark.parametrize(
+    ("feature", "text", "value"),
+    [
+        (NUMBER, "0.1", 0.1),
+        (NUMBER, "-3", -3),
+        (NUMBER, "1e3", 1000.0),
+        (NUMBER, ".5", 0.5),
+        (NUMBER, "", None),
+        (WHOLE, "12", 12),
+        (TRUTH, "true", True),
+        (TRUTH, "false", False),
+    ],
+)
+def test_a_text_stands_for_a_value(feature, text, value):
+    assert repr(value_of(feature, text)) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("feature", "text", "message"),
+    [
+        (NUMBER, "two", "x must be a number"),
+        (NUMBER, "nan", "x must be a number"),
+        (NUMBER, "1" * 65, "x must be a number"),
+        (NUMBER, "1,000", "x must be a number"),
+        (WHOLE, "0x10", "x must be a whole number"),
+        (TRUTH, "1", "x must be true or false"),
+    ],
+)
+def test_a_text_that_stands_for_nothing_is_refused_without_repeating_it(feature, text, message):
+    with pytest.raises(WrongType) as raised:
+        value_of(feature, text)
+    assert raised.value.message == message
+
+
+def test_a_form_says_an_event(small_loans):
+    event = {"loan_id": "L1", "features": {"amount": 1000, "term": 12, "secured": True}, "model": "small_loans"}
+    assert event_of(small_loans, SOUND) == (event, {})
+
+
+def test_every_bad_field_of_a_form_has_its_message(small_loans):
+    _, errors = event_of(small_loans, {"amount": "-1", "term": "1.5", "secured": ""})
+    assert errors == {
+        "amount": "amount must be at least 0 and within the range of a 32-bit float",
+        "term": "term must be a whole number",
+        "secured": "secured is null, but this model needs true or false there",
+    }
+
+
+def test_the_form_is_made_from_the_contract(small_loans):
+    ids, (amount, term, secured) = fields(small_loans, SOUND, {"term": "wrong"})
+    assert [entry.name for entry in ids] == ["loan_id"]
+    assert (amount.hint, amount.value) == ("A number; 0 or more; training saw 500 to 9,000.", "1000")
+    assert (term.hint, term.error) == ("A whole number; 1 to 600.", "wrong")
+    assert secured.choices == (("", "Choose"), ("true", "Yes"), ("false", "No"))
+
+
+def test_a_feature_that_may_be_missing_says_so():
+    assert field(Feature("x", nullable=True), "", {}).hint == "A number; may be left empty."
+
+
+@pytest.fixture
+def page(small_loans, tmp_path) -> Page:
+    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    return Page(describe, lambda _: [])
+
+
+def test_what_somebody_typed_is_shown_as_text_and_never_as_markup(page, small_loans):
+    status, text = page.answered(small_loans, SOUND | {"amount": '"><script>alert(1)</script>'}, engine().answer)
+    assert status == 422
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_an_example_of_a_model_without_event_files_is_its_golden_row(page, small_loans):
+    text = page.empty(small_loans)
+    assert 'name="amount" value="1000.0"' in text
+    assert '<option value="true" selected>Yes</option>' in text
+
+
+def test_the_openapi_has_a_path_and_an_example_for_the_model(small_loans, tmp_path):
+    found = document(Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path)))
+    body = found["paths"]["/models/small_loans/predict"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["examples"]["golden"]["value"]["features"] == {"amount": 1000.0, "term": 12, "secured": True}
+    assert found["paths"]["/predict"]["post"]["operationId"] == "predict"
+
+
+def test_a_feature_in_the_openapi(small_loans):
+    amount, _, secured = small_loans.contract.features
+    assert (feature_schema(amount)["type"], feature_schema(amount)["minimum"]) == ("number", 0)
+    assert described(amount) == "0 or more; training saw 500 to 9,000"
+    assert feature_schema(secured) == {"type": "boolean", "description": ""}
