@@ -120,7 +120,9 @@ def test_a_405_says_what_is_allowed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HTTP)
-@pytest.mark.parametrize("text", [b64encode(encode(EVENT)).decode(), "bad base64!", "YQ", "é", 7, ["{}"], {"a": 1}])
+@pytest.mark.parametrize(
+    "text", [b64encode(encode(EVENT)).decode(), b64encode(encode(EVENT)).decode() + "!", "YQ", "é", 7, ["{}"], {"a": 1}]
+)
 def test_a_base64_body_is_decoded_or_refused(name: str, text: Any) -> None:
     code, _, body = opened(lambda_handler(sample(name, body=text) | {"isBase64Encoded": True}, None), name)
     good = text == b64encode(encode(EVENT)).decode()
@@ -244,12 +246,45 @@ def test_a_batch_of_good_messages_leaves_the_queue_and_no_line(capsys: pytest.Ca
     assert capsys.readouterr().err == ""
 
 
-def test_each_message_reaches_the_ledger_under_its_own_id() -> None:
-    kept: list[Any] = []
-    served = engine()
-    served._record = kept.extend
-    handler_of(SAMPLES["sqs"])(SAMPLES["sqs"], served, None, None)
+class Context:
+    aws_request_id = "from Lambda"
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the function's ledger is given."""
+    entries: list[Any] = []
+    monkeypatch.setattr(lambda_function.ENGINE, "_record", entries.extend)
+    return entries
+
+
+def test_each_message_reaches_the_ledger_under_its_own_id(kept: list[Any]) -> None:
+    lambda_handler(SAMPLES["sqs"], Context())
     assert [entry.request.id for entry in kept] == [record["messageId"] for record in SAMPLES["sqs"]["Records"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "request_id"),
+    [
+        (EVENT, "from Lambda"),
+        ({"Items": [EVENT]}, "from Lambda"),
+        (SAMPLES["api-gateway-v1"], SAMPLES["api-gateway-v1"]["requestContext"]["requestId"]),
+        (SAMPLES["function-url"], "id"),
+        (sample("function-url", headers={"X-Request-Id": "the client's"}), "the client's"),
+        (sample("load-balancer", headers={"x-request-id": "the client's"}), "the client's"),
+    ],
+)
+def test_a_request_reaches_the_ledger_under_the_id_of_its_door(kept: list[Any], given: Any, request_id: str) -> None:
+    lambda_handler(given, Context())
+    assert [entry.request.id for entry in kept] == [request_id]
+
+
+@pytest.mark.parametrize("named", [7, "", None, ["id"]])
+def test_an_id_that_is_no_text_is_none(kept: list[Any], named: Any) -> None:
+    given = sample("function-url")
+    given["requestContext"]["requestId"] = named
+    assert lambda_handler(given, Context())["statusCode"] == 200
+    assert len(kept[0].request.id) == 32
 
 
 # --- Step Functions
