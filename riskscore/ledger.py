@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from riskscore.entries import Entry, Request
 
 SALT_BYTES = 16
+REFUSED = "the ledger refuses the rows of this request"
 
 _STORED = (
     select(ledger.c.content_sha256, ledger.c.rows, ledger.c.listed, ledger.c.answer)
@@ -51,6 +54,8 @@ class Ledger:
     ) -> None:
         self.store = Store(url, environ, may_make)
         self._clock = clock
+        self._turn = threading.Lock()
+        self._waiting: deque[Waiting] = deque()
 
     def recall(self, request: Request) -> Any:
         """The answer that was given to a request, or None. Raises Conflict where its id stands for other content."""
@@ -66,16 +71,41 @@ class Ledger:
         return answers if found[0].listed else answers[0]
 
     def record(self, entries: Sequence[Entry]) -> Any:
-        """Keep a request's rows; returns the answer that another worker gave to the same request meanwhile, if so."""
+        """Keep a request's rows; returns the answer that another worker gave to the same request meanwhile, if so.
+
+        Requests of other threads that wait meanwhile go to the disk together, in one transaction of whoever is next.
+        """
+        own = Waiting(entries)
+        self._waiting.append(own)
+        with self._turn:
+            if own in self._waiting:
+                self._keep([self._waiting.popleft() for _ in range(len(self._waiting))])
+        if own.kept:
+            return None
+        if own.failure is not None and not isinstance(own.failure, AlreadyAnsweredError):
+            raise own.failure
+        known = self.recall(entries[0].request)
+        if known is None:
+            raise LedgerUnavailable(REFUSED)
+        return known
+
+    def _keep(self, requests: Sequence[Waiting]) -> None:
+        """Write requests in one transaction; where one is known already, each in a transaction of its own."""
         try:
             with self.store.writing() as connection:
-                append(connection, ((entry.kept, entry.personal) for entry in entries), self._clock())
-        except AlreadyAnsweredError:
-            known = self.recall(entries[0].request)
-            if known is None:
-                raise LedgerUnavailable("the ledger refuses the rows of this request") from None
-            return known
-        return None
+                rows = ((entry.kept, entry.personal) for request in requests for entry in request.entries)
+                append(connection, rows, self._clock())
+        except AlreadyAnsweredError as error:
+            requests[0].failure = error
+            if len(requests) > 1:
+                for request in requests:
+                    self._keep([request])
+        except Exception as error:  # noqa: BLE001 - each thread that waits raises it
+            for request in requests:
+                request.failure = error
+        else:
+            for request in requests:
+                request.kept = True
 
     def recent(self, count: int) -> list[dict[str, Any]]:
         """The last rows, newest first: time, ids, model, outcome, probability, points."""
@@ -89,6 +119,17 @@ class Ledger:
         """Raise LedgerUnavailable where the ledger can't be opened."""
         with self.store.reading() as connection:
             connection.execute(select(head.c.rows)).one()
+
+
+class Waiting:
+    """A request on its way to the disk: whether it got there, or why not."""
+
+    __slots__ = ("entries", "failure", "kept")
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+        self.kept = False
+        self.failure: Exception | None = None
 
 
 class AlreadyAnsweredError(Exception):

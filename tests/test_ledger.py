@@ -10,6 +10,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,6 +134,22 @@ def test_of_two_workers_with_the_same_request_the_first_answers_for_both(engine,
 def test_a_request_id_is_a_short_text(engine, ledger, name):
     assert engine.answer(LOAN, name)["error"]["type"] == "invalid_event"
     assert rows_of(ledger) == []
+
+
+def test_requests_of_threads_share_a_transaction_and_none_fails_for_another(engine, ledger):
+    engine.answer(LOAN, "taken")
+    late = Engine(engine._find, "small_loans", nobody, ledger.record)
+    with ThreadPoolExecutor(8) as threads:
+        with ledger._turn:  # all of them wait, and go in one transaction, which the taken id breaks
+            names = [f"r{k}" for k in range(7)]
+            answers = [threads.submit(late.answer, LOANS[:2], name) for name in names]
+            refused = threads.submit(late.answer, LOANS[:2], "taken")
+            while len(ledger._waiting) < 8:
+                time.sleep(0.001)
+        assert {json.dumps(answer.result()) for answer in answers} == {json.dumps(engine.answer(LOANS[:2], "r0"))}
+        assert refused.result()["error"]["type"] == "conflict"
+    assert sorted(row["request_id"] for row in rows_of(ledger)) == sorted(["taken", *names, *names])
+    assert verified(ledger).findings == []
 
 
 def test_the_newest_come_first(engine, ledger):
