@@ -52,7 +52,7 @@ class Contender(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """One round: requests a second, the service's own processor time for each, two percentiles of the time to an answer.
+    """One round: requests a second, the service's processor time for each, two percentiles of the time to an answer.
 
     Processor time is what a request costs however busy the machine is; seconds, but for the rate.
     """
