@@ -121,7 +121,7 @@ def _write_parquet(path: Path, export: Export, rows: Iterator[list[Any]]) -> int
     types = {"text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
     schema = pa.schema([(name, types[kind]) for name, (_, kind) in export.columns.items()])
     count = 0
-    with replacing_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:
+    with replacing_file(path) as file, pq.ParquetWriter(file.buffer, schema) as writer:  # type: ignore[attr-defined]
         for batch in _batches(rows):
             columns = [
                 pa.array(column, kind) for column, kind in zip(zip(*batch, strict=True), schema.types, strict=True)

@@ -520,6 +520,17 @@ def test_erasing_what_no_purge_was_for_shows(tmp_path, small_loans, seq):
     ledger.store.close()
 
 
+@pytest.mark.parametrize("column", PERSONAL_NAMES)
+def test_nothing_can_be_put_into_a_purged_row(tmp_path, small_loans, column):
+    ledger = Ledger(sqlite_url(tmp_path / "l.db"), {}, clock=lambda: MOMENT - timedelta(days=1))
+    keeping(ledger, small_loans).answer(LOANS[:2])
+    purge(ledger.store, MOMENT, MOMENT)
+    ledger.store.close()
+    tamper(tmp_path / "l.db", (f"UPDATE riskscore_ledger SET {column} = '7' WHERE seq = 2", ()))
+    assert [finding.seq for finding in verified(ledger).findings] == [2]
+    ledger.store.close()
+
+
 @pytest.mark.parametrize("column", [*KEPT_NAMES, "personal_sha256", "hash"])
 def test_what_stays_of_a_purged_row_is_still_proven(tmp_path, small_loans, column):
     ledger = Ledger(sqlite_url(tmp_path / "l.db"), {}, clock=lambda: MOMENT - timedelta(days=1))
