@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]
-THREADS = ThreadPoolExecutor(8, "scoring")
+THREADS = ThreadPoolExecutor(16, "scoring")  # most of them wait: for the disk of the ledger, or for the database
 CALLER, REQUEST_ID = "riskscore.caller", "riskscore.request_id"  # in the scope of a request
 
 
