@@ -87,7 +87,7 @@ def _is_balancer(event: Any) -> bool:
 
 def _is_rest_api(event: Any) -> bool:
     """API Gateway's REST API, or its HTTP API in format 1.0."""
-    return _is_request(event) and bool(_context(event)) and "elb" not in _context(event)
+    return _is_request(event) and bool(_context(event))
 
 
 def _is_request(event: Any) -> bool:

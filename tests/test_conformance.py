@@ -2,6 +2,8 @@
 
 Models x events x doors. A door takes a model's events and gives the result of each in the bytes of riskscore/routes.py;
 a door that answers HTTP gives the very bytes of its body. Another door is another function with @door.
+
+The engine is fixed, since `auto` chooses by the number of rows and by what is loaded, and a result names its engine.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.engine import Engine
 from riskscore.envelopes import handler_of, routes_of
 from riskscore.routes import encode
-from riskscore.web import from_environment
+from riskscore.service.web import from_environment
 from tests.conftest import without_database
 from tests.envelope_examples import SAMPLES, asking
 from tests.scoring_examples import EVENT, FEATURES, LINEAR, ROOT, SMALL, event, features
@@ -73,10 +75,10 @@ EVENTS: dict[str, dict[str, dict[str, Any]]] = {
 class World:
     """What the doors open on: one folder with both models."""
 
-    def __init__(self, folder: Path, emulator: Any) -> None:
+    def __init__(self, folder: Path, engine: str, emulator: Any) -> None:
         self.folder = folder
         self.emulator = emulator
-        self.environ = environment(folder)
+        self.environ = environment(folder, engine)
         self.deployment = Deployment(self.environ, str(ROOT))
         self._through: dict[tuple[str, str], dict[str, bytes]] = {}
 
@@ -94,8 +96,10 @@ class World:
         return self._through[name, model]
 
 
-def environment(folder: Path) -> dict[str, str]:
-    return {**without_database(), **FUNCTION_ENVIRONMENT, "RISKSCORE_MODEL_URI": str(folder)}
+def environment(folder: Path, engine: str) -> dict[str, str]:
+    """Of the function, the service and the programs."""
+    ours = {"RISKSCORE_MODEL_URI": str(folder), "RISKSCORE_ENGINE": engine}
+    return {**without_database(), **FUNCTION_ENVIRONMENT, **ours}
 
 
 def write_loans(folder: Path) -> None:
@@ -109,13 +113,13 @@ def write_loans(folder: Path) -> None:
     save_artefact(str(folder), contents | {"contributions.bin": prepare(LINEAR)}, SMALL)
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="module", params=["twin"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("models")
     write_loans(folder / "small_loans")
     (folder / "credit_risk").symlink_to(ROOT / "model" / "credit_risk")
-    with running_emulator(environ=environment(folder)) as emulator:
-        yield World(folder, emulator)
+    with running_emulator(environ=environment(folder, request.param)) as emulator:
+        yield World(folder, request.param, emulator)
 
 
 DOORS: dict[str, Door] = {}
@@ -153,7 +157,8 @@ def direct(world: World, model: str, events: Events) -> list[bytes]:
     assert spec.loader
     function = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RISKSCORE_MODEL_URI", str(world.folder))
+        for name in ("RISKSCORE_MODEL_URI", "RISKSCORE_ENGINE"):
+            patch.setenv(name, world.environ[name])
         spec.loader.exec_module(function)
     return [encode(function.lambda_handler(given, None)) for given in named(model, events)]
 
@@ -174,7 +179,8 @@ def python_lambda_local(world: World, model: str, events: Events) -> list[bytes]
     from tests.conftest import _run_locally
 
     code, file = world.folder / "handler.py", world.folder / "events.json"
-    setting = f"os.environ['RISKSCORE_MODEL_URI'] = {str(world.folder)!r}"
+    ours = {name: value for name, value in world.environ.items() if name.startswith("RISKSCORE_")}
+    setting = f"os.environ.update({ours!r})"
     code.write_text(f"import os, sys\n{setting}\nsys.path.insert(0, {str(ROOT)!r})\nfrom lambda_function import *\n")
     file.write_text(json.dumps(named(model, events)))
     found = _run_locally(file, code)
