@@ -88,7 +88,8 @@ def score_file(engine: Engine, model: Model, items: Items, output: Path, faults:
         raise InvalidFile(f"{output.name}: expected a file ending in {' or '.join(WRITERS)}")
     rows = 0
     with replacing_file(output) as file:
-        write, reasons = WRITERS[output.suffix](file, model.artefact.manifest["ids"])
+        write, most = WRITERS[output.suffix](file, model.artefact.manifest["ids"])
+        reasons = {"reasons": min(most, len(model.contract.names))}
         for places, answers in _answers(engine, model.name, items, reasons):
             for place, answer in zip(places, answers, strict=True):
                 write(answer)
@@ -113,7 +114,7 @@ def _answers(
         yield [place for place, _ in batch], answers
 
 
-def _csv_writer(file: IO[str], ids: list[str]) -> tuple[Callable[[dict[str, Any]], None], dict[str, int]]:
+def _csv_writer(file: IO[str], ids: list[str]) -> tuple[Callable[[dict[str, Any]], None], int]:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([*ids, *OUTPUTS])
 
@@ -121,16 +122,16 @@ def _csv_writer(file: IO[str], ids: list[str]) -> tuple[Callable[[dict[str, Any]
         if answer["outcome"] != "invalid":
             writer.writerow([*(answer.get(name, "") for name in ids), *(answer[name] for name in OUTPUTS)])
 
-    return write, {"reasons": 0}
+    return write, 0
 
 
-def _jsonl_writer(file: IO[str], _: list[str]) -> tuple[Callable[[dict[str, Any]], None], dict[str, int]]:
+def _jsonl_writer(file: IO[str], _: list[str]) -> tuple[Callable[[dict[str, Any]], None], int]:
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
     def write(answer: dict[str, Any]) -> None:
         file.write(encode(answer) + "\n")
 
-    return write, {"reasons": REASONS}  # as many in a batch as a single row gets
+    return write, REASONS  # as many in a batch as a single row gets
 
 
 WRITERS = {".csv": _csv_writer, ".jsonl": _jsonl_writer}
