@@ -113,7 +113,7 @@ def write_loans(folder: Path) -> None:
     save_artefact(str(folder), contents | {"contributions.bin": prepare(LINEAR)}, SMALL)
 
 
-@pytest.fixture(scope="module", params=["twin"])
+@pytest.fixture(scope="module", params=["twin", "joblib"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("models")
     write_loans(folder / "small_loans")
@@ -160,7 +160,7 @@ def direct(world: World, model: str, events: Events) -> list[bytes]:
         for name in ("RISKSCORE_MODEL_URI", "RISKSCORE_ENGINE"):
             patch.setenv(name, world.environ[name])
         spec.loader.exec_module(function)
-    return [encode(function.lambda_handler(given, None)) for given in named(model, events)]
+        return [encode(function.lambda_handler(given, None)) for given in named(model, events)]
 
 
 @door("direct, many")
