@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from riskscore.database import Database
     from riskscore.errors import CallerFault
     from riskscore.features import FeatureRow, FeatureSource
-    from riskscore.ledger import Ledger
+    from riskscore.ledger.ledger import Ledger
     from riskscore.remote import Folder, Published
 
 DEFAULT_MODEL = "credit_risk"
@@ -124,7 +124,7 @@ class Deployment:
         url = self._environ.get("RISKSCORE_LEDGER")
         if url and self._ledger is None:
             try:
-                from riskscore.ledger import Ledger
+                from riskscore.ledger.ledger import Ledger
             except ModuleNotFoundError:  # the function's image is without it
                 message = "RISKSCORE_LEDGER needs SQLAlchemy: add requirements-service.txt's to the installation"
                 raise NotConfigured(message, "RISKSCORE_LEDGER") from None

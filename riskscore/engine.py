@@ -33,7 +33,7 @@ MANY_ROWS = 1_000  # a longer list gets reasons only when it asks: they would ou
 class Engine:
     """Answers events. find: the model of a name, or UnknownModel; look_up: rows of features by their keys.
 
-    record, recall: a ledger's, where answers are kept (riskscore/ledger.py).
+    record, recall: a ledger's, where answers are kept (riskscore/ledger/ledger.py).
     """
 
     def __init__(

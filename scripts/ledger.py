@@ -12,17 +12,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.deployment import Deployment
 from riskscore.errors import InvalidFile, NotConfigured
-from riskscore.exports import EXPORTS, exported, write_export
-from riskscore.ledger import stamp
-from riskscore.ledger_chain import verify
+from riskscore.ledger.exports import EXPORTS, exported, write_export
+from riskscore.ledger.ledger import stamp
+from riskscore.ledger.ledger_chain import verify
+from riskscore.ledger.purging import purge
+from riskscore.ledger.replay import replay, stored_rows
 from riskscore.program import DONE, OUR_FAULT, run
-from riskscore.purging import purge
-from riskscore.replay import replay, stored_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from riskscore.ledger_store import Store
+    from riskscore.ledger.ledger_store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = """commands:

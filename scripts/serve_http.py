@@ -17,8 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from riskscore.deployment import Deployment
 from riskscore.program import DONE, run
-from riskscore.web_log import CONFIGURATION
-from riskscore.web_settings import ServiceSettings, with_ledger
+from riskscore.service.web_log import CONFIGURATION
+from riskscore.service.web_settings import ServiceSettings, with_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with tempfile.TemporaryDirectory(prefix="riskscore-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
         uvicorn.run(
-            "riskscore.web:from_environment",
+            "riskscore.service.web:from_environment",
             factory=True,
             host=options.host,
             port=options.port,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from riskscore.artefact import open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import UnknownModel
-from riskscore.ledger import Ledger
-from riskscore.ledger_chain import Verified, verify
+from riskscore.ledger.ledger import Ledger
+from riskscore.ledger.ledger_chain import Verified, verify
 from riskscore.model import Model
 from tests.scoring_examples import nobody
 

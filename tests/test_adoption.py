@@ -30,7 +30,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from riskscore import trees
-from riskscore.adoption import adopt
+from riskscore.adopting.adoption import adopt
 from riskscore.artefact import list_models, open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
@@ -41,7 +41,7 @@ from tests.training_examples import COLUMNS, NOW, REASONS_TOML, rows, write_csv
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from riskscore.adoption import Adopted
+    from riskscore.adopting.adoption import Adopted
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTRACT = """
@@ -598,7 +598,7 @@ KILLED_EVERYWHERE = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from riskscore.adoption import build, write
+from riskscore.adopting.adoption import build, write
 from riskscore.artefact import find_model, open_artefact
 
 root = Path(sys.argv[1])

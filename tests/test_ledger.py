@@ -21,14 +21,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskscore import ledger_store
 from riskscore.deployment import Deployment
 from riskscore.engine import Engine
 from riskscore.errors import Conflict, LedgerUnavailable, NotConfigured, OurFault
-from riskscore.ledger import Ledger, stamp
-from riskscore.ledger_tables import KEPT_NAMES, LINKS, PERSONAL_NAMES
+from riskscore.ledger import ledger_store
+from riskscore.ledger.ledger import Ledger, stamp
+from riskscore.ledger.ledger_tables import KEPT_NAMES, LINKS, PERSONAL_NAMES
+from riskscore.ledger.purging import purge
 from riskscore.model import Model
-from riskscore.purging import purge
 from tests.ledger_examples import LOAN, LOANS, OUTCOMES, keeping, sqlite_url, tamper, verified
 from tests.scoring_examples import ROOT, nobody, write_small
 
@@ -450,7 +450,11 @@ def test_writers_keep_one_chain_and_a_killed_one_loses_nothing_it_answered(url, 
 
 
 def test_a_ledger_is_made_once_whoever_comes_first(url):
-    command = [sys.executable, "-c", "import sys; from riskscore.ledger import Ledger; Ledger(sys.argv[1], {}).check()"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from riskscore.ledger.ledger import Ledger; Ledger(sys.argv[1], {}).check()",
+    ]
     started = [subprocess.Popen([*command, url], cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate(timeout=60)[1] for process in started] == ["", "", ""]
 

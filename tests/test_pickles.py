@@ -29,8 +29,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier
 
+from riskscore.adopting.pickles import is_expected, list_imports, unpacked
 from riskscore.errors import InvalidFile
-from riskscore.pickles import is_expected, list_imports, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable

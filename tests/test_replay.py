@@ -19,10 +19,10 @@ from riskscore import program
 from riskscore.artefact import open_artefact
 from riskscore.deployment import Deployment
 from riskscore.errors import ArtefactRefused
-from riskscore.exports import EXPORTS, Export, exported, write_export
-from riskscore.ledger import Ledger
+from riskscore.ledger.exports import EXPORTS, Export, exported, write_export
+from riskscore.ledger.ledger import Ledger
+from riskscore.ledger.replay import replay, stored_rows
 from riskscore.model import Model
-from riskscore.replay import replay, stored_rows
 from scripts.ledger import main
 from tests.ledger_examples import LOAN, LOANS, keeping, sqlite_url, tamper
 from tests.scoring_examples import FOLDER, ROOT, model, write_small

@@ -13,7 +13,7 @@ import xgboost as xgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskscore import ubjson
+from riskscore.adopting import ubjson
 from tests.random_models import training_data
 
 DATA, LABELS = training_data(3, 60, 0.1)  # seed 3: one column is denormal

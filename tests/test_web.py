@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, given, settings
 
 from riskscore.errors import NotConfigured
 from riskscore.routes import encode
-from riskscore.web import from_environment
-from riskscore.web_settings import ServiceSettings, holder, keys_of
+from riskscore.service.web import from_environment
+from riskscore.service.web_settings import ServiceSettings, holder, keys_of
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event
 from tests.service import Service, running_service
 

@@ -7,9 +7,9 @@ import pytest
 from riskscore.contract import Feature
 from riskscore.describe import Describe
 from riskscore.errors import WrongType
-from riskscore.openapi import described, document, feature_schema
-from riskscore.web_form import event_of, field, fields, value_of
-from riskscore.web_page import Page
+from riskscore.service.openapi import described, document, feature_schema
+from riskscore.service.web_form import event_of, field, fields, value_of
+from riskscore.service.web_page import Page
 from tests.scoring_examples import engine
 
 NUMBER, WHOLE, TRUTH = (Feature("x", kind) for kind in ("number", "integer", "boolean"))

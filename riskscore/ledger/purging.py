@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text, update
 
-from riskscore.ledger import append, stamp
-from riskscore.ledger_chain import PURGE
-from riskscore.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
+from riskscore.ledger.ledger import append, stamp
+from riskscore.ledger.ledger_chain import PURGE
+from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from riskscore.ledger_store import Store
+    from riskscore.ledger.ledger_store import Store
 
 PURGE_ID_BYTES = 16
 

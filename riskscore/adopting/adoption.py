@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.adoption_card import card_of
-from riskscore.adoption_proofs import (
+from riskscore.adopting.adoption_card import card_of
+from riskscore.adopting.adoption_proofs import (
     is_explained,
     own_probabilities,
     prove_served,
@@ -22,14 +22,15 @@ from riskscore.adoption_proofs import (
     thresholds_of,
     write_twin,
 )
-from riskscore.agreement import read_contract, settle_family
+from riskscore.adopting.agreement import read_contract, settle_family
+from riskscore.adopting.foreign import check_columns
+from riskscore.adopting.foreign_files import read_estimator
+from riskscore.adopting.given_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
+from riskscore.adopting.pickles import list_imports
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, margins
-from riskscore.foreign import check_columns
-from riskscore.foreign_files import read_estimator
-from riskscore.given_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
 from riskscore.manifest_parts import (
     GOLDEN_ROWS,
     PAPERS,
@@ -41,7 +42,6 @@ from riskscore.manifest_parts import (
     source_of,
     version_of,
 )
-from riskscore.pickles import list_imports
 from riskscore.proofs import check_directions
 from riskscore.support import draw_rows
 from riskscore.trees import logistic
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from riskscore.adopting.foreign import Foreign
+    from riskscore.adopting.pickle_walk import Listing
     from riskscore.contract import Feature
-    from riskscore.foreign import Foreign
-    from riskscore.pickle_walk import Listing
     from riskscore.settings import Settings
 
     Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.routes import fault
 
 if TYPE_CHECKING:
-    from riskscore.web_request import Request
+    from riskscore.service.web_request import Request
 
 
 def line(**fields: Any) -> None:
@@ -61,7 +61,7 @@ class JsonFormatter(logging.Formatter):
 CONFIGURATION: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "riskscore.web_log.JsonFormatter"}},
+    "formatters": {"json": {"()": "riskscore.service.web_log.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},

@@ -14,20 +14,20 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status
-from riskscore.openapi import document
 from riskscore.routes import encode
-from riskscore.web_form import fields
-from riskscore.web_page import FOLDER, SECURITY, Page
-from riskscore.web_tables import answers_of_table, table_of_answers
+from riskscore.service.openapi import document
+from riskscore.service.web_form import fields
+from riskscore.service.web_page import FOLDER, SECURITY, Page
+from riskscore.service.web_tables import answers_of_table, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from riskscore.describe import Describe
     from riskscore.engine import Engine
-    from riskscore.ledger import Ledger
-    from riskscore.metrics import Metrics
+    from riskscore.ledger.ledger import Ledger
     from riskscore.routes import Routes
+    from riskscore.service.metrics import Metrics
 
 Result = TypeVar("Result")
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from riskscore.errors import LedgerUnavailable
-from riskscore.openapi import plain, served
-from riskscore.web_form import Field, event_of, fields, written
+from riskscore.service.openapi import plain, served
+from riskscore.service.web_form import Field, event_of, fields, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.contract import NEEDED
 from riskscore.errors import CallerFault, WrongType
-from riskscore.openapi import limits, plain
+from riskscore.service.openapi import limits, plain
 from riskscore.tables import NUMBER
 
 if TYPE_CHECKING:

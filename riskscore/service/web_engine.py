@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from riskscore.entries import Note
     from riskscore.errors import CallerFault
     from riskscore.features import FeatureRow
-    from riskscore.metrics import Metrics
     from riskscore.model import Model
+    from riskscore.service.metrics import Metrics
 
 
 class WouldWait(BaseException):

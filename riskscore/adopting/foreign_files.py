@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any
 import joblib
 from xgboost import Booster, XGBClassifier
 
-from riskscore import foreign_xgboost
+from riskscore.adopting import foreign_xgboost
+from riskscore.adopting.foreign import Foreign, check_classes, positive
+from riskscore.adopting.pickles import MAX_BYTES, list_imports, unpacked
 from riskscore.artefact import installed_versions
 from riskscore.errors import InvalidFile
 from riskscore.estimators import LINEAR_STEPS
-from riskscore.foreign import Foreign, check_classes, positive
 from riskscore.manifest import VERSION_PARTS
-from riskscore.pickles import MAX_BYTES, list_imports, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from riskscore.pickle_walk import Listing
+    from riskscore.adopting.pickle_walk import Listing
 
 
 def read_estimator(path: Path, trusted: Callable[[str, Listing], bool]) -> tuple[Foreign, bytes]:

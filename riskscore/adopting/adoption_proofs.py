@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from riskscore.adopting.foreign import Foreign
     from riskscore.contract import Feature
-    from riskscore.foreign import Foreign
     from riskscore.settings import Settings
 
     Floats = NDArray[np.float64]

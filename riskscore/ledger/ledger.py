@@ -17,9 +17,9 @@ from sqlalchemy import bindparam, desc, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from riskscore.errors import Conflict, LedgerUnavailable
-from riskscore.ledger_chain import PURGE, link
-from riskscore.ledger_store import Store
-from riskscore.ledger_tables import head, ledger
+from riskscore.ledger.ledger_chain import PURGE, link
+from riskscore.ledger.ledger_store import Store
+from riskscore.ledger.ledger_tables import head, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -11,7 +11,6 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from riskscore import web_log
 from riskscore.deployment import Deployment
 from riskscore.describe import Describe
 from riskscore.errors import (
@@ -22,26 +21,27 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.metrics import Metrics
-from riskscore.openapi import served
 from riskscore.routes import Answer, Routes, encode, report
-from riskscore.web_engine import CountedEngine, Lookup, WouldWait
-from riskscore.web_page import Page
-from riskscore.web_people import CALLER, REQUEST_ID, in_thread, people
-from riskscore.web_request import PEOPLE, Gone, Request, read_body, send_answer
-from riskscore.web_settings import ServiceSettings, with_ledger
-from riskscore.web_tables import answers_of_table, table_of_answers
+from riskscore.service import web_log
+from riskscore.service.metrics import Metrics
+from riskscore.service.openapi import served
+from riskscore.service.web_engine import CountedEngine, Lookup, WouldWait
+from riskscore.service.web_page import Page
+from riskscore.service.web_people import CALLER, REQUEST_ID, in_thread, people
+from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
+from riskscore.service.web_settings import ServiceSettings, with_ledger
+from riskscore.service.web_tables import answers_of_table, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from riskscore.engine import Engine
-    from riskscore.ledger import Ledger
-    from riskscore.web_request import Message, Receive, Send
+    from riskscore.ledger.ledger import Ledger
+    from riskscore.service.web_request import Message, Receive, Send
 
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INLINE_BYTES = 4096  # a larger body is scored beside the server's thread: it would keep the others waiting
 JSON = {"content-type": "application/json"}
 

@@ -11,8 +11,8 @@ from riskscore.engine import score_again
 from riskscore.entries import contract_sha256
 from riskscore.errors import ArtefactRefused, UnknownModel
 from riskscore.events import Row
-from riskscore.ledger_chain import BATCH, PURGE
-from riskscore.ledger_tables import ledger
+from riskscore.ledger.ledger_chain import BATCH, PURGE
+from riskscore.ledger.ledger_tables import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
-from riskscore.ledger_chain import BATCH, PURGE
-from riskscore.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
+from riskscore.ledger.ledger_chain import BATCH, PURGE
+from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -1,0 +1,1 @@
+"""The ledger: answered rows kept before their answers leave, verified, replayed, exported, erased."""
