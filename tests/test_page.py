@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support import expected_conditions
+from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer
 from tests.service import running_service
@@ -76,6 +79,13 @@ def fill(browser: webdriver.Chrome, **values: object) -> None:
 
 
 def press(browser: webdriver.Chrome, text: str) -> None:
+    """Press a button and wait for the page that answers: the old one stays in place until then."""
+    old = browser.find_element(By.TAG_NAME, "html")
+    click(browser, text)
+    WebDriverWait(browser, 20, ignored_exceptions=[WebDriverException]).until(expected_conditions.staleness_of(old))
+
+
+def click(browser: webdriver.Chrome, text: str) -> None:
     browser.find_element(By.XPATH, f"//button[text()='{text}']").click()
 
 
@@ -147,7 +157,7 @@ def test_an_upload_comes_back_scored(browser, service, tmp_path):
     )
     browser.get(service.url)
     browser.find_element(By.ID, "file").send_keys(str(table))
-    press(browser, "Score the file")
+    click(browser, "Score the file")
     with downloaded(browser).open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["customer_id"], row["outcome"]) for row in rows] == [("S0001", "scored"), ("", "invalid")]
