@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     # (where the row stands, its event or the error in its place)
     Items = Iterable[tuple[str, Any]]
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 5_000  # enough for the first full batch to be worth loading the estimator (riskscore/model.py)
 OUTPUTS = ("probability", "model_version")  # what a CSV says of a row, after its ids
 
 
