@@ -43,7 +43,7 @@ $metrics
 
 ## Whether its probabilities can be taken at their word
 Expected calibration error $ece, over ten bins of equally many predictions for rows not seen; each row counts once
-per repeat.
+per repeat. $calibration
 
 $reliability
 
@@ -111,6 +111,7 @@ def papers(
         method=metrics["method"],
         metrics=_metrics(metrics),
         ece=f"{metrics['reliability']['ece']:.3f}",
+        calibration=_calibration(manifest),
         reliability=_reliability(metrics["reliability"]["bins"]),
         threshold=_threshold(settings.threshold, labels, out_of_fold),
         drivers=_drivers(settings, metrics["mean_abs_contribution"]),
@@ -126,6 +127,18 @@ def papers(
         drivers(metrics["mean_abs_contribution"]),
     )
     return dict(zip(PAPERS, (card.encode(), *pictures), strict=True))
+
+
+def _calibration(manifest: Manifest) -> str:
+    """What is answered: the probability as the model gives it, or a calibrated one and what that gains."""
+    if not manifest["calibration"]:
+        return "The function answers these probabilities as they are; model.toml can ask for a calibration."
+    found = manifest["metrics"]["calibrated"]
+    return (
+        f"The function answers them calibrated ({manifest['calibration']['method']}): then, each row by a map that was"
+        f" fitted without it, the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f} and"
+        f" the log loss {found['log_loss']:.3f}."
+    )
 
 
 def _list(items: Iterable[str]) -> str:

@@ -25,9 +25,9 @@ EVERY_MODEL = sorted(path.parent.name for path in (ROOT / "model").glob("*/manif
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def example(root: Path, **changes: Any) -> tuple[Trained, TrainingData]:
-    """The small model, built; changes: of its training data."""
-    settings = read_settings(write_model(root))
+def example(root: Path, calibration: str = "", **changes: Any) -> tuple[Trained, TrainingData]:
+    """The small model, built, calibrated or not; changes: of its training data."""
+    settings = replace(read_settings(write_model(root)), calibration=calibration)
     data = replace(from_csv(settings, write_csv(root / "rows.csv", rows())), **changes)
     return build(settings, data, root, NOW), data
 
@@ -69,6 +69,18 @@ def test_the_card_compares_with_a_plain_logistic_regression_where_it_can(tmp_pat
     plain = trained.manifest["metrics"]["logistic_regression"]["auc"]
     assert f"| {plain['mean']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}) |" in card_of(trained)
     assert "not tried: it takes no missing value" in card_of(example(gaps)[0])
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic"])
+def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> None:
+    trained, _ = example(tmp_path, calibration=method)
+    found = trained.manifest["metrics"]["calibrated"]
+    assert f"The function answers them calibrated ({method})" in card_of(trained)
+    assert f"the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f}" in card_of(trained)
+
+
+def test_the_card_says_that_nothing_is_calibrated(tmp_path: Path) -> None:
+    assert "answers these probabilities as they are" in card_of(example(tmp_path)[0])
 
 
 def test_the_card_holds_the_hash_of_every_file(tmp_path: Path) -> None:
