@@ -87,6 +87,7 @@ test-postgres-versions: $(READY)  ## the tests that use PostgreSQL, on every ver
 	  RISKSCORE_POSTGRES_PROGRAMS="$$(realpath "$$programs")" $(IN) -m pytest -q $$(grep -lE 'database|postgres_url' tests/test_*.py); \
 	done
 
-clean:  ## remove the environment, the caches and the sample database
-	@rm -rf .venv .cache build .coverage* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .aws-sam
+clean:  ## remove the environment, the caches and the sample database; the service's ledger stays
+	@if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name 'ledger.db*' -exec rm -rf {} +; fi
+	@rm -rf .venv build .coverage* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .aws-sam
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

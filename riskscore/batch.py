@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     # (where the row stands, its event or the error in its place)
     Items = Iterable[tuple[str, Any]]
 
+COUNT = re.compile(r"[0-9]{1,9}([.]0*)?")  # 3.0 is how a table with gaps writes 3
 BATCH_ROWS = 5_000  # enough for the first full batch to be worth loading the estimator (riskscore/model.py)
 OUTPUTS = ("probability", "model_version")  # what a CSV says of a row, after its ids
 
@@ -50,15 +52,19 @@ def _csv_items(path: Path, model: Model, note: Callable[[str], None]) -> Iterato
     ids = model.artefact.manifest["ids"]
     known = (*ids, *model.artefact.manifest["observations"])
     for line, row in read_csv(path, model.contract, optional=known, note=note):
-        yield line, row if isinstance(row, InvalidFile) else _csv_event(row, model)
+        yield line, row if isinstance(row, InvalidFile) else _csv_event(f"{path.name}, line {line}", row, model)
 
 
-def _csv_event(row: dict[str, Any], model: Model) -> dict[str, Any]:
+def _csv_event(where: str, row: dict[str, Any], model: Model) -> dict[str, Any] | InvalidFile:
     features = {name: row.pop(name) for name in model.contract.names}
     ids = {name: row[name] for name in model.artefact.manifest["ids"] if row.get(name)}
-    observed = {
-        name: int(row[name]) for name in model.artefact.manifest["observations"] if row.get(name, "").isdecimal()
-    }
+    observed = {}
+    for name in model.artefact.manifest["observations"]:
+        text = row.get(name, "").strip()
+        if text and not COUNT.fullmatch(text):
+            return InvalidFile(f"{where}, column {name}: expected a whole number, 0 or more", name)
+        if text:
+            observed[name] = int(text.partition(".")[0])
     return {**ids, "features": features, **observed}
 
 

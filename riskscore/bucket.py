@@ -20,7 +20,6 @@ VARIABLE = "RISKSCORE_MODEL_URI"
 SCHEME = "s3://"
 URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([A-Za-z0-9!_.*'()/-]*))?")
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 3, 10, 3
-MISSING = ("NoSuchKey", "NotFound", "404")
 REASONS = {
     "AccessDenied": "access is denied",
     "403": "access is denied",

@@ -14,12 +14,15 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
+from psycopg.types.datetime import DateLoader
 
 from riskscore.errors import DatabaseTimeout, DatabaseUnavailable, NotConfigured, OurFault, QueryFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
+
+    from psycopg.abc import Buffer
 
     Query = sql.Composed | sql.SQL
     Parameters = Mapping[str, Any] | None
@@ -72,6 +75,16 @@ def _is_local(host: str) -> bool:
     """Whether every host named is this one: a Unix socket or a loopback address."""
     names = host.split(",")
     return all(not name or name.startswith("/") or name in {"localhost", "127.0.0.1", "::1"} for name in names)
+
+
+class _AnyDate(DateLoader):
+    """A date as Python has it, or as text where Python has none (infinity, years before 1 or after 9999)."""
+
+    def load(self, data: Buffer) -> Any:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return bytes(data).decode()
 
 
 class Database:
@@ -132,6 +145,7 @@ class Database:
                 self.close()
         if self._connection is None:
             connection = psycopg.connect(self._conninfo, row_factory=dict_row, prepare_threshold=None)
+            connection.adapters.register_loader("date", _AnyDate)
             connection.read_only = True  # shapes each BEGIN; the role and the session say the same
             self._connection = connection
         self._used = self._clock()
@@ -158,7 +172,7 @@ class Database:
             # libpq gives no SQLSTATE for a connection that fails, and its text names host and user
             return DatabaseUnavailable("the database can't be reached, refuses this login, or closed the connection")
         reason = REASONS.get(state, "the query failed")
-        return QueryFailed(f"{reason} (SQLSTATE {state or 'unknown'})")
+        return QueryFailed(f"{reason} (SQLSTATE {state})" if state else "a value of the answer can't be read")
 
 
 REASONS = {

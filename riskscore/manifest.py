@@ -61,9 +61,22 @@ FEATURE = {
     "nullable?": TRUTH,
     "minimum?": NUMBER,
     "maximum?": NUMBER,
-    "support?": {"minimum": NUMBER, "maximum": NUMBER, "quantiles": {"0.5": NUMBER}},
+    "support?": {
+        "minimum": NUMBER,
+        "maximum": NUMBER,
+        "quantiles": {"0.5": NUMBER},
+        "values?": [NUMBER],
+        "missing?": NUMBER,
+    },
 }
-REASON = {"high": TEXT, "low": TEXT, "group?": TEXT, "missing?": TEXT, "special?": [{"value": NUMBER, "text": TEXT}]}
+REASON = {
+    "high": TEXT,
+    "low": TEXT,
+    "group?": TEXT,
+    "middle?": TEXT,
+    "missing?": TEXT,
+    "special?": [{"value": NUMBER, "text": TEXT}],
+}
 SHAPE = {
     "model": TEXT,
     "version": TEXT,

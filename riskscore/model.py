@@ -27,8 +27,8 @@ CHOICES = ("auto", "joblib", "twin")
 
 # From so many rows in one event the joblib estimator is quicker: once it is loaded, and with its loading. Measured by
 # `python benchmarks/bench.py --only engines`.
-LOADED_ROWS = 5
-LOADING_ROWS = 2_500
+LOADED_ROWS = 4
+LOADING_ROWS = 2_000
 
 # How far a golden row's probability may move by family. The sums of an adopted classifier are in the hands of the
 # machine's BLAS and threads; trees and linear models are held to the bit.

@@ -13,9 +13,41 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
+    from riskscore.contract import Feature
 
 SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
 IDENTITY_TOLERANCE = 1e-6  # relative to the size of the terms, as for money in the features' definition
+
+
+class Seen:
+    """What training saw of a feature: its range, its values where they were few, and whether it was ever missing."""
+
+    __slots__ = ("high", "low", "missing", "name", "values")
+
+    def __init__(self, feature: Feature, support: Mapping[str, Any]) -> None:
+        self.name = feature.name
+        self.low, self.high = support["minimum"], support["maximum"]
+        self.values: list[float] | None = support.get("values")
+        self.missing = "missing" in support
+
+    def objection(self, value: float) -> str:
+        """Why training says nothing of this value; "" where it does."""
+        if math.isnan(value):
+            return "" if self.missing else f"{self.name} is missing, which it never was in training"
+        if value < self.low or value > self.high:
+            return f"{self.name} is outside what training saw, {self.low:g} to {self.high:g}"
+        if self.values is not None and value not in self.values:
+            return f"{self.name} is none of the few values that training saw"
+        return ""
+
+    def objects(self, column: Any) -> Any:
+        """The same for a numpy column of values, as truths."""
+        import numpy as np
+
+        beyond = (column < self.low) | (column > self.high)
+        if self.values is not None:
+            beyond |= ~np.isin(column, self.values) & ~np.isnan(column)
+        return beyond if self.missing else beyond | np.isnan(column)
 
 
 class Rules:
@@ -25,9 +57,7 @@ class Rules:
         manifest, contract = artefact.manifest, artefact.contract
         column = {name: k for k, name in enumerate(contract.names)}
         self._support = [
-            (k, feature.name, feature.support["minimum"], feature.support["maximum"])
-            for k, feature in enumerate(contract.features)
-            if feature.support
+            (k, Seen(feature, feature.support)) for k, feature in enumerate(contract.features) if feature.support
         ]
         self._limits = [(column[limit["feature"]], limit) for limit in manifest.get("limits", ())]
         self._identities = [
@@ -54,8 +84,8 @@ class Rules:
 
         matrix = np.asarray(vectors, dtype=float)
         suspect = np.zeros(len(matrix), dtype=bool)
-        for k, _, low, high in self._support:
-            suspect |= (matrix[:, k] < low) | (matrix[:, k] > high)
+        for k, seen in self._support:
+            suspect |= seen.objects(matrix[:, k])
         for k, limit in self._limits:
             suspect |= matrix[:, k] > limit["maximum"]
         for _, terms in self._identities:
@@ -69,9 +99,9 @@ class Rules:
     def warnings(self, vector: Sequence[float], observations: Mapping[str, int]) -> list[dict[str, str]]:
         """What speaks against trusting the score: each with its rule, the feature it is about and a sentence."""
         found = [
-            _warning("outside_support", name, f"{name} is outside what training saw, {low:g} to {high:g}")
-            for k, name, low, high in self._support
-            if vector[k] < low or vector[k] > high
+            _warning("outside_support", seen.name, objection)
+            for k, seen in self._support
+            if (objection := seen.objection(vector[k]))
         ]
         found += [
             _warning(limit["name"], limit["feature"], limit["text"])
@@ -84,8 +114,8 @@ class Rules:
             if not _holds(terms, vector)
         ]
         # a query may yield more columns than model.toml calls a warning
-        seen = {name: count for name, count in observations.items() if name in self._observations}
-        found += [_warning(name, name, self._observations[name]) for name, count in seen.items() if count]
+        noticed = {name: count for name, count in observations.items() if name in self._observations}
+        found += [_warning(name, name, self._observations[name]) for name, count in noticed.items() if count]
         return found
 
     def refers(self, warnings: Sequence[Mapping[str, str]]) -> bool:
@@ -125,8 +155,9 @@ class Reasons:
         self._names = artefact.contract.names
         groups = [self._texts[name].get("group", name) for name in self._names]
         self._groups = [[k for k, other in enumerate(groups) if other == group] for group in dict.fromkeys(groups)]
+        self._subjects = [feature.description or feature.name for feature in artefact.contract.features]
         self._middle = [
-            feature.support["quantiles"]["0.5"] if feature.support else 0.0 for feature in artefact.contract.features
+            feature.support["quantiles"]["0.5"] if feature.support else None for feature in artefact.contract.features
         ]
 
     def top(self, vector: Sequence[float], contributions: Sequence[float], count: int) -> list[dict[str, Any]]:
@@ -153,4 +184,7 @@ class Reasons:
                 return str(special["text"])
         if math.isnan(value):
             return str(texts.get("missing", texts["low"]))
-        return str(texts["high"] if value > self._middle[k] else texts["low"])
+        middle = self._middle[k]
+        if value == middle:  # neither more nor less than in most: a comparison would be untrue
+            return str(texts.get("middle") or f"Together with the rest, this counted too: {self._subjects[k]}")
+        return str(texts["high"] if value > (middle or 0.0) else texts["low"])

@@ -29,6 +29,7 @@ FOLDER = ROOT / ".cache" / "postgres"
 ROLE = ROOT / "scripts" / "read_only_role.sql"
 READER = "riskscore_reader"
 CUSTOMERS, TRAINING, SEED = 1000, 3000, 7
+TABLES = ("bank_transactions", "bank_transactions_scoring")
 SIMULATION = ("simulation.py", "simulated_ledgers.py", "edge_cases.py")
 
 
@@ -57,12 +58,22 @@ def is_filled(url: str) -> bool:
 def fill(url: str, password: str = "", progress: Callable[[int], object] = lambda _: None) -> None:
     """Simulate the sample ledgers into the database, and let the reader in."""
     with psycopg.connect(url) as connection:
-        seed(connection, CUSTOMERS, TRAINING, SEED, replace=True, progress=progress)
+        seed(connection, CUSTOMERS, TRAINING, SEED, replace=_are_simulated(connection), progress=progress)
         connection.execute(ROLE.read_bytes())
         if password:
             role = sql.Identifier(READER)
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
         _sign(connection)
+
+
+def _are_simulated(connection: Connection) -> bool:
+    """Whether every table that would be replaced says of itself that it is simulated; anybody else's is refused."""
+    found = connection.execute(
+        "SELECT coalesce(obj_description(to_regclass(name)), '') FROM unnest(%s::text[]) AS name"
+        " WHERE to_regclass(name) IS NOT NULL",
+        (list(TABLES),),
+    ).fetchall()
+    return all(comment.lower().startswith("simulated") for (comment,) in found)
 
 
 def _sign(connection: Connection) -> None:

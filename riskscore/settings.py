@@ -66,6 +66,7 @@ REASON = {
     "group": (str, ""),
     "high": (str, REQUIRED),
     "low": (str, REQUIRED),
+    "middle": (str, ""),
     "missing": (str, ""),
     "special": (list, []),
 }

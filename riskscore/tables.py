@@ -40,7 +40,7 @@ def read_csv(
         try:
             lines = csv.reader(file, delimiter=_delimiter(path, file.readline(), contract), strict=True)
             file.seek(0)
-            header = _header(path, next(lines), [*contract.names, *required])
+            header = _header(path, _next(path, lines), [*contract.names, *required])
             extra = [name for name in header if name not in contract and name not in (*required, *optional)]
             if extra:
                 note(f"{path.name}: columns not used: {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}")
@@ -63,8 +63,10 @@ def _delimiter(path: Path, first: str, contract: Contract) -> str:
     return max(DELIMITERS, key=lambda mark: (len(cells[mark] & set(contract.names)), len(cells[mark])))
 
 
-def _header(path: Path, cells: list[str], needed: Sequence[str]) -> list[str]:
-    header = [cell.strip() for cell in cells]
+def _header(path: Path, cells: list[str] | InvalidFile | None, needed: Sequence[str]) -> list[str]:
+    if isinstance(cells, InvalidFile):
+        raise cells
+    header = [cell.strip() for cell in cells or ()]
     for name in needed:
         if name not in header:
             raise InvalidFile(f"{path.name}, line 1: column {name} is missing", name)

@@ -101,6 +101,19 @@ def test_rows_that_can_not_be_scored_are_left_out_and_reported_by_line(score):
     assert counts == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("cell", "outcome"), [("", "scored"), ("0", "scored"), ("3", "refer"), ("3.0", "refer"), ("-1", None), ("x", None)]
+)
+def test_what_was_noticed_of_a_row_refers_it_or_is_refused_and_never_dropped(score, tmp_path, cell, outcome):
+    row = {"customer_id": "S1", **FEATURES, "transactions_after_snapshot": cell}
+    ids = ("customer_id", "snapshot_date", "transactions_after_snapshot")
+    text, report, counts = score("in.csv", csv_text([row], ids), "out.jsonl")
+    assert json.loads(text)["outcome"] == (outcome or "invalid")
+    assert counts == ((1, 0) if outcome else (0, 1))
+    if not outcome:
+        assert "line 2, column transactions_after_snapshot: expected a whole number, 0 or more" in report[1]
+
+
 def test_batches_change_no_digit(score, engine):
     rows = [{"customer_id": f"S{n}", **FEATURES, "cash_withdrawal_90d": n} for n in range(BATCH_ROWS + 3)]
     text, _, counts = score("in.csv", csv_text(rows), "out.csv")

@@ -182,9 +182,12 @@ def test_a_balancer_answers_in_the_headers_that_it_asked_with() -> None:
     assert many["multiValueHeaders"] == {"content-type": ["application/json"]}
 
 
-@pytest.mark.parametrize(("name", "rows"), [("function-url", 9_000), ("load-balancer", 1_500), (MANY_VALUES, 1_500)])
+WORDY = event(late_fee_count_90d=6, pct_gambling_spend_90d=0.3, cash_withdrawal_90d=60_000.0)  # many reasons
+
+
+@pytest.mark.parametrize(("name", "rows"), [("function-url", 10_000), ("load-balancer", 2_000), (MANY_VALUES, 2_000)])
 def test_an_answer_too_large_for_its_door_is_an_error_of_its_own(name: str, rows: int) -> None:
-    code, found = asked(name, "POST", "/predict", json.dumps({"instances": [EVENT] * rows, "reasons": 13}))
+    code, found = asked(name, "POST", "/predict", json.dumps({"instances": [WORDY] * rows, "reasons": 13}))
     assert (code, found["error"]["type"]) == (413, "answer_too_large")
 
 
@@ -304,10 +307,15 @@ def test_a_batchs_input_holds_for_all_items() -> None:
 # --- the cold path
 
 
+def without_engine(found: Any) -> Any:
+    """A list may be scored by the estimator once that is loaded, as it is here and not in a first answer."""
+    return [row | {"engine": ""} for row in found] if isinstance(found, list) else found
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_first_envelope_is_answered_by_the_quick_half_of_the_standard_library(name: str) -> None:
     found = first_answer(SAMPLES[name])
-    assert found["answer"] == lambda_handler(SAMPLES[name], None)
+    assert without_engine(found["answer"]) == without_engine(lambda_handler(SAMPLES[name], None))
     modules = set(found["modules"])
     opening = {f"riskscore.{module}" for module in ("describe", "envelopes", "routes")}
     assert {module for module in modules if module.startswith("riskscore.")} - OURS == opening

@@ -116,6 +116,16 @@ def test_whether_customers_have_several_rows(ledgers, source):
     assert not only_training.has_history(ledgers)
 
 
+@pytest.mark.parametrize("day", ["infinity", "-infinity", "12000-01-01", "0044-03-15 BC"])
+def test_a_date_that_python_does_not_have_is_text_and_stops_no_other_row(database, ledgers, source, day):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("INSERT INTO ledgers VALUES ('odd', %s::date, 1, 0)", (day,))
+    found = {row.ids["customer_id"]: row.ids["snapshot_date"] for row in source.stream(ledgers)}
+    assert set(found) == {"A", "B", "bad", "odd"}
+    assert found["odd"].startswith(day[:8])
+    assert source.lookup(ledgers, [{"customer_id": "A"}]) == [A]
+
+
 def test_a_query_that_yields_too_little(ledgers):
     with pytest.raises(InvalidFile, match="the feature query yields no column median"):
         list(FeatureSource(QUERY, SOURCE, IDS, ("total", "median")).stream(ledgers))

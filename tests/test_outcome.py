@@ -5,26 +5,29 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from riskscore.artefact import Artefact
-from riskscore.outcome import SCREEN_ROWS, Reasons, Rules, Scale
+from riskscore.contract import Feature
+from riskscore.outcome import SCREEN_ROWS, Reasons, Rules, Scale, Seen
 from tests.scoring_examples import artefact
 
 NAN = math.nan
 SEEN = {"minimum": 0.0, "maximum": 100.0, "quantiles": {"0.5": 10.0}}
+SALARY = {"minimum": 0, "maximum": 999, "quantiles": {"0.5": 30}}
 TABLES: dict[str, Any] = {
     "model": "cash",
     "version": "1",
     "features": [
         {"name": "inflow", "support": SEEN},
         {"name": "outflow", "support": SEEN},
-        {"name": "net", "support": SEEN | {"minimum": -100.0}},
+        {"name": "net", "support": SEEN | {"minimum": -100.0, "quantiles": {"0.5": 12.0}}},
         {"name": "count", "nullable": True},
         {"name": "average"},
-        {"name": "salary", "support": {"minimum": 0, "maximum": 999, "quantiles": {"0.5": 27}}},
+        {"name": "salary", "description": "days since the last salary", "support": SALARY},
     ],
     "identities": [
         {"name": "flow", "text": "net is in less out", "terms": [[1, "inflow"], [-1, "outflow"], [-1, "net"]]},
@@ -34,7 +37,7 @@ TABLES: dict[str, Any] = {
     "observations": {"after": "there are later transactions"},
     "refer": ["outside_support", "flow"],
     "reasons": {
-        "inflow": {"group": "flow", "high": "much came in", "low": "little came in"},
+        "inflow": {"group": "flow", "high": "much came in", "low": "little came in", "middle": "what came in is usual"},
         "outflow": {"group": "flow", "high": "much went out", "low": "little went out"},
         "net": {"group": "flow", "high": "a surplus", "low": "a deficit"},
         "count": {"high": "many", "low": "few", "missing": "nothing is known of their number"},
@@ -151,6 +154,33 @@ def test_another_scale_is_the_manifests_to_choose() -> None:
     assert [scale.points(-math.log(odds)) for odds in (1, 2, 4)] == [200, 250, 300]
 
 
+# Support
+
+
+@pytest.mark.parametrize(
+    ("support", "value", "objection"),
+    [
+        ({}, 5.0, ""),
+        ({}, 101.0, "x is outside what training saw, 0 to 100"),
+        ({}, NAN, "x is missing, which it never was in training"),
+        ({"missing": 0.1}, NAN, ""),
+        ({"values": [0.0, 29.0, 100.0]}, 29.0, ""),
+        ({"values": [0.0, 29.0, 100.0]}, 30.0, "x is none of the few values that training saw"),
+        ({"values": [0.0, 29.0, 100.0], "missing": 0.1}, NAN, ""),
+        ({"values": [0.0, 29.0, 100.0]}, NAN, "x is missing, which it never was in training"),
+    ],
+)
+def test_what_training_says_nothing_of_is_objected_to_one_by_one_and_in_columns(
+    support: dict[str, Any], value: float, objection: str
+) -> None:
+    seen = Seen(Feature("x", nullable=True), SEEN | support)
+    assert seen.objection(value) == objection
+    assert seen.objects(np.array([5.0 if "values" not in support else 29.0, value])).tolist() == [
+        False,
+        bool(objection),
+    ]
+
+
 # Reasons
 
 
@@ -189,7 +219,9 @@ def test_no_more_reasons_than_asked_for(count: int) -> None:
     ("feature", "value", "text"),
     [
         ("inflow", 10.1, "much came in"),
-        ("inflow", 10.0, "little came in"),
+        ("inflow", 9.9, "little came in"),
+        ("inflow", 10.0, "what came in is usual"),
+        ("salary", 30.0, "Together with the rest, this counted too: days since the last salary"),
         ("average", 0.1, "large"),
         ("average", 0.0, "small"),
         ("salary", 999.0, "no salary at all"),

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from riskscore.embedded import _reachable
-from riskscore.sample_database import CUSTOMERS, TRAINING, _as_reader, is_filled, main, sample_database
+from riskscore.sample_database import CUSTOMERS, TRAINING, _as_reader, fill, is_filled, main, sample_database
+from riskscore.simulation import TablesExist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,3 +82,13 @@ def test_ledgers_of_another_version_of_the_simulation_count_as_none(database: st
 )
 def test_the_readers_url_carries_nobody_elses_password(url: str, expected: str) -> None:
     assert _as_reader(url) == expected
+
+
+def test_tables_that_are_not_simulated_are_left_alone(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TABLE bank_transactions_scoring (customer_id text)")
+        connection.execute("INSERT INTO bank_transactions_scoring VALUES ('somebody')")
+    with pytest.raises(TablesExist):
+        fill(database)
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT customer_id FROM bank_transactions_scoring").fetchall() == [("somebody",)]

@@ -155,3 +155,10 @@ def test_settings_that_are_not_text_are_refused(folder: Path) -> None:
     (folder / "model.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidFile, match=r"credit_risk/model.toml is not UTF-8 text"):
         read_settings(folder)
+
+
+def test_features_that_an_identity_ties_give_one_reason() -> None:
+    settings = read_settings(Path(__file__).resolve().parent.parent / "model" / "credit_risk")
+    for identity in settings.identities:
+        names = {name for _, *names in identity["terms"] for name in names}
+        assert len({settings.reasons[name]["group"] for name in names}) == 1, identity["name"]
