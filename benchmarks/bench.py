@@ -20,9 +20,8 @@ from benchmarks.bulk import bulk
 from benchmarks.cold_warm import cold, warm
 from benchmarks.files import files
 from benchmarks.places import ROOT, prepared
-from benchmarks.table import machine, rendered
+from benchmarks.table import machine, rendered, write_page
 from riskscore.embedded import temporary_postgres
-from riskscore.errors import InvalidFile
 from riskscore.program import DONE, OUR_FAULT, run
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from benchmarks.table import Section
 
 PAGE = ROOT / "docs" / "BENCHMARKS.md"
-BEGIN, END = "<!-- printed by make bench: begin -->", "<!-- printed by make bench: end -->"
 
 
 class Sizes(NamedTuple):
@@ -83,7 +81,7 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     report = f"{described}\n\n{rendered(sections)}"
     print(report)
     if options.page:
-        _write(options.page, report)
+        write_page(options.page, "make bench", report)
     unmet = [line for section in sections for line in section.unmet()]
     for line in unmet:
         print(f"not met: {line}", file=sys.stderr)
@@ -95,16 +93,6 @@ def _measured(part: str, places: Places, sizes: Sizes) -> Section:
     section = PARTS[part](places, sizes)
     print(f"measured {part} in {time.perf_counter() - started:.0f} s", file=sys.stderr)
     return section
-
-
-def _write(page: Path, report: str) -> None:
-    """Put the report between the page's two marks; the words around it are by people."""
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InvalidFile(f"{page.name} lacks the two marks between which the table stands")
-    page.write_text(f"{before}{BEGIN}\n```\n{report}\n```\n{END}{after}", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

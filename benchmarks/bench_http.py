@@ -24,16 +24,14 @@ import httpx
 
 from benchmarks.places import ENVIRON, ROOT
 from benchmarks.rows import draw_events
-from benchmarks.table import duration, machine
+from benchmarks.table import duration, machine, write_page
 from benchmarks.turns import in_turns, middle_half, percentile
-from riskscore.errors import InvalidFile
 from riskscore.program import DONE, OUR_FAULT, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PAGE = ROOT / "docs" / "BENCHMARKS.md"
-BEGIN, END = "<!-- printed by make bench-http: begin -->", "<!-- printed by make bench-http: end -->"
 CONNECTIONS = (1, 8, 32)
 ASKED = {"no reasons": 3.0, "4 reasons": 1.5}  # times the plain service's requests a second, at 8 connections
 BODIES = 500  # different rows, because the same row again and again would only show caches
@@ -77,7 +75,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     report = f"{described}\n\n{text}"
     print(report)
     if options.page:
-        _write(PAGE, report)
+        write_page(PAGE, "make bench-http", report)
     for line in unmet:
         print(f"not met: {line}", file=sys.stderr)
     return OUR_FAULT if unmet and not options.quick else DONE
@@ -180,16 +178,6 @@ def _report(found: Mapping[int, Mapping[str, Sequence[Figures]]], bulk: Sequence
     text += [f"in {BULK:,} calls by 8 connections, at the rate above: {duration(calls['ours, no reasons'])},"]
     text += [f"plain {duration(calls['plain'])}"]
     return "\n".join(text), unmet
-
-
-def _write(page: Path, report: str) -> None:
-    """Put the report between the page's two marks."""
-    text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InvalidFile(f"{page.name} lacks the two marks between which the table stands")
-    page.write_text(f"{before}{BEGIN}\n```\n{report}\n```\n{END}{after}", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

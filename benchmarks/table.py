@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.turns import middle_half
+from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -133,3 +134,13 @@ def _processor() -> str:
 
 def _memory() -> str:
     return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB"
+
+
+def write_page(page: Path, command: str, report: str) -> None:
+    """Put a command's report between its two marks on the page; the words around it are by people."""
+    begin, end = (f"<!-- printed by {command}: {mark} -->" for mark in ("begin", "end"))
+    before, opened, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not opened or not closed:
+        raise InvalidFile(f"{page.name} lacks the two marks between which the table stands")
+    page.write_text(f"{before}{begin}\n```\n{report}\n```\n{end}{after}", encoding="utf-8")

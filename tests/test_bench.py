@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import bench
-from benchmarks.table import Line, Section, duration, rendered
+from benchmarks.table import Line, Section, duration, rendered, write_page
 from benchmarks.turns import in_turns, middle_half, percentile
+from riskscore.errors import InvalidFile
 
 EVERY_LINE = (
     "features.sql",
@@ -92,13 +93,14 @@ def test_percentiles_and_quartiles():
 
 def test_a_page_gets_the_table_between_its_marks_and_nothing_else_changes(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n")
-    bench._write(page, "new")
-    assert page.read_text() == f"before\n{bench.BEGIN}\n```\nnew\n```\n{bench.END}\nafter\n"
+    begin, end = "<!-- printed by make bench: begin -->", "<!-- printed by make bench: end -->"
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    write_page(page, "make bench", "new")
+    assert page.read_text() == f"before\n{begin}\n```\nnew\n```\n{end}\nafter\n"
 
 
 def test_a_page_without_marks_is_refused(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("no marks")
-    with pytest.raises(bench.InvalidFile, match=r"page\.md lacks the two marks"):
-        bench._write(page, "new")
+    with pytest.raises(InvalidFile, match=r"page\.md lacks the two marks"):
+        write_page(page, "make bench", "new")
