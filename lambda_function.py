@@ -20,7 +20,7 @@ if ROOT not in sys.path:  # a runner that loads this file by its path
     sys.path.insert(0, ROOT)
 
 from riskscore.deployment import Deployment  # noqa: E402
-from riskscore.events import fit_for_lambda  # noqa: E402
+from riskscore.events import require_fit  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,4 +41,4 @@ def lambda_handler(event: Any, context: Any) -> Any:
         handle = handler_of(event)
         if handle:
             return handle(event, ENGINE, routes_of(DEPLOYMENT, ENGINE, ROOT), request_id)
-    return fit_for_lambda(ENGINE.answer(event, request_id))
+    return ENGINE.answer(event, request_id, fits=require_fit)

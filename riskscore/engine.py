@@ -25,9 +25,14 @@ if TYPE_CHECKING:
     LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
     Record = Callable[[Sequence[Entry]], Any]  # keeps a request's rows; the answer that another worker gave meanwhile
     Recall = Callable[[Request], Any]  # the answer that was given to this request, or None; raises Conflict
+    Fits = Callable[[Any], None]  # raises AnswerTooLarge where the door can't pass an answer on
 
 REASONS = 4  # given where the event doesn't say how many
 MANY_ROWS = 1_000  # a longer list gets reasons only when it asks: they would outgrow what Lambda can answer
+
+
+def _any_size(_: Any) -> None:
+    """Fits, whatever it is."""
 
 
 class Engine:
@@ -50,19 +55,24 @@ class Engine:
         self._record = record
         self._recall = recall
 
-    def answer(self, event: Any, request_id: str | None = None, caller: str | None = None) -> Any:
+    def answer(
+        self, event: Any, request_id: str | None = None, caller: str | None = None, fits: Fits = _any_size
+    ) -> Any:
         """The answer to one event: an object for one row, a list of the same length and order for a list.
 
-        request_id, caller: what the event is called and who sent it, for the ledger.
+        request_id, caller: what the event is called and who sent it, for the ledger. fits: asked before the ledger
+        keeps the rows, so that no score stands there which nobody could get.
         """
         try:
             items, shared, many = rows_of(event)
             if self._record is not None:
-                return self._kept(event, items, shared, many, request_id, caller)
+                return self._kept(event, items, shared, many, request_id, caller, fits)
+            worded, listed = self._sent(self.score(items, shared), many)
+            answer = worded if listed else worded[0]
+            fits(answer)
         except CallerFault as error:
             return Refused(error).answer()
-        worded, listed = self._sent(self.score(items, shared), many)
-        return worded if listed else worded[0]
+        return answer
 
     def _kept(
         self,
@@ -72,6 +82,7 @@ class Engine:
         many: bool,
         request_id: str | None,
         caller: str | None,
+        fits: Fits,
     ) -> Any:
         """The answer to an event, once the ledger has its rows; the one given before where the request is known."""
         from riskscore.entries import entries_of, request_of
@@ -79,14 +90,15 @@ class Engine:
         request = request_of(event, request_id, caller)
         known = self._recall(request) if self._recall is not None and request_id else None
         if known is not None:
+            fits(known)  # it may have been given through another door
             return known
         notes: dict[int, Note] = {}
         answers = self.score(items, shared, notes)
         worded, listed = self._sent(answers, many)
+        answer = worded if listed else worded[0]
+        fits(answer)
         known = self._record(entries_of(request, answers, worded, listed, notes, self._find))  # type: ignore[misc]
-        if known is not None:
-            return known
-        return worded if listed else worded[0]
+        return answer if known is None else known
 
     def _sent(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
         """The answers in the fields of their clients, and whether they go out as a list."""

@@ -23,8 +23,8 @@ from functools import cache
 
 from riskscore.describe import Describe
 from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
-from riskscore.events import CONTROLS, LAMBDA_BYTES, fit_for_lambda
-from riskscore.routes import Routes, fault, parse
+from riskscore.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
+from riskscore.routes import JSON, Answer, Routes, encode, fault, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.deployment import Deployment
-    from riskscore.engine import Engine
-    from riskscore.routes import Answer
+    from riskscore.engine import Engine, Fits
 
     Envelope = Mapping[str, Any]
     Handler = Callable[[Envelope, Engine, Routes, str | None], Any]
+    Wrap = Callable[[Answer], dict[str, Any]]
 
 BALANCER_BYTES = 1_000_000  # what a load balancer passes on of a function's answer
 ESCAPED = 6  # bytes at most that a byte of a body takes in JSON of ASCII
@@ -120,20 +120,34 @@ def _is_item_batch(event: Any) -> bool:
 def _http_api(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
     context = _context(event)
     path = _without_stage(event["rawPath"], context.get("stage"))
-    return _fitting(_answered(event, context["http"]["method"], path, routes), _plain, LAMBDA_BYTES, routes)
+    return _answered(event, context["http"]["method"], path, routes, _plain, LAMBDA_BYTES)
 
 
 def _rest_api(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
     path = _filled(event) or _without_stage(event["path"], _context(event).get("stage"))
-    return _fitting(_answered(event, event["httpMethod"], path, routes), _plain, LAMBDA_BYTES, routes)
+    return _answered(event, event["httpMethod"], path, routes, _plain, LAMBDA_BYTES)
 
 
 def _balancer(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
     wrap = _described_many if isinstance(event.get("multiValueHeaders"), dict) else _described
-    return _fitting(_answered(event, event["httpMethod"], event["path"], routes), wrap, BALANCER_BYTES, routes)
+    return _answered(event, event["httpMethod"], event["path"], routes, wrap, BALANCER_BYTES)
 
 
-def _answered(event: Envelope, method: str, path: str, routes: Routes) -> Answer:
+def _answered(event: Envelope, method: str, path: str, routes: Routes, wrap: Wrap, limit: int) -> dict[str, Any]:
+    """The answer in its envelope; an error in its place where AWS would refuse its size."""
+
+    def fits(answer: Any) -> None:
+        if isinstance(answer, list) and len(answer) * LAMBDA_BYTES > limit * SURELY_FITS:
+            _fitting(Answer(200, JSON, encode(answer)), wrap, limit)
+
+    answer = _handled(event, method, path, routes, fits)
+    try:
+        return _fitting(answer, wrap, limit)
+    except AnswerTooLarge as error:
+        return wrap(routes.refusal(error))
+
+
+def _handled(event: Envelope, method: str, path: str, routes: Routes, fits: Fits) -> Answer:
     headers = _headers(event)
     request_id = headers.get("x-request-id") or _context(event).get("requestId")
     try:
@@ -141,7 +155,7 @@ def _answered(event: Envelope, method: str, path: str, routes: Routes) -> Answer
     except CallerFault as error:
         return routes.refusal(error)
     named = request_id if isinstance(request_id, str) and request_id else None
-    return routes.handle(method.upper(), path, headers, body, named)
+    return routes.handle(method.upper(), path, headers, body, named, fits=fits)
 
 
 def _headers(event: Envelope) -> dict[str, str]:
@@ -208,14 +222,15 @@ def _described_many(answer: Answer) -> dict[str, Any]:
     return {**wrapped, "multiValueHeaders": {name: [value] for name, value in headers.items()}}
 
 
-def _fitting(answer: Answer, wrap: Callable[[Answer], dict[str, Any]], limit: int, routes: Routes) -> dict[str, Any]:
-    """The answer in its envelope; an error in its place where AWS would refuse its size."""
+def _fitting(answer: Answer, wrap: Wrap, limit: int) -> dict[str, Any]:
+    """The answer in its envelope. Raises AnswerTooLarge."""
     wrapped = wrap(answer)
     if len(answer.body) * ESCAPED > limit:
         size = len(json.dumps(wrapped))
         if size > limit:
-            message = f"the answer has {size:,} bytes, {limit:,} can be returned; ask for fewer rows or reasons"
-            return wrap(routes.refusal(AnswerTooLarge(message)))
+            raise AnswerTooLarge(
+                f"the answer has {size:,} bytes, {limit:,} can be returned; ask for fewer rows or reasons"
+            )
     return wrapped
 
 
@@ -251,7 +266,7 @@ def _log_refused(message_id: str, errors: list[str]) -> None:
 def _item_batch(event: Envelope, engine: Engine, _: Routes, request_id: str | None) -> Any:
     shared = event.get("BatchInput")
     controls = {name: shared[name] for name in CONTROLS if name in shared} if isinstance(shared, dict) else {}
-    return fit_for_lambda(engine.answer({"instances": event["Items"], **controls}, request_id))
+    return engine.answer({"instances": event["Items"], **controls}, request_id, fits=require_fit)
 
 
 ENVELOPES: tuple[tuple[Callable[[Any], bool], Handler], ...] = (

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 10_000
 MAX_ID = 200  # characters; a longer id is a mistake, and every answer would echo it
 LAMBDA_BYTES = 6 * 1024 * 1024
-SURELY_FITS = 500  # rows: not even with every reason and warning is an answer to so few too large
+SURELY_FITS = 100  # rows: not even with hundreds of reasons and warnings each is an answer to so few too large
 CONTROLS = ("model", "reasons")  # what an event may say beside ids, features and observations
 PLAIN = re.compile("[^\x00\ud800-\udfff]+")  # neither PostgreSQL nor UTF-8 takes the others
 SNAPSHOT_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
@@ -215,11 +215,10 @@ def _count(name: str, value: Any) -> int:
     return value
 
 
-def fit_for_lambda(answer: Any) -> Any:
-    """The answer, or an error in its place where Lambda would refuse its size after the function has returned."""
+def require_fit(answer: Any) -> None:
+    """Raise AnswerTooLarge where Lambda would refuse an answer's size after the function has returned."""
     if isinstance(answer, list) and len(answer) > SURELY_FITS:
         size = len(json.dumps(answer, allow_nan=False))
         if size > LAMBDA_BYTES:
             message = f"the answer has {size:,} bytes, Lambda returns {LAMBDA_BYTES:,}; ask for fewer rows or reasons"
-            return Refused(AnswerTooLarge(message)).answer()
-    return answer
+            raise AnswerTooLarge(message)

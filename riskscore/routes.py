@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.describe import Describe
-    from riskscore.engine import Engine
+    from riskscore.engine import Engine, Fits
 
     Handler = Callable[["Routes", "Request"], Any]
 
@@ -61,14 +61,22 @@ class Answer:
 class Request:
     """An HTTP request. name: the model that its path names; header names are in lower case."""
 
-    __slots__ = ("body", "caller", "headers", "name", "request_id")
+    __slots__ = ("body", "caller", "fits", "headers", "name", "request_id")
 
-    def __init__(self, headers: Mapping[str, str], body: bytes, request_id: str | None, caller: str | None) -> None:
+    def __init__(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        request_id: str | None,
+        caller: str | None,
+        fits: Fits | None = None,
+    ) -> None:
         self.name = ""
         self.headers = headers
         self.body = body
         self.request_id = request_id
         self.caller = caller
+        self.fits = fits
 
 
 def report(error: Exception) -> None:
@@ -110,10 +118,11 @@ class Routes:
         body: bytes,
         request_id: str | None = None,
         caller: str | None = None,
+        fits: Fits | None = None,
     ) -> Answer:
-        """The answer to one request; never raises. headers: names in lower case."""
+        """The answer to one request; never raises. headers: names in lower case; fits: as the engine takes it."""
         try:
-            answer = self._answered(method, path, Request(headers, body, request_id, caller))
+            answer = self._answered(method, path, Request(headers, body, request_id, caller, fits))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and we get told
             answer = self.refusal(error)
         return Answer(answer.status, answer.headers, b"") if method == "HEAD" else answer
@@ -160,7 +169,7 @@ class Routes:
         return parse(request.body)
 
     def _scored(self, event: Any, request: Request) -> tuple[int, Any]:
-        doors = {"request_id": request.request_id, "caller": request.caller}
+        doors: dict[str, Any] = {"request_id": request.request_id, "caller": request.caller, "fits": request.fits}
         answer = self._engine.answer(event, **{name: said for name, said in doors.items() if said is not None})
         return _status(event, answer), answer
 

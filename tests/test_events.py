@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskscore.events import LAMBDA_BYTES, MAX_ROWS, Refused, Row, fit_for_lambda, parse_rows, rows_of
+from riskscore.errors import AnswerTooLarge
+from riskscore.events import LAMBDA_BYTES, MAX_ROWS, Refused, Row, parse_rows, require_fit, rows_of
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, artefact, engine
 
 if TYPE_CHECKING:
@@ -145,27 +147,21 @@ def test_a_date_is_written_in_one_way(text: str) -> None:
 
 def test_ten_thousand_rows_are_scored_at_once() -> None:
     answers = answer([EVENT | {"reasons": 0}] * MAX_ROWS)
-    assert fit_for_lambda(answers) is answers
+    require_fit(answers)
     assert len(answers) == MAX_ROWS
     assert answers[-1]["outcome"] == "scored"
 
 
 @pytest.mark.parametrize(
     ("rows", "length", "fits"),
-    [(501, 12_000, True), (501, 13_000, False), (10_000, 600, True), (10_000, 700, False)],
+    [(101, 61_000, True), (101, 63_000, False), (10_000, 600, True), (10_000, 700, False)],
 )
 def test_an_answer_too_large_for_lambda_says_so_instead(rows: int, length: int, fits: bool) -> None:
     long = [{"text": "x" * length}] * rows
-    found = fit_for_lambda(long)
-    assert (found is long) == fits
-    if not fits:
-        size = len(json.dumps(long))
-        assert found["error"] == {
-            "type": "answer_too_large",
-            "message": f"the answer has {size:,} bytes, Lambda returns {LAMBDA_BYTES:,}; ask for fewer rows or reasons",
-            "field": None,
-        }
+    said = f"the answer has {len(json.dumps(long)):,} bytes, Lambda returns {LAMBDA_BYTES:,}; ask for fewer rows or"
+    with nullcontext() if fits else pytest.raises(AnswerTooLarge, match=f"^{said} reasons$"):
+        require_fit(long)
 
 
 def test_a_single_answer_always_fits() -> None:
-    assert fit_for_lambda(answer(EVENT)) == answer(EVENT)
+    require_fit(answer(EVENT))

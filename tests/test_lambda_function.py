@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +16,17 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambda_function import lambda_handler
+from riskscore import envelopes, events
 from riskscore.errors import NotConfigured
 from riskscore.model import LOADING_ROWS
+from tests.envelope_examples import asking
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, artefact, event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from riskscore.ledger.ledger import Ledger
 
 AFTER = "transactions_after_snapshot"
 TYPES = {
@@ -202,3 +209,54 @@ def test_a_deployment_that_cannot_score_does_not_start(name: str, value: str, se
     failed = start(**{name: value})
     assert failed.returncode != 0
     assert sentence in failed.stderr
+
+
+@pytest.fixture
+def keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[Any, Any], Any], Ledger]]:
+    """The function of an environment with a SQLite ledger, and the ledger."""
+    assert envelopes.LAMBDA_BYTES == events.LAMBDA_BYTES  # loaded, before a test makes that limit smaller
+    monkeypatch.setenv("RISKSCORE_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
+    spec = importlib.util.spec_from_file_location("function_with_ledger", ROOT / "lambda_function.py")
+    assert spec
+    assert spec.loader
+    function = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(function)
+    ledger = function.DEPLOYMENT.ledger()
+    yield function.lambda_handler, ledger
+    ledger.store.close()
+
+
+def balanced(rows: int) -> dict[str, Any]:
+    """A load balancer's request of so many wordy rows."""
+    row = event(late_fee_count_90d=6, pct_gambling_spend_90d=0.3, cash_withdrawal_90d=60_000.0)
+    return asking("load-balancer", "POST", "/predict", json.dumps({"instances": [row] * rows, "reasons": 13}))
+
+
+@pytest.mark.parametrize("door", ["an event", "Step Functions", "a load balancer"])
+def test_an_answer_that_nobody_can_get_is_not_in_the_ledger(keeping, door, monkeypatch) -> None:
+    monkeypatch.setattr(events, "LAMBDA_BYTES", 300_000)  # quicker than thousands of rows
+    handle, ledger = keeping
+    rows = {"instances": [EVENT] * 1_000, "reasons": 13}
+    given = {
+        "an event": rows,
+        "Step Functions": {"Items": rows["instances"], "BatchInput": {"reasons": 13}},
+        "a load balancer": balanced(1_000),
+    }[door]
+    for _ in range(2):  # a retry finds no score either
+        found = handle(given, SimpleNamespace(aws_request_id="r1"))
+        error = (json.loads(found["body"]) if "body" in found else found)["error"]
+        assert error["type"] == "answer_too_large"
+        assert ledger.recent(1) == []
+    assert handle(EVENT, SimpleNamespace(aws_request_id="r2"))["outcome"] == "scored"
+    assert len(ledger.recent(2)) == 1
+
+
+def test_an_answer_kept_through_a_wide_door_is_refused_at_a_narrow_one(keeping) -> None:
+    handle, ledger = keeping
+    narrow = balanced(1_000)
+    narrow["headers"]["x-request-id"] = "r1"
+    kept = handle(json.loads(narrow["body"]), SimpleNamespace(aws_request_id="r1"))
+    assert len(kept) == 1_000
+    found = handle(narrow, None)
+    assert (found["statusCode"], json.loads(found["body"])["error"]["type"]) == (413, "answer_too_large")
+    assert len(ledger.recent(2_000)) == 1_000
