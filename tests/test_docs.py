@@ -81,7 +81,7 @@ def test_imports_run_down_the_drawing_of_the_layers():
 def layers():
     """Module -> its line in CONTRIBUTING.md's drawing."""
     drawing = PAPERS["CONTRIBUTING.md"].split("```")[1].splitlines()
-    lines = [re.findall(r"[a-z_]+", line[:50]) for line in drawing if re.match(r"[a-z_]+ ", line)]
+    lines = [re.findall(r"[a-z_0-9]+", line[:50]) for line in drawing if re.match(r"[a-z_0-9]+ ", line)]
     return {module: k for k, line in enumerate(lines) for module in line}
 
 
@@ -91,7 +91,7 @@ def imports(node):
         if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
             continue
         if isinstance(child, ast.ImportFrom) and re.fullmatch(
-            r"riskscore(\.(service|adopting|ledger))?", child.module or ""
+            r"riskscore(\.(service|adopting|ledger|samples))?", child.module or ""
         ):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom) and (child.module or "").startswith("riskscore."):

@@ -1,0 +1,55 @@
+"""Write a model's simulated sample files: the same bytes for the same seed; no real person is in them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.program import DONE, run, whole_number
+from riskscore.samples import pay_later, x100
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SEED = 7
+
+
+class Sample(NamedTuple):
+    """write(folder, rows, seed, separator) -> the files; rows, separator: what it takes where nothing else is said."""
+
+    write: Callable[[Path, int, int, str], list[Path]]
+    rows: int
+    separator: str
+
+
+SAMPLES = {
+    "pay_later": Sample(pay_later.write, 20_000, ";"),
+    "x100": Sample(x100.write, 8_000, ","),
+}
+
+
+def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
+    options = _parser().parse_args(arguments)
+    sample = SAMPLES[options.model]
+    rows = sample.rows if options.rows is None else options.rows
+    for path in sample.write(options.out, rows, options.seed, options.separator or sample.separator):
+        print(f"{path}: simulated, seed {options.seed}")
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sample_data.py", description=__doc__)
+    parser.add_argument("model", choices=SAMPLES, help="whose files")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="the files go there")
+    parser.add_argument("--rows", type=whole_number, metavar="N", help="how many rows (default: enough to train from)")
+    parser.add_argument("--seed", type=whole_number, metavar="N", default=SEED, help=f"of the simulation ({SEED})")
+    parser.add_argument("--separator", choices=(",", ";"), help="of CSV files (default: the original's)")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)
