@@ -17,6 +17,8 @@ from scipy.stats import t as student_t
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from riskscore.errors import InvalidFile
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -60,7 +62,7 @@ def cross_validate(
     out_of_fold = np.full((repeats, len(data.labels)), np.nan)
     scores: dict[str, list[float]] = {name: [] for name in METRICS}
     shares = []
-    for repeat, seen, unseen in _splits(data, folds, repeats, seed):
+    for repeat, seen, unseen in splits(data, folds, repeats, seed):
         predicted = predict(data.matrix[seen], data.labels[seen], data.matrix[unseen])
         out_of_fold[repeat, unseen] = predicted
         for name, value in scores_of(data.labels[unseen], predicted).items():
@@ -72,13 +74,24 @@ def cross_validate(
     return Validation(metrics, out_of_fold, _method(data, folds, repeats))
 
 
-def _splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[tuple[int, Any, Any]]:
-    """(repeat, rows to fit on, rows to predict); a customer's rows stay together."""
+def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[tuple[int, Any, Any]]:
+    """(repeat, rows to fit on, rows to predict); a customer's rows stay together.
+
+    Raises InvalidFile where a fold would lack one of the labels: nothing can be measured there.
+    """
+    rarer = min(int(np.sum(data.labels == label)) for label in (0, 1))
+    if rarer < folds:
+        raise InvalidFile(f"{data.origin}: {rarer} rows of the rarer label can't be dealt into {folds} folds")
     grouped = _customers_repeat(data)
     kind = StratifiedGroupKFold if grouped else StratifiedKFold
     for repeat in range(repeats):
         splitter = kind(n_splits=folds, shuffle=True, random_state=seed + repeat)
         for seen, unseen in splitter.split(data.matrix, data.labels, data.customers if grouped else None):
+            if len(np.unique(data.labels[unseen])) < 2:
+                raise InvalidFile(
+                    f"{data.origin}: each customer's rows stay in one fold, and so one of the {folds} folds"
+                    " doesn't hold both labels; that takes fewer folds or more customers"
+                )
             yield repeat, seen, unseen
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from riskscore.errors import InvalidFile
 from riskscore.training_data import TrainingData
 from riskscore.validation import cross_validate, interval, reliability, scores_of
 
@@ -43,6 +44,20 @@ def test_rows_of_one_customer_are_never_on_both_sides() -> None:
 
     validation = cross_validate(data_of(60, customers), predict, folds=3, repeats=2, seed=1)
     assert "each customer's rows in one fold" in validation.method
+
+
+@pytest.mark.parametrize(
+    ("customers", "folds", "sentence"),
+    [
+        (None, 6, "rows of a test: 5 rows of the rarer label can't be dealt into 6 folds"),
+        (["C1"] * 12 + ["C2", "C3", "C4"], 3, "one of the 3 folds doesn't hold both labels"),
+        ([*("C1", "C2", "C2") * 5], 2, "one of the 2 folds doesn't hold both labels"),
+    ],
+)
+def test_folds_that_would_lack_a_label_are_refused(customers: list[str] | None, folds: int, sentence: str) -> None:
+    with pytest.raises(InvalidFile) as refused:
+        cross_validate(data_of(15, customers), lambda _m, _l, x: x[:, 0] / 30, folds, repeats=1, seed=1)
+    assert sentence in refused.value.message
 
 
 def test_each_repeat_deals_the_rows_anew_and_each_seed_otherwise() -> None:
