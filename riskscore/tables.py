@@ -1,4 +1,4 @@
-"""Rows from files, CSV and JSONL, with the line each stands on: what training, scoring and tests read.
+"""Rows from files, CSV and JSONL, with the line each begins on: what training, scoring and tests read.
 
 A CSV cell is text; the contract says what it has to be. An empty cell is a missing value. A row that can't be
 read is yielded as the error that says so, in its place, so that the reader decides whether to go on.
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from riskscore.contract import Contract
+    from riskscore.contract import Contract, Feature
+
+    Cells = list[str] | InvalidFile
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
@@ -30,43 +32,78 @@ def read_csv(
     required: Sequence[str] = (),
     optional: Sequence[str] = (),
     note: Callable[[str], None] = lambda _: None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, dict[str, Any] | InvalidFile]]:
     """(line number, row) for each row; features as JSON values by the contract's types, other columns as text.
 
     Columns in any order, separated by comma, semicolon or tab. required, optional: columns beside the features.
-    note: told of the columns that are none of these. Raises InvalidFile where the file as a whole can't be read.
+    aliases: other spellings of the header's names -> ours. note: told of the columns that are none of these.
+    Raises InvalidFile where the file as a whole can't be read.
     """
+    lines = _lines(path, {*contract.names, *(aliases or {})})
+    header = _header(path, next(lines)[1], [*contract.names, *required], aliases or {})
+    extra = [name for name in header if name not in contract and name not in (*required, *optional)]
+    if extra:
+        note(f"{path.name}: columns not used: {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}")
+    kinds = [_kind(contract.feature(name)) if name in contract else None for name in header]
+    for line, cells in lines:
+        yield line, cells if isinstance(cells, InvalidFile) else _row(path, line, header, kinds, cells)
+
+
+def check_csv(path: Path, aliases: Mapping[str, str], names: Collection[str] = ()) -> tuple[str, list[str]]:
+    """The separator and the header's names, ours, of a file that is sound to its last line; InvalidFile otherwise."""
+    lines = _lines(path, {*names, *aliases, *aliases.values()})
+    header = _header(path, next(lines)[1], (), aliases)
+    for line, cells in lines:
+        fault = cells if isinstance(cells, InvalidFile) else _count_fault(path, line, header, cells)
+        if fault:
+            raise fault
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return _delimiter(path, file.readline(), {*names, *aliases, *aliases.values()}), header
+
+
+def _lines(path: Path, names: Collection[str]) -> Iterator[tuple[int, Cells]]:
+    """(line it begins on, cells) of the header and of each row that isn't blank. names: some that it should have."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         try:
-            lines = csv.reader(file, delimiter=_delimiter(path, file.readline(), contract), strict=True)
+            lines = csv.reader(file, delimiter=_delimiter(path, file.readline(), names), strict=True)
             file.seek(0)
-            header = _header(path, _next(path, lines), [*contract.names, *required])
-            extra = [name for name in header if name not in contract and name not in (*required, *optional)]
-            if extra:
-                note(f"{path.name}: columns not used: {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}")
-            kinds = [_KINDS[contract.feature(name).type] if name in contract else None for name in header]
-            while (cells := _next(path, lines)) is not None:
+            line = 1
+            while (cells := _next(path, line, lines)) is not None:
                 if cells != []:
-                    yield (
-                        lines.line_num,
-                        cells if isinstance(cells, InvalidFile) else _row(path, lines.line_num, header, kinds, cells),
-                    )
+                    yield line, cells
+                line = lines.line_num + 1
         except UnicodeDecodeError:
-            raise InvalidFile(f"{path.name} is not UTF-8 text") from None
+            raise not_utf8(path) from None
 
 
-def _delimiter(path: Path, first: str, contract: Contract) -> str:
-    """The separator with which the header names most of the features."""
+def not_utf8(path: Path) -> InvalidFile:
+    """The error of a file in another encoding, or in several: where the first line stands that isn't UTF-8."""
+    with open(path, "rb") as file:
+        line = next((number for number, line in enumerate(file, 1) if not _is_utf8(line)), 1)
+    return InvalidFile(f"{path.name} is not UTF-8 text, first in line {line}")
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
+def _delimiter(path: Path, first: str, names: Collection[str]) -> str:
+    """The separator with which the header has most of the names."""
     if not first.strip():
         raise InvalidFile(f"{path.name} is empty; expected a header line with column names")
     cells = {mark: {cell.strip().strip('"') for cell in first.split(mark)} for mark in DELIMITERS}
-    return max(DELIMITERS, key=lambda mark: (len(cells[mark] & set(contract.names)), len(cells[mark])))
+    return max(DELIMITERS, key=lambda mark: (len(cells[mark] & {*names}), len(cells[mark])))
 
 
-def _header(path: Path, cells: list[str] | InvalidFile | None, needed: Sequence[str]) -> list[str]:
+def _header(path: Path, cells: Cells, needed: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
     if isinstance(cells, InvalidFile):
         raise cells
-    header = [cell.strip() for cell in cells or ()]
+    header = [aliases.get(cell.strip(), cell.strip()) for cell in cells]
     for name in needed:
         if name not in header:
             raise InvalidFile(f"{path.name}, line 1: column {name} is missing", name)
@@ -76,21 +113,28 @@ def _header(path: Path, cells: list[str] | InvalidFile | None, needed: Sequence[
     return header
 
 
-def _next(path: Path, lines: Any) -> list[str] | InvalidFile | None:
+def _next(path: Path, line: int, lines: Any) -> Cells | None:
     try:
         cells: list[str] = next(lines)
         return cells
     except StopIteration:
         return None
     except csv.Error:
-        return InvalidFile(f"{path.name}, line {lines.line_num}: broken quoting")
+        return InvalidFile(f"{path.name}, line {line}: broken quoting")
+
+
+def _count_fault(path: Path, line: int, header: list[str], cells: list[str]) -> InvalidFile | None:
+    if len(cells) == len(header):
+        return None
+    return InvalidFile(f"{path.name}, line {line}: {len(cells)} cells, but the header has {len(header)}")
 
 
 def _row(
     path: Path, line: int, header: list[str], kinds: Sequence[Callable[[str], Any] | None], cells: list[str]
 ) -> dict[str, Any] | InvalidFile:
-    if len(cells) != len(header):
-        return InvalidFile(f"{path.name}, line {line}: {len(cells)} cells, but the header has {len(header)}")
+    fault = _count_fault(path, line, header, cells)
+    if fault:
+        return fault
     row: dict[str, Any] = {}
     for name, kind, cell in zip(header, kinds, cells, strict=True):
         try:
@@ -98,6 +142,13 @@ def _row(
         except ValueError as error:
             return InvalidFile(f"{path.name}, line {line}, column {name}: expected {error}", name)
     return row
+
+
+def _kind(feature: Feature) -> Callable[[str], Any]:
+    """What makes a JSON value of a feature's cells. A contract that takes text gets them as they are."""
+    kind = _KINDS[feature.type] if feature.parse == "strict" else _text
+    codes = frozenset(code for code in feature.missing if isinstance(code, str))
+    return (lambda cell: cell if cell in codes else kind(cell)) if codes else kind
 
 
 def _number(cell: str) -> float | None:
@@ -116,7 +167,16 @@ def _truth(cell: str) -> bool | None:
     return TRUTHS[cell.lower()]
 
 
-_KINDS: dict[str, Callable[[str], Any]] = {"number": _number, "integer": _number, "boolean": _truth}
+def _text(cell: str) -> str | None:
+    return cell or None
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "number": _number,
+    "integer": _number,
+    "boolean": _truth,
+    "category": _text,
+}
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
@@ -127,7 +187,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
                 if line.strip():
                     yield number, _json(path, number, line)
         except UnicodeDecodeError:
-            raise InvalidFile(f"{path.name} is not UTF-8 text") from None
+            raise not_utf8(path) from None
 
 
 def _json(path: Path, number: int, line: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from riskscore.contract import Contract
 from riskscore.errors import InvalidFile
-from riskscore.tables import read_csv, read_jsonl
+from riskscore.tables import check_csv, read_csv, read_jsonl
 
 CONTRACT = Contract.from_dicts(
     [{"name": "amount"}, {"name": "count", "type": "integer"}, {"name": "new", "type": "boolean"}]
@@ -37,6 +37,11 @@ def rows(path, text, encoding="utf-8", **options):
 )
 def test_one_row_however_it_is_written(tmp_path, text):
     assert [row for _, row in rows(tmp_path, text)] == [GOOD]
+
+
+def test_a_row_has_the_line_that_it_begins_on(tmp_path):
+    text = 'amount,count,new,name\n1.5,2,true,"two\nlines"\n1.5,2,true,x\n'
+    assert [line for line, _ in rows(tmp_path, text, optional=["name"])] == [2, 4]
 
 
 def test_an_empty_cell_is_a_missing_value(tmp_path):
@@ -72,7 +77,7 @@ def test_a_broken_row_is_told_in_its_place_and_the_next_is_read(tmp_path, line, 
         ("amount,new\n1,true\n", "rows.csv, line 1: column count is missing"),
         ("amount,count,new,amount\n", "rows.csv, line 1: column amount stands there twice"),
         ('amount,"count"x,new\n1,2,true\n', "rows.csv, line 1: broken quoting"),
-        ('amount,count,"new\n1,2,true\n', "rows.csv, line 2: broken quoting"),
+        ('amount,count,"new\n1,2,true\n', "rows.csv, line 1: broken quoting"),
     ],
 )
 def test_a_file_that_can_not_be_read_at_all(tmp_path, text, sentence):
@@ -81,9 +86,11 @@ def test_a_file_that_can_not_be_read_at_all(tmp_path, text, sentence):
     assert caught.value.message == sentence
 
 
-def test_another_encoding_is_refused(tmp_path):
-    with pytest.raises(InvalidFile, match=r"rows.csv is not UTF-8 text"):
-        rows(tmp_path, "amount,count,new,name\n1,2,true,J\u00fcrgen\n", encoding="latin-1")
+def test_another_encoding_is_refused_with_the_line_where_it_starts(tmp_path):
+    good = "1,2,true,J\u00fcrgen\n".encode()
+    (tmp_path / "rows.csv").write_bytes(b"amount,count,new,name\n" + 1000 * good + good.decode().encode("latin-1"))
+    with pytest.raises(InvalidFile, match=r"rows.csv is not UTF-8 text, first in line 1002"):
+        list(read_csv(tmp_path / "rows.csv", CONTRACT, optional=["name"]))
 
 
 def test_other_columns_are_text_where_asked_for_and_noted_where_not(tmp_path):
@@ -97,6 +104,66 @@ def test_other_columns_are_text_where_asked_for_and_noted_where_not(tmp_path):
 def test_a_required_column_that_lacks(tmp_path):
     with pytest.raises(InvalidFile, match="column id is missing"):
         rows(tmp_path, "amount,count,new\n1,2,true\n", required=["id"])
+
+
+def test_another_spelling_of_the_header_is_ours(tmp_path):
+    text = "betrag;anzahl;new\n1.5;2;true\n"
+    assert rows(tmp_path, text, aliases={"betrag": "amount", "anzahl": "count"}) == [(2, GOOD)]
+
+
+def test_two_spellings_of_one_column_are_refused(tmp_path):
+    with pytest.raises(InvalidFile, match="line 1: column amount stands there twice"):
+        rows(tmp_path, "betrag,amount,count,new\n", aliases={"betrag": "amount"})
+
+
+def one_cell(path, cell, parse="strict", **feature):
+    """What a contract of one feature gets of a cell."""
+    (path / "rows.csv").write_text(f"x,id\n{cell},7\n")
+    contract = Contract.from_dicts([{"name": "x", **feature}], parse)
+    ((_, row),) = read_csv(path / "rows.csv", contract, optional=["id"])
+    return row.message if isinstance(row, InvalidFile) else row["x"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"), [(" 101 ", "101"), ("Shoes & Co", "Shoes & Co"), ("True", "True"), ("", None)]
+)
+def test_a_categorys_cell_stays_text(tmp_path, cell, value):
+    assert one_cell(tmp_path, cell, type="category", values=["101"]) == value
+
+
+@pytest.mark.parametrize(("cell", "value"), [("NA", "NA"), ("-999", -999.0), ("1", 1.0), ("n/a", None)])
+def test_a_missing_code_goes_to_the_contract_as_it_is(tmp_path, cell, value):
+    expected = "rows.csv, line 2, column x: expected a number" if value is None else value
+    assert one_cell(tmp_path, cell, nullable=True, missing=["NA", -999]) == expected
+
+
+@pytest.mark.parametrize(("cell", "value"), [('"$-5,483.24"', "$-5,483.24"), ("36.29%", "36.29%"), (" ", None)])
+def test_a_contract_that_takes_text_gets_text(tmp_path, cell, value):
+    assert one_cell(tmp_path, cell, parse="text", unit="money") == value
+
+
+def check(path, text):
+    (path / "rows.csv").write_text(text)
+    return check_csv(path / "rows.csv", {"betrag": "amount"})
+
+
+def test_a_sound_file_has_a_separator_and_a_header(tmp_path):
+    assert check(tmp_path, '\ufeffid;betrag\n1;"a;b"\n') == (";", ["id", "amount"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "rows.csv is empty; expected a header line with column names"),
+        ("id,x\n1,2\n3\n", "rows.csv, line 3: 1 cells, but the header has 2"),
+        ('id,x\n1,2\n3,"4\n5,6\n', "rows.csv, line 3: broken quoting"),
+        ("id,amount,betrag\n", "rows.csv, line 1: column amount stands there twice"),
+    ],
+)
+def test_the_first_fault_of_a_file(tmp_path, text, sentence):
+    with pytest.raises(InvalidFile) as caught:
+        check(tmp_path, text)
+    assert caught.value.message == sentence
 
 
 def test_jsonl_gives_each_line_or_the_error_in_its_place(tmp_path):
