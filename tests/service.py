@@ -15,10 +15,11 @@ import httpx
 from tests.conftest import ROOT, without_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 START_SECONDS = 60
+PROGRAM = (sys.executable, str(ROOT / "scripts" / "serve_http.py"))
 
 
 class Service(NamedTuple):
@@ -31,8 +32,10 @@ class Service(NamedTuple):
 
 
 @contextmanager
-def running_service(folder: Path, **environ: str) -> Iterator[Service]:
-    """The service once it is ready, ended at the end; environ adds to its environment."""
+def running_service(
+    folder: Path, program: Sequence[str] = PROGRAM, place: Path = ROOT, **environ: str
+) -> Iterator[Service]:
+    """The service once it is ready, ended at the end. place: where it starts; environ adds to its environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -40,7 +43,8 @@ def running_service(folder: Path, **environ: str) -> Iterator[Service]:
     given = {"PORT": str(port), "RISKSCORE_WORKERS": "1", "RISKSCORE_LEDGER": f"sqlite:///{ledger}", **environ}
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "scripts" / "serve_http.py")],
+            program,
+            cwd=place,
             env={**without_database(), **given},
             stdout=subprocess.DEVNULL,
             stderr=stderr,

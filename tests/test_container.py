@@ -1,22 +1,37 @@
-"""What goes into the image, and the proof that its build demands."""
+"""What goes into the images, the proof that the function's build demands, and a service of what its image holds."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from riskscore.errors import ArtefactRefused
 from riskscore.selfcheck import SelfcheckFailed, check, unwanted
+from tests.scoring_examples import EVENT, answer
+from tests.service import running_service
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-FUNCTION_PACKAGES = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+SERVICE = (ROOT / "Dockerfile.service").read_text()
+COPIED = re.compile(r"^COPY (\S+) (\S+)$", re.MULTILINE)
+
+
+def locked(name: str) -> set[str]:
+    """The packages that a lock file pins."""
+    return set(re.findall(r"^([a-z0-9-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+
+
+FUNCTION_PACKAGES = locked("requirements.txt")
 
 
 @pytest.fixture
@@ -73,12 +88,16 @@ def test_the_functions_lock_is_fit_for_the_image() -> None:
     assert "xgboost" not in FUNCTION_PACKAGES  # the one with 400 MB of CUDA
 
 
-def test_everything_that_the_dockerfile_copies_passes_dockerignore() -> None:
-    copied = re.findall(r"^COPY (\S+) ", DOCKERFILE, re.MULTILINE)
-    let_in = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+@pytest.mark.parametrize(
+    ("dockerfile", "ignored"),
+    [("Dockerfile", ".dockerignore"), ("Dockerfile.service", "Dockerfile.service.dockerignore")],
+)
+def test_everything_that_a_dockerfile_copies_passes_its_dockerignore(dockerfile: str, ignored: str) -> None:
+    copied = [source for source, _ in COPIED.findall((ROOT / dockerfile).read_text())]
+    lines = (ROOT / ignored).read_text().splitlines()
     assert copied
-    assert sorted(copied) == sorted(let_in)
-    assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
+    assert sorted(copied) == sorted(line.removeprefix("!") for line in lines if line.startswith("!"))
+    assert next(line for line in lines if not line.startswith("#")) == "*"
 
 
 def test_the_packages_come_before_the_code() -> None:
@@ -90,3 +109,88 @@ def test_compose_gives_the_function_the_reader_and_no_more() -> None:
     assert "//riskscore_reader:" in services["function"]["environment"]["DATABASE_URL"]
     assert services["function"]["read_only"] is True
     assert all("healthcheck" in services[name] for name in ("database", "function"))
+
+
+# The service from what its image holds: the files that are copied, and the packages of its lock.
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image's working folder, and beside it a folder of the packages that its lock names."""
+    place = tmp_path_factory.mktemp("image") / "service"
+    for source, target in COPIED.findall(SERVICE):
+        if target.startswith("/"):
+            continue  # the lock, which goes again
+        copied = place / target / (Path(source).name if target.endswith("/") else "")
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, copied, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            copied.parent.mkdir(parents=True)
+            shutil.copyfile(ROOT / source, copied)
+    link_packages(locked("requirements-service.txt"), place.parent / "packages")
+    return place
+
+
+def link_packages(names: set[str], folder: Path) -> None:
+    """Links to the packages of these names; those that are for other systems alone are not installed here."""
+    folder.mkdir()
+    for name in names:
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:
+            continue
+        for top in {file.parts[0] for file in package.files or ()} - {".."}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(str(package.locate_file(top)))
+
+
+def in_image(*command: str) -> tuple[str, ...]:
+    """A command of the image: its python finds the standard library and what PYTHONPATH says, and nothing else."""
+    assert command[0] == "python"
+    return (sys.executable, "-S", *command[1:])
+
+
+def test_the_service_starts_and_answers_from_what_its_image_holds_alone(held: Path, tmp_path: Path) -> None:
+    command = json.loads(SERVICE.rpartition("CMD ")[2])
+    packages = {"PYTHONPATH": str(held.parent / "packages")}
+    with (
+        running_service(tmp_path, in_image(*command), held, **packages) as service,
+        httpx.Client(base_url=service.url) as client,
+    ):
+        assert client.post("/predict", json=EVENT).json() == answer(EVENT)
+        pages = ["/", "/docs", "/openapi.json", "/models", "/metrics", "/style.css", "/icon.svg"]
+        assert [client.get(page).status_code for page in pages] == [200] * len(pages)
+        assert 'value="S0001"' in client.get("/").text  # an example filled in
+    assert service.ledger.exists()
+
+
+QUERIES = """
+from riskscore.deployment import Deployment
+
+deployment = Deployment({}, ".")
+for model in map(deployment.find, deployment.names()):
+    source = model.artefact.manifest["source"]
+    if "sql" in source and source.get("dialect", "postgresql") == "postgresql":
+        deployment.source(model)
+        print(model.name)
+"""
+
+
+def test_the_services_image_holds_every_query(held: Path) -> None:
+    done = subprocess.run(
+        in_image("python", "-c", QUERIES),
+        cwd=held,
+        env={"PYTHONPATH": f"{held.parent / 'packages'}:."},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "credit_risk" in done.stdout.split()
+
+
+def test_compose_gives_the_service_the_reader_a_place_for_its_ledger_and_no_more() -> None:
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["service"]
+    assert "//riskscore_reader:" in service["environment"]["DATABASE_URL"]
+    assert service["read_only"] is True
+    assert [volume.partition(":")[2] for volume in service["volumes"]] == re.findall(r"^VOLUME (\S+)$", SERVICE, re.M)
+    assert "RISKSCORE_LEDGER=sqlite:////ledger/" in SERVICE
