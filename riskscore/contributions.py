@@ -48,17 +48,18 @@ class _Masks(dict[int, int]):
     def __init__(self, n_groups: int, thresholds: array[float], groups: array[int], *bits: array[int]) -> None:
         super().__init__({0: 0})
         self.thresholds = thresholds.tolist()
-        self._n_groups, self._groups = n_groups, groups
-        self._bits, self._missing_bits = bits
+        self.groups = groups
+        self.bits, self.missing_bits = bits
+        self._n_groups = n_groups
         self._known = [0]
 
     def __missing__(self, reached: int) -> int:
         if reached < 0:
-            return self._set_bits(-1, 0, self._groups, self._missing_bits)
+            return self._set_bits(-1, 0, self.groups, self.missing_bits)
         place = bisect_right(self._known, reached)
         nearest = self._known[place - 1]
         self._known.insert(place, reached)
-        return self._set_bits(reached, self[nearest], self._groups[nearest:reached], self._bits[nearest:reached])
+        return self._set_bits(reached, self[nearest], self.groups[nearest:reached], self.bits[nearest:reached])
 
     def _set_bits(self, reached: int, known: int, groups: array[int], bits: array[int]) -> int:
         mask = bytearray(known.to_bytes(self._n_groups, "little"))
@@ -69,36 +70,40 @@ class _Masks(dict[int, int]):
 
 
 class TableContributions:
-    """Contributions of an ensemble of trees, from tables."""
+    """Contributions of an ensemble of trees, from tables.
+
+    fields: the features that have a part; masks, offsets: one for each of them, first: each group's first entry.
+    """
 
     def __init__(self, header: dict[str, Any], body: memoryview) -> None:
         self.base_value = float(header["base_value"])
-        self._features, self._fields = int(header["features"]), header["fields"]
-        self._step, self._offsets = float(header["step"]), header["offsets"]
+        self.n_features, self.fields = int(header["features"]), header["fields"]
+        self.step, self.offsets = float(header["step"]), header["offsets"]
         ends = list(accumulate(header["entries"], initial=0))
-        self._n_groups = len(ends) - 1
-        self._first = ends[:-1]
-        counts, table_size = header["outcomes"], 4 * len(self._fields) * ends[-1]
+        self.n_groups = len(ends) - 1
+        self.first = ends[:-1]
+        counts, table_size = header["outcomes"], 4 * len(self.fields) * ends[-1]
         total = sum(counts)
-        if len(body) != 10 * total + table_size or not len(counts) == len(self._fields) == len(self._offsets):
+        if len(body) != 10 * total + table_size or not len(counts) == len(self.fields) == len(self.offsets):
             raise ValueError("its size isn't what its header says")
-        self._masks = list(_read_masks(self._n_groups, counts, body[: 10 * total]))
-        self._entries = _Entries(body[10 * total :], 4 * len(self._fields))
+        self.masks = list(_read_masks(self.n_groups, counts, body[: 10 * total]))
+        self.table = body[10 * total :]
+        self._entries = _Entries(self.table, 4 * len(self.fields))
 
     def of(self, vector: Sequence[float]) -> list[float]:
         """Each feature's contribution to one row's margin; floats in the contract's order, NaN = missing."""
-        if len(vector) != self._features:
-            raise ValueError(f"the model takes {self._features} features, the row has {len(vector)}")
+        if len(vector) != self.n_features:
+            raise ValueError(f"the model takes {self.n_features} features, the row has {len(vector)}")
         row, outcomes = array("f", vector), 0
-        for feature, masks in zip(self._fields, self._masks, strict=True):
+        for feature, masks in zip(self.fields, self.masks, strict=True):
             value = row[feature]
             outcomes |= masks[-1 if math.isnan(value) else bisect_right(masks.thresholds, value)]
-        patterns = outcomes.to_bytes(self._n_groups, "little")
-        total = sum(map(self._entries.__getitem__, map(add, self._first, patterns)))
-        sums = array("I", total.to_bytes(4 * len(self._fields), "little"))
-        found = [0.0] * self._features
-        for feature, offset, units in zip(self._fields, self._offsets, sums, strict=True):
-            found[feature] = offset + self._step * units
+        patterns = outcomes.to_bytes(self.n_groups, "little")
+        total = sum(map(self._entries.__getitem__, map(add, self.first, patterns)))
+        sums = array("I", total.to_bytes(4 * len(self.fields), "little"))
+        found = [0.0] * self.n_features
+        for feature, offset, units in zip(self.fields, self.offsets, sums, strict=True):
+            found[feature] = offset + self.step * units
         return found
 
 
