@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.program import DONE, run, whole_number
-from riskscore.samples import pay_later, x100
+from riskscore.samples import offer_click, pay_later, x100
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,7 @@ class Sample(NamedTuple):
 SAMPLES = {
     "pay_later": Sample(pay_later.write, 20_000, ";"),
     "x100": Sample(x100.write, 8_000, ","),
+    "offer_click": Sample(offer_click.write, offer_click.LEADS, ""),
 }
 
 
