@@ -1,0 +1,55 @@
+"""SQLite files that are written to: a change is there whole, or the file is as it was."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from riskscore.errors import InvalidFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEME = "sqlite:///"
+SECONDS_FOR_A_LOCK = 30.0
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of a URL sqlite:///relative.db or sqlite:////absolute.db."""
+    path = url.removeprefix(SCHEME)
+    if path == url or not path or path == ":memory:":
+        raise InvalidFile("expected the URL of a SQLite file, as in sqlite:///offers.db")
+    return Path(path)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """One transaction that ends with the block: kept, or undone where the block raises. Foreign keys are enforced.
+
+    A file that wasn't there before isn't there after a failure either. Raises InvalidFile where SQLite refuses.
+    """
+    existed = path.exists()
+    try:
+        with closing(sqlite3.connect(path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+    except BaseException as error:
+        if not existed:
+            path.unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise InvalidFile(f"{path.name} is as it was; SQLite refused: {_reason(error)}") from None
+        raise
+
+
+def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The names of a table's columns; none where there is no such table."""
+    return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+
+
+def _reason(error: sqlite3.Error) -> str:
+    """SQLite's words where they name only tables and columns; a bound value is never among them."""
+    return str(error) or type(error).__name__

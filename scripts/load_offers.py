@@ -1,0 +1,69 @@
+"""Loads leads, offers and clicks from parquet files into a SQLite database, whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.offers import load
+from riskscore.program import DONE, run
+from riskscore.samples.offer_click import offers_for
+from riskscore.sqlite_files import sqlite_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
+    """Load; 0 where done, 2 where a file or the database is refused."""
+    options = parser().parse_args(arguments)
+    started = time.perf_counter()
+    database = sqlite_path(options.database)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        tqdm(unit=" rows", desc="loading", mininterval=0.5, delay=0.5) as bar,
+    ):
+        offers = options.offers or _simulated(options.leads, options.clicks, Path(scratch))
+        files = {"leads": options.leads, "offers": offers, "clicks": options.clicks}
+        rows = load(database, files, options.replace, bar.update)
+    seconds = time.perf_counter() - started
+    tables = ", ".join(f"{table} {count:,}" for table, count in rows.items())
+    simulated = " (the offers are simulated)" if options.simulate_offers else ""
+    print(f"{database}: {tables}{simulated}; {seconds:.1f} s, {sum(rows.values()) / seconds:,.0f} rows/s")
+    return DONE
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="load_offers.py", description=__doc__)
+    required = {"type": Path, "metavar": "FILE", "required": True}
+    result.add_argument("--leads", help="lead_uuid, requested, loan_purpose, credit, annual_income", **required)
+    offers = result.add_mutually_exclusive_group(required=True)
+    offers.add_argument("--offers", type=Path, metavar="FILE", help="lead_uuid, offer_id, apr, lender_id")
+    offers.add_argument(
+        "--simulate-offers", action="store_true", help="make offers that the leads got and clicks are of"
+    )
+    result.add_argument("--clicks", help="offer_id, clicked_at", **required)
+    result.add_argument(
+        "--database", metavar="URL", required=True, help="sqlite:///offers.db; made where it isn't there"
+    )
+    result.add_argument("--replace", action="store_true", help="drop the tables leads, offers and clicks first")
+    return result
+
+
+def _simulated(leads: Path, clicks: Path, folder: Path) -> Path:
+    path = folder / "simulated_offers.parquet"
+    pq.write_table(offers_for(pq.read_table(leads), pq.read_table(clicks)), path)
+    return path
+
+
+if __name__ == "__main__":
+    run(main)
