@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
+    from riskscore.errors import CallerFault
     from riskscore.events import Refused
     from riskscore.model import Model
 
@@ -54,10 +55,15 @@ def request_of(event: Any, request_id: str | None = None, caller: str | None = N
     if request_id is not None and not (0 < len(request_id) <= MAX_REQUEST_ID and PLAIN.fullmatch(request_id)):
         raise InvalidEvent(f"a request id must be 1 to {MAX_REQUEST_ID} characters of text")
     try:
-        content = json.dumps(event, sort_keys=True, separators=(",", ":"))
+        content = json.dumps(event, sort_keys=True, separators=(",", ":"), default=_said)
     except RecursionError:
         raise InvalidEvent("the event is nested too deeply") from None
     return Request(request_id or os.urandom(16).hex(), caller or "", hashlib.sha256(content.encode()).hexdigest())
+
+
+def _said(unread: CallerFault) -> dict[str, Any]:
+    """What stands in an event for a file's row that can't be read: it is all that its answer depends on."""
+    return unread.answer()
 
 
 def entries_of(

@@ -135,7 +135,10 @@ class Shape:
 def parse_rows(
     items: Iterable[Any], shared: Mapping[str, Any], default_model: str, find: Callable[[str], Artefact]
 ) -> list[Row | Refused]:
-    """Each row in any of its shapes; a Refused with the reason in the place of one that has none of them."""
+    """Each row in any of its shapes; a Refused with the reason in the place of one that has none of them.
+
+    A reader of files puts the error that a row is in the place of one that it can't read.
+    """
     shapes: dict[tuple[str, ...], Shape] = {}
     return [_parse(item, shared, default_model, find, shapes) for item in items]
 
@@ -148,7 +151,8 @@ def _parse(
     shapes: dict[tuple[str, ...], Shape],
 ) -> Row | Refused:
     if not isinstance(item, dict):
-        return Refused(InvalidEvent("a row is a JSON object"))
+        unread = isinstance(item, CallerFault)
+        return Refused(item, model=shared.get("model")) if unread else Refused(InvalidEvent("a row is a JSON object"))
     said = {**shared, **item} if shared else item
     ids: dict[str, str] = {}
     known = None

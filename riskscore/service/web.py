@@ -30,7 +30,7 @@ from riskscore.service.web_page import Page
 from riskscore.service.web_people import CALLER, REQUEST_ID, in_thread, people
 from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
 from riskscore.service.web_settings import ServiceSettings, with_ledger
-from riskscore.service.web_tables import answers_of_table, table_of_answers
+from riskscore.service.web_tables import answers_of_table, refusal_of, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -123,9 +123,8 @@ class Service:
             )
         except CallerFault as error:
             return refused(error)
-        whole = answers[0]
-        if len(answers) == 1 and whole["outcome"] == "invalid" and "model" not in whole:
-            return Answer(status_of(whole["error"]["type"]), JSON, encode(whole))
+        if refusal := refusal_of(answers):
+            return Answer(status_of(refusal["type"]), JSON, encode(answers[0]))
         accepted = request.headers.get("accept", "")
         if "application/json" in accepted and "text/csv" not in accepted:
             return Answer(200, JSON, encode(answers))

@@ -13,12 +13,12 @@ from fastapi.responses import HTMLResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status
+from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status, status_of
 from riskscore.routes import encode
 from riskscore.service.openapi import document
 from riskscore.service.web_form import fields
 from riskscore.service.web_page import FOLDER, SECURITY, Page
-from riskscore.service.web_tables import answers_of_table, table_of_answers
+from riskscore.service.web_tables import answers_of_table, refusal_of, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from riskscore.describe import Describe
     from riskscore.engine import Engine
     from riskscore.ledger.ledger import Ledger
+    from riskscore.model import Model
     from riskscore.routes import Routes
     from riskscore.service.metrics import Metrics
 
@@ -93,13 +94,15 @@ def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
 
     @app.post("/")
     async def score(request: Request, model: str | None = None) -> Response:
-        sent = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+        async with request.form() as form:
+            sent = {name: value for name, value in form.items() if isinstance(value, str)}
         return await in_thread(_guarded, page, lambda: _form_answer(page, engine, request, model, sent))
 
     @app.post("/upload")
     async def upload(request: Request, model: str | None = None) -> Response:
-        file = (await request.form()).get("file")
-        table = await file.read() if isinstance(file, UploadFile) else b""
+        async with request.form() as form:
+            file = form.get("file")
+            table = await file.read() if isinstance(file, UploadFile) else b""
         return await in_thread(_guarded, page, lambda: _upload_answer(page, engine, request, model, table))
 
 
@@ -123,10 +126,16 @@ def _upload_answer(page: Page, engine: Engine, request: Request, name: str | Non
             raise InvalidEvent("choose a file first", "file")
         answers = answers_of_table(table, model, lambda event: engine.answer(event, *_who(request)))
     except CallerFault as error:
-        text = page.rendered(model, fields(model, {}, {}), upload_error=error.message)
-        return _html(text, status(error))
+        return _unscored(page, model, error.message, status(error))
+    if refused := refusal_of(answers):
+        return _unscored(page, model, refused["message"], status_of(refused["type"]))
     named = {**SECURITY, "content-disposition": f'attachment; filename="{model.name}_scores.csv"'}
     return Response(table_of_answers(answers, model), 200, named, "text/csv")
+
+
+def _unscored(page: Page, model: Model, message: str, code: int) -> Response:
+    """The page, which says what is wrong with a table as a whole."""
+    return _html(page.rendered(model, fields(model, {}, {}), upload_error=message), code)
 
 
 def _who(request: Request) -> tuple[str, str | None]:
@@ -144,7 +153,8 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
 
     @app.post("/docs")
     async def attempt(request: Request, path: str) -> Response:
-        body = str((await request.form()).get("body", ""))
+        async with request.form() as form:
+            body = str(form.get("body", ""))
         answer = await in_thread(routes.handle, "POST", path, {}, body.encode(), *_who(request))
         shown = json.dumps(json.loads(answer.body), indent=1, ensure_ascii=False)
         tried = {"path": path, "body": body, "status": str(answer.status), "answer": shown}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskscore.batch import items_of_file
-from riskscore.errors import CallerFault, TooManyRows
-from riskscore.events import MAX_ROWS, Refused
+from riskscore.errors import InvalidFile, TooManyRows
+from riskscore.events import MAX_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,15 +27,15 @@ def answers_of_table(table: bytes, model: Model, answer: Callable[[Any], Any]) -
 
     answer: scores an event of many rows. Raises InvalidFile where the table as a whole can't be read, TooManyRows.
     """
-    items = _items(table, model)
-    sound = [item for item in items if not isinstance(item, CallerFault)]
-    answers = answer({"instances": sound, "model": model.name}) if sound else []
-    if isinstance(answers, dict):  # refused as a whole
-        return [answers]
-    scored = iter(answers)
-    return [
-        Refused(item, model=model.name).answer() if isinstance(item, CallerFault) else next(scored) for item in items
-    ]
+    answers = answer({"instances": _items(table, model), "model": model.name})
+    return [answers] if isinstance(answers, dict) else answers  # refused as a whole
+
+
+def refusal_of(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What is wrong with a table whose answers these are as a whole, None where its rows were answered."""
+    whole = answers[0]  # a scored row is in the fields of its clients, which may lack any
+    refused = whole.get("outcome") == "invalid" and "error" in whole and "model" not in whole
+    return whole["error"] if refused else None
 
 
 def _items(table: bytes, model: Model) -> list[Any]:
@@ -47,6 +47,8 @@ def _items(table: bytes, model: Model) -> list[Any]:
             items.append(item)
             if len(items) > MAX_ROWS:
                 raise TooManyRows(f"the table has more than {MAX_ROWS:,} rows; at most so many are scored at once")
+        if not items:
+            raise InvalidFile("the table has no rows below its header")
         return items
 
 
