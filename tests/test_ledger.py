@@ -158,6 +158,18 @@ def test_the_newest_come_first(engine, ledger):
     assert set(ledger.recent(1)[0]) == {"time", "ids", "model", "outcome", "probability", "points"}
 
 
+def test_the_newest_are_those_of_one_caller(engine, ledger):
+    for loan, caller in zip(LOANS, ("north", "south", "north", None, "north", "south"), strict=True):
+        engine.answer(loan, caller=caller)
+    newest = {caller: [row["ids"] for row in ledger.recent(2, caller)] for caller in ("north", "south", None, "west")}
+    assert newest == {
+        "north": [{"loan_id": "L5"}, {"loan_id": "L3"}],
+        "south": [{"loan_id": "L2"}],  # what is no event at all is no row either
+        None: [{"loan_id": "L4"}],
+        "west": [],
+    }
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -160,6 +160,18 @@ def test_a_known_key_opens_every_route(headers):
     assert keyed("POST", "/predict", json=EVENT, headers=headers).status_code == 200
 
 
+def test_the_page_shows_the_recent_scores_of_its_readers_key_alone(tmp_path):
+    keyed = in_process({"RISKSCORE_LEDGER": f"sqlite:///{tmp_path}/ledger.db", "RISKSCORE_API_KEYS": KEYS})
+    form = {**IDS, **{name: str(value) for name, value in FEATURES.items()}, "customer_id": "of the south"}
+    keyed("POST", "/predict", json=EVENT | {"customer_id": "of the north"}, headers={"x-api-key": NORTH})
+    answered = keyed("POST", "/", data=form, headers={"x-api-key": SOUTH}).text
+    refused = keyed("POST", "/upload", files={"file": ("a.csv", "hello\n")}, headers={"x-api-key": SOUTH}).text
+    again = keyed("GET", "/", headers={"x-api-key": SOUTH}).text
+    assert ["of the north" in page for page in (answered, refused, again)] == [False] * 3
+    assert ["<td>of the south, 2025-09-01</td>" in page for page in (answered, refused, again)] == [True] * 3
+    assert "<td>of the north, 2025-09-01</td>" in keyed("GET", "/", headers={"x-api-key": NORTH}).text
+
+
 @pytest.mark.parametrize(
     "headers", [{}, {"x-api-key": "c" * 17}, {"x-api-key": NORTH + "x"}, {"authorization": "Basic ?"}]
 )

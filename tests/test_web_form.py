@@ -79,7 +79,7 @@ def test_a_feature_that_may_be_missing_says_so():
 @pytest.fixture
 def page(small_loans, tmp_path) -> Page:
     describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
-    return Page(describe, lambda _: [])
+    return Page(describe, lambda *_: [])
 
 
 def test_what_somebody_typed_is_shown_as_text_and_never_as_markup(page, small_loans):

@@ -107,12 +107,15 @@ class Ledger:
             for request in requests:
                 request.kept = True
 
-    def recent(self, count: int) -> list[dict[str, Any]]:
-        """The last rows, newest first: time, ids, model, outcome, probability, points."""
+    def recent(self, count: int, caller: str | None = None) -> list[dict[str, Any]]:
+        """A caller's last rows, newest first: time, ids, model, outcome, probability, points.
+
+        caller: whose key it was; None where no key is asked for.
+        """
         columns = [ledger.c[name] for name in ("time", "ids", "model", "outcome", "probability", "points")]
-        chosen = select(*columns).where(ledger.c.outcome != PURGE).order_by(desc(ledger.c.seq)).limit(count)
+        own = select(*columns).where(ledger.c.caller == (caller or ""), ledger.c.outcome != PURGE)
         with self.store.reading() as connection:
-            rows = connection.execute(chosen).mappings().all()
+            rows = connection.execute(own.order_by(desc(ledger.c.seq)).limit(count)).mappings().all()
         return [{**row, "ids": json.loads(row["ids"] or "{}")} for row in rows]
 
     def check(self) -> None:

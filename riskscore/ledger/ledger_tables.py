@@ -66,6 +66,7 @@ ledger = Table(
 )
 Index("riskscore_ledger_request", ledger.c.caller, ledger.c.request_id, ledger.c.row, unique=True)
 Index("riskscore_ledger_time", ledger.c.time)
+Index("riskscore_ledger_caller", ledger.c.caller, ledger.c.seq)
 head = Table(
     "riskscore_ledger_head",
     metadata,

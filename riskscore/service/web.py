@@ -64,7 +64,7 @@ class Service:
         self._metrics = metrics
         self._settings = settings
         self._routes = Routes(engine, describe, settings.body_bytes)
-        page = Page(describe, ledger.recent if ledger else lambda _: [])
+        page = Page(describe, ledger.recent if ledger else lambda *_: [])
         self._inline_bytes = 0 if ledger else INLINE_BYTES  # the ledger waits for its disk
         self._people = people(describe, engine, self._routes, metrics, page, ledger)
 

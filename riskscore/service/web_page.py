@@ -40,9 +40,12 @@ class Bar(NamedTuple):
 
 
 class Page:
-    """Renders the page. recent: the last scores of the ledger, newest first; none where there is no ledger."""
+    """Renders the page, for a caller where keys are asked for.
 
-    def __init__(self, describe: Describe, recent: Callable[[int], Sequence[Mapping[str, Any]]]) -> None:
+    recent: a caller's last scores of the ledger, newest first; none where there is no ledger.
+    """
+
+    def __init__(self, describe: Describe, recent: Callable[[int, str | None], Sequence[Mapping[str, Any]]]) -> None:
         self._describe = describe
         self._recent = recent
         self._templates = Environment(
@@ -59,14 +62,16 @@ class Page:
         """The model that the page shows. Raises UnknownModel."""
         return self._describe.find(name or self._describe.default_model)
 
-    def empty(self, model: Model) -> str:
+    def empty(self, model: Model, caller: str | None = None) -> str:
         """The form with an example filled in."""
         example = next(iter(self._describe.examples(model).values()))
         texts = {name: example.get(name, "") for name in model.artefact.manifest["ids"]}
         texts |= {name: written(value) for name, value in example.get("features", {}).items()}
-        return self.rendered(model, fields(model, texts, {}))
+        return self.rendered(model, fields(model, texts, {}), caller=caller)
 
-    def answered(self, model: Model, form: Mapping[str, str], answer: Callable[[Any], Any]) -> tuple[int, str]:
+    def answered(
+        self, model: Model, form: Mapping[str, str], answer: Callable[[Any], Any], caller: str | None = None
+    ) -> tuple[int, str]:
         """The status and the page for a form that was sent. answer: scores an event."""
         event, errors = event_of(model, form)
         found = None if errors else answer(event)
@@ -76,7 +81,7 @@ class Page:
             errors[found["error"]["field"] or ""] = found["error"]["message"]
             found = None
         shown = None if found is None else result(model, found)
-        page = self.rendered(model, fields(model, form, errors), shown, errors.get("", ""))
+        page = self.rendered(model, fields(model, form, errors), shown, errors.get("", ""), caller=caller)
         return (422 if errors else 200), page
 
     def rendered(
@@ -86,6 +91,7 @@ class Page:
         shown: Mapping[str, Any] | None = None,
         error: str = "",
         upload_error: str = "",
+        caller: str | None = None,
     ) -> str:
         """The page. entries: fields of the row's ids, and of its features."""
         faulty = [field for group in entries for field in group if field.error]
@@ -99,13 +105,13 @@ class Page:
             error=error,
             upload_error=upload_error,
             faulty=faulty,
-            recent=self._recent_rows(),
+            recent=self._recent_rows(caller),
         )
 
-    def _recent_rows(self) -> list[dict[str, str]]:
+    def _recent_rows(self, caller: str | None) -> list[dict[str, str]]:
         """The table of recent scores; empty where the ledger is out of reach, which a score would say, not a form."""
         try:
-            return [_recent_row(row) for row in self._recent(RECENT)]
+            return [_recent_row(row) for row in self._recent(RECENT, caller)]
         except LedgerUnavailable:
             return []
 

@@ -86,9 +86,9 @@ async def _refused_by_framework(_: Request, error: Exception) -> Response:
 
 def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
     @app.api_route("/", methods=READ)
-    async def form(model: str | None = None) -> Response:
+    async def form(request: Request, model: str | None = None) -> Response:
         try:
-            return _html(await in_thread(lambda: page.empty(page.model(model))))
+            return _html(await in_thread(lambda: page.empty(page.model(model), request.scope[CALLER])))
         except RiskscoreError as error:
             return _html(page.message("No such model", error.message), status(error))
 
@@ -115,7 +115,8 @@ def _guarded(page: Page, work: Callable[[], Response]) -> Response:
 
 
 def _form_answer(page: Page, engine: Engine, request: Request, name: str | None, sent: Mapping[str, str]) -> Response:
-    code, text = page.answered(page.model(name), sent, lambda event: engine.answer(event, *_who(request)))
+    caller = request.scope[CALLER]
+    code, text = page.answered(page.model(name), sent, lambda event: engine.answer(event, *_who(request)), caller)
     return _html(text, code)
 
 
@@ -126,16 +127,17 @@ def _upload_answer(page: Page, engine: Engine, request: Request, name: str | Non
             raise InvalidEvent("choose a file first", "file")
         answers = answers_of_table(table, model, lambda event: engine.answer(event, *_who(request)))
     except CallerFault as error:
-        return _unscored(page, model, error.message, status(error))
+        return _unscored(page, model, request, error.message, status(error))
     if refused := refusal_of(answers):
-        return _unscored(page, model, refused["message"], status_of(refused["type"]))
+        return _unscored(page, model, request, refused["message"], status_of(refused["type"]))
     named = {**SECURITY, "content-disposition": f'attachment; filename="{model.name}_scores.csv"'}
     return Response(table_of_answers(answers, model), 200, named, "text/csv")
 
 
-def _unscored(page: Page, model: Model, message: str, code: int) -> Response:
+def _unscored(page: Page, model: Model, request: Request, message: str, code: int) -> Response:
     """The page, which says what is wrong with a table as a whole."""
-    return _html(page.rendered(model, fields(model, {}, {}), upload_error=message), code)
+    text = page.rendered(model, fields(model, {}, {}), upload_error=message, caller=request.scope[CALLER])
+    return _html(text, code)
 
 
 def _who(request: Request) -> tuple[str, str | None]:
