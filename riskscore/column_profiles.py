@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.columns import Column, TableFile
+    from riskscore.text_columns import Column, TableFile
 
     Floats = NDArray[np.float64]
 
@@ -45,9 +45,10 @@ class Profile:
     """One column. kind: number, integer, boolean, category, or text for the id-like; left_out: why it is no feature.
 
     values: float64 for each distinct text of the column: the number, a category's place, NaN where missing, -1 of a
-    rare value. missing: code -> rows; empty: rows without anything. categories: value -> rows, most frequent first.
-    rare: how many values are too rare to be declared, and their rows. folded: whether values differ in capitals alone.
-    alone: the AUC that the column reaches by itself; suspicion: why it may know the label, or "".
+    rare value. missing: code -> rows; spelled: a number among them -> its texts; empty: rows without anything.
+    categories: value -> rows, most frequent first. rare: how many values are too rare to be declared, and their rows.
+    folded: whether values differ in capitals alone. alone: the AUC that the column reaches by itself; suspicion: why
+    it may know the label.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Profile:
     unit: str = ""
     values: Floats = field(default_factory=lambda: np.empty(0))
     missing: dict[str | float, int] = field(default_factory=dict)
+    spelled: dict[str | float, list[str]] = field(default_factory=dict)
     empty: int = 0
     categories: dict[str, int] = field(default_factory=dict)
     rare: tuple[int, int] = (0, 0)
@@ -214,7 +216,9 @@ def _take_sentinels(profile: Profile, counts: NDArray[np.int64]) -> None:
     found, notes = sentinels_of(profile.values, counts)
     for value in found:
         which = profile.values == value
-        profile.missing[int(value) if value.is_integer() else value] = int(counts[which].sum())
+        code = int(value) if value.is_integer() else value
+        profile.missing[code] = int(counts[which].sum())
+        profile.spelled[code] = profile.column.texts.filter(pa.array(which)).to_pylist()
         profile.values[which] = np.nan
     profile.notes += notes
     if len(np.unique(profile.values[~np.isnan(profile.values)])) == 1 and not profile.gaps:

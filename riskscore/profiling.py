@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.columns import TableFile
     from riskscore.leakage import Alone
+    from riskscore.text_columns import TableFile
 
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 FEWEST_ROWS = 2  # of either label: one for a fold's training, one to be judged by
@@ -55,6 +55,10 @@ class TableProfile:
     @property
     def positives(self) -> int:
         return int((self.labels == 1).sum())
+
+    @property
+    def base_rate(self) -> float:
+        return self.positives / self.labelled
 
     @property
     def labelled(self) -> int:

@@ -1,0 +1,246 @@
+"""Writes the first model.toml of a table that was looked at: one that a person only has to read over.
+
+Whatever was guessed stands there with its reason. What was left out stands there too, as a comment that becomes a
+feature where its "# " is taken away.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from riskscore.column_profiles import ORDINAL_FROM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from riskscore.column_profiles import Profile
+    from riskscore.profiling import TableProfile
+
+WIDTH = 118
+SEED = 1
+WELL_MANY = 25  # rows of the rarer label, for five folds
+REPEATS = ((5_000, 5), (50_000, 2))  # rows below which -> repeats of the cross-validation
+PURPOSE = """\
+Drafted from a file by a program, which knows its columns and nothing else. Say here what the score is for, on whom, \
+and who decides by it."""
+LIMITS = (
+    "Nobody has read this model over yet: types, codes for missing and what is left out were guessed from a file.",
+    "The cross-validation draws its folds from the same file as the training; test on later rows too, and expect less.",
+)
+
+
+def draft(name: str, table: TableProfile) -> str:
+    """The text of model.toml for model `name`."""
+    text = any(column.is_text for column in table.features)
+    return "\n".join(
+        [
+            *_head(name, table, text),
+            *_rest(name, table),
+            *(line for column in table.features for line in ("", *_feature(column, text))),
+            *_left_out(table, text),
+            "",
+        ]
+    )
+
+
+def _head(name: str, table: TableProfile, text: bool) -> list[str]:
+    what = f"is {quoted(table.positive)}" if table.positive else "is 1"
+    unlabelled = table.rows - table.labelled
+    return [
+        *comment(
+            f"A first draft by scripts/new_model.py, from {quoted(table.file)}: {table.rows:,} rows,"
+            f" {table.labelled:,} of them labelled. Read it over: all it says was guessed from that file. After a"
+            f" change, train it anew: {_training(name, table)}"
+        ),
+        *(comment(f"{unlabelled:,} rows have no label: training passes over them.") if unlabelled else []),
+        *(line for note in table.notes for line in comment(f"{note}.")),
+        "",
+        f"description = {quoted(f'Probability that {table.target} {what}')}",
+        *_ids(table),
+        f"seed = {SEED}",
+        *(["", *comment(TEXT_WHY), 'parse = "text"'] if text else []),
+        "",
+        *comment(
+            f"prediction is 1 from here on. This is the share of 1 among the labels ({table.base_rate:.2%}), so it"
+            " flags what is riskier than average. Where a missed 1 costs c times a false alarm, put 1 / (1 + c)."
+        ),
+        f"threshold = {threshold_of(table)}",
+    ]
+
+
+TEXT_WHY = (
+    "Some columns below are written as text (amounts, percentages, decimal commas, words in several spellings), so"
+    " every value may arrive as a string."
+)
+
+
+def _training(name: str, table: TableProfile) -> str:
+    return f"python scripts/train.py {name} --data {shlex.quote(table.file)}"
+
+
+def _ids(table: TableProfile) -> list[str]:
+    if table.ids:
+        return [f"ids = {listed(table.ids)}"]
+    taken = {table.target, *(column.name for column in table.columns)}
+    name = next(name for name in ("id", "row_id", "id_of_the_row", "own_id_of_the_row") if name not in taken)
+    return [
+        *comment("No column names the rows; an event may bring this one, and its answer repeats it."),
+        f'ids = ["{name}"]',
+    ]
+
+
+def threshold_of(table: TableProfile) -> float:
+    """The base rate, with four digits and strictly between 0 and 1."""
+    return min(max(round(table.base_rate, 4), 0.0001), 0.9999)
+
+
+def folds_of(table: TableProfile) -> tuple[int, int]:
+    """(folds, repeats): every fold has rows of the rarer label, and many rows need no repeats to be sure."""
+    rarer = min(table.positives, table.labelled - table.positives)
+    folds = 5 if rarer >= WELL_MANY else max(2, min(5, rarer // 5))
+    return folds, next((repeats for rows, repeats in REPEATS if table.labelled < rows), 1)
+
+
+def _rest(name: str, table: TableProfile) -> list[str]:
+    folds, repeats = folds_of(table)
+    rarer = min(table.positives, table.labelled - table.positives)
+    return [
+        "",
+        "[source]",
+        f"target = {quoted(table.target)}",
+        *([f"positive = {quoted(table.positive)}  # this label counts as 1, any other as 0"] if table.positive else []),
+        "",
+        "[estimator]",
+        'family = "xgboost"',
+        "",
+        "[estimator.parameters]",
+        f"n_estimators = {200 if rarer >= WELL_MANY else 50}",
+        f"max_depth = {4 if rarer >= 10 * WELL_MANY else 3}",
+        "learning_rate = 0.05",
+        "subsample = 0.9",
+        "colsample_bytree = 0.9",
+        'tree_method = "hist"',
+        "",
+        f"[validation]  # {rarer:,} rows have the rarer label",
+        f"folds = {folds}",
+        f"repeats = {repeats}",
+        "",
+        *comment("Take the # away, and a value that training never saw gives the outcome refer instead of scored."),
+        "# [refer]",
+        '# warnings = ["outside_support"]',
+        "",
+        "[card]",
+        f"purpose = {quoted(PURPOSE)}",
+        "limits = [",
+        *(f"  {quoted(limit)}," for limit in LIMITS),
+        "]",
+        f"reproduce = [{quoted(_training(name, table))}]",
+        "",
+        *comment(
+            "The features. minimum and maximum are hard limits, beyond which a row is refused: add them where you are"
+            " sure. description is what reasons call the feature."
+        ),
+    ]
+
+
+def _feature(column: Profile, text: bool) -> list[str]:
+    """One [[features]] block."""
+    lines = [line for said in (*_range(column), *column.notes, *_doubts(column)) for line in comment(said)]
+    lines += ["[[features]]", f"name = {quoted(column.name)}"]
+    if column.kind != "number":
+        lines.append(f'type = "{column.kind}"')
+    if column.gaps or column.rare[1]:
+        lines.append(f"nullable = true  # {_gaps(column)}")
+    if column.unit:
+        lines.append(f'unit = "{column.unit}"')
+    return [*lines, *_codes(column, text), *(_values(column) if column.kind == "category" else [])]
+
+
+def _range(column: Profile) -> list[str]:
+    """Where most values lie; the outermost ones would be somebody's."""
+    if column.kind not in ("number", "integer"):
+        return []
+    low, high = np.nanquantile(column.rows, [0.01, 0.99]).tolist()
+    return [f"mostly {_short(low)}" + (f" to {_short(high)}" if low < high else "")]
+
+
+def _short(number: float) -> str:
+    return f"{float(f'{number:.3g}'):,g}"
+
+
+def _doubts(column: Profile) -> list[str]:
+    if column.suspicion:
+        return [f"Taken as asked for, although {column.suspicion}: is it known when the score is made?"]
+    if column.alone is not None and column.alone >= 0.9:
+        return [f"Strong: alone it separates the labels with an AUC of {column.alone:.3f}. Is it known beforehand?"]
+    return []
+
+
+def _gaps(column: Profile) -> str:
+    share = (column.gaps + column.rare[1]) / len(column.column.codes)
+    return f"{share:.1%} of the rows have no value" + (" that is listed here" if column.rare[1] else "")
+
+
+def _codes(column: Profile, text: bool) -> list[str]:
+    """Codes for missing, with their rows. Where values are texts, a number's code is one as well."""
+    if not column.missing:
+        return []
+    lines = ["missing = ["]
+    for code, rows in column.missing.items():
+        said = (
+            f"{rows:,} rows: nothing is there" if isinstance(code, str) else f"{rows:,} rows, far from all other values"
+        )
+        lines.append(f"  {quoted(code) if isinstance(code, str) else code},  # {said}")
+        if text and not isinstance(code, str):
+            lines.append(f"  {listed(column.spelled[code])[1:-1]},")
+    return [*lines, "]"]
+
+
+def _values(column: Profile) -> list[str]:
+    lines = ["values = [", *(f"  {quoted(value)},  # {rows:,}" for value, rows in column.categories.items()), "]"]
+    if column.rare[0]:
+        lines.append(f'unknown = "missing"  # {column.rare[0]:,} rarer values, on {column.rare[1]:,} rows in all')
+    elif column.gaps:
+        lines.append('unknown = "missing"  # a value that isn\'t listed is taken as none')
+    if len(column.categories) >= ORDINAL_FROM:
+        lines.append(
+            'encoding = "ordinal"  # one column for the estimator, by frequency, instead of one for each value'
+        )
+    return lines
+
+
+def _left_out(table: TableProfile, text: bool) -> list[str]:
+    lines = []
+    for column in table.left_out:
+        lines += ["", *comment(f"Left out: {quoted(column.name)}, since {column.left_out}.")]
+        if column.kind in ("number", "integer", "boolean", "category"):
+            lines += [f"# {line}" for line in _feature(column, text)]
+    heading = [
+        "",
+        *comment("Columns of the file that are no features. To take one in, take the # away below its reason."),
+    ]
+    return [*heading, *lines] if lines else []
+
+
+def comment(text: str) -> list[str]:
+    """A text as lines of a comment; line ends and other controls in names would end it."""
+    words = "".join(character if character.isprintable() else " " for character in text).split()
+    lines = [""]
+    for word in words:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > WIDTH:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return [f"# {line}" for line in lines]
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are TOML's, but for the one control that JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def listed(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quoted, texts))}]"
