@@ -36,7 +36,13 @@ class Artefact:
         self.contents = contents
         self.name: str = manifest["model"]
         self.version: str = manifest["version"]
-        self.contract = Contract.from_dicts(manifest["features"])
+        self.contract = Contract.from_dicts(manifest["features"], manifest.get("parse", "strict"))
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether the function itself can run the model's feature query: PostgreSQL's, and no file's."""
+        source = self.manifest["source"]
+        return "sql" in source and "dialect" not in source
 
     def load_estimator(self) -> Any:
         """Unpickle model.joblib, once the packages that wrote it agree with the ones here."""

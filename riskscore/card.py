@@ -184,7 +184,7 @@ def _metrics(metrics: Manifest) -> str:
             *METRIC_WORDS[name],
             _interval(found),
             f"{metrics['in_sample'][name]:.3f}",
-            _interval(plain[name]) if plain else "not tried: it takes no missing value",
+            _interval(plain[name]) if plain else "it is one itself",
         ]
         for name, found in metrics["cross_validated"].items()
     ]

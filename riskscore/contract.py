@@ -7,7 +7,8 @@ them into a list of floats, NaN for a missing one; nothing is converted by guess
 from __future__ import annotations
 
 import math
-from operator import itemgetter, le
+from math import isnan
+from operator import gt, itemgetter, le, lt, ne
 
 from riskscore.errors import (
     ArtefactRefused,
@@ -17,6 +18,7 @@ from riskscore.errors import (
     NullFeature,
     OutOfRange,
     UnknownField,
+    UnknownValue,
     WrongType,
     shown,
 )
@@ -30,9 +32,28 @@ FLOAT32_MAX = 3.4028234663852886e38  # the estimator computes in float32: beyond
 
 
 class Feature:
-    """One named input. `minimum` and `maximum` are hard limits (inclusive); `support` is what training saw."""
+    """One named input. `minimum` and `maximum` are hard limits (inclusive); `support` is what training saw.
 
-    __slots__ = ("description", "maximum", "minimum", "name", "nullable", "support", "type", "unit")
+    missing: codes that stand for null. values: of a category, in order; aliases: further spellings of them; unknown:
+    what another value becomes, `refuse`, `missing` or one of the values. encoding, indicator: see riskscore.encoding.
+    parse: `strict`, or `text` where every value may arrive as a string.
+    """
+
+    __slots__ = (
+        *(
+            "_read",
+            "aliases",
+            "codes",
+            "description",
+            "encoding",
+            "indicator",
+            "maximum",
+            "minimum",
+            "missing",
+            "name",
+        ),
+        *("nullable", "parse", "support", "type", "unit", "unknown", "values"),
+    )
 
     def __init__(
         self,
@@ -44,9 +65,16 @@ class Feature:
         unit: str = "",
         description: str = "",
         support: Mapping[str, Any] | None = None,
+        missing: Sequence[str | float] = (),
+        values: Sequence[str] = (),
+        aliases: Mapping[str, str] | None = None,
+        unknown: str = "refuse",
+        encoding: str = "",
+        indicator: bool = False,
+        parse: str = "strict",
     ) -> None:
-        if type not in CHECKS:
-            raise ArtefactRefused(f"feature {name!r}: type must be one of {', '.join(CHECKS)}, not {type!r}", name)
+        if type not in READERS:
+            raise ArtefactRefused(f"feature {name!r}: type must be one of {', '.join(READERS)}, not {type!r}", name)
         self.name = name
         self.type = type
         self.nullable = nullable
@@ -55,17 +83,67 @@ class Feature:
         self.unit = unit
         self.description = description
         self.support = support
+        self.missing = tuple(missing)
+        self.values = tuple(values)
+        self.aliases = dict(aliases or {})
+        self.unknown = unknown
+        self.encoding = encoding or ENCODINGS[type == "category"][0]
+        self.indicator = indicator
+        self.parse = parse
+        self._read = READERS[type]
+        self._check()
+        self.codes = self._spellings()
+
+    def _check(self) -> None:
+        """Refuse what contradicts itself."""
+        category = self.type == "category"
+        known = ("refuse", "missing", *self.values)
+        complaints = {
+            f"parse must be one of {', '.join(PARSES)}": self.parse not in PARSES,
+            "a category needs values, each once": category and not 0 < len(self.values) == len(set(self.values)),
+            "only a category has values and aliases": not category and bool(self.values or self.aliases),
+            "aliases must lead to its values": not set(self.aliases.values()) <= set(self.values),
+            "unknown must be refuse, missing or one of its values": self.unknown not in known,
+            f"encoding must be one of {', '.join(ENCODINGS[category])}": self.encoding not in ENCODINGS[category],
+        }
+        for complaint, holds in complaints.items():
+            if holds:
+                raise ArtefactRefused(f"feature {self.name!r}: {complaint}", self.name)
+
+    def _spellings(self) -> dict[str, float]:
+        """What a category's value may be written as -> its place among the values."""
+        places = {value: float(k) for k, value in enumerate(self.values)}
+        spellings = places | {alias: places[value] for alias, value in self.aliases.items()}
+        if self.parse == "strict":
+            return spellings
+        folded = {spelling.strip().casefold(): place for spelling, place in spellings.items()}
+        if any(folded[spelling.strip().casefold()] != place for spelling, place in spellings.items()):
+            raise ArtefactRefused(f"feature {self.name!r}: two of its values differ in capitals alone", self.name)
+        return folded
 
     def number(self, value: Any) -> float:
-        """The value as a float; NaN for an allowed null. Raises the error that says what was expected."""
-        if value is None:
+        """The value as a float; NaN for an allowed null, a category's place among its values, -1.0 for an unknown one.
+
+        Raises the error that says what was expected.
+        """
+        if self.parse == "text" and type(value) is str:
+            value = value.strip() or None
+        if value is None or (self.missing and type(value) in CODES and value in self.missing):
             if self.nullable:
                 return math.nan
             raise NullFeature(f"{self.name} is null, but this model needs {NEEDED[self.type]} there", self.name)
-        number = CHECKS[self.type](self.name, value)
+        number = self._read(self, value)
         if not self.minimum <= number <= self.maximum:
             raise OutOfRange(f"{self.name} must be {self.limits()}", self.name)
         return number
+
+    def value(self, number: float) -> Any:
+        """The JSON value that a number of a vector stands for."""
+        if math.isnan(number):
+            return None
+        if self.type == "category":
+            return self.values[int(number)] if number >= 0 else None
+        return {"integer": int, "boolean": bool}.get(self.type, float)(number)
 
     def limits(self) -> str:
         """The hard limits in words."""
@@ -78,13 +156,25 @@ class Feature:
 
     def to_dict(self) -> dict[str, Any]:
         """The feature as the manifest keeps it; what is at its default is left out."""
-        slots = ("name", "type", "nullable", "unit", "description", "support")
-        fields = {slot: getattr(self, slot) for slot in slots if getattr(self, slot)}
+        slots = ("name", "type", "nullable", "unit", "description", "support", "values", "aliases", "missing")
+        fields = {slot: getattr(self, slot) for slot in (*slots, "indicator") if getattr(self, slot)}
+        fields |= {key: list(fields[key]) for key in ("values", "missing") if key in fields}
+        if self.encoding != ENCODINGS[self.type == "category"][0]:
+            fields["encoding"] = self.encoding
+        if self.unknown != "refuse":
+            fields["unknown"] = self.unknown
         limits = {"minimum": self.minimum, "maximum": self.maximum}
         return fields | {key: limit for key, limit in limits.items() if abs(limit) < FLOAT32_MAX}
 
 
-def _real(name: str, value: Any) -> float:
+def _real(feature: Feature, value: Any) -> float:
+    name = feature.name
+    if feature.parse == "text" and type(value) is str:
+        from riskscore import texts  # a model that takes no text starts without it
+
+        value = texts.BY_UNIT.get(feature.unit, texts.plain)(value)
+        if value is None:
+            raise WrongType(f"{name} must be {NEEDED[feature.type]}, and this text is none", name)
     if type(value) is not float and type(value) is not int:
         raise WrongType(f"{name} must be a number, not {kind_of(value)}", name)
     try:
@@ -96,24 +186,63 @@ def _real(name: str, value: Any) -> float:
     return number
 
 
-def _whole(name: str, value: Any) -> float:
-    number = _real(name, value)
+def _whole(feature: Feature, value: Any) -> float:
+    number = _real(feature, value)
     if not number.is_integer():
-        raise WrongType(f"{name} must be a whole number", name)
+        raise WrongType(f"{feature.name} must be a whole number", feature.name)
     return number
 
 
-def _truth(name: str, value: Any) -> float:
+def _truth(feature: Feature, value: Any) -> float:
+    if feature.parse == "text" and type(value) in CODES:
+        from riskscore import texts
+
+        value = texts.TRUTHS.get(str(value).lower(), value)
     if type(value) is not bool:
-        raise WrongType(f"{name} must be true or false, not {kind_of(value)}", name)
+        raise WrongType(f"{feature.name} must be true or false, not {kind_of(value)}", feature.name)
     return float(value)
 
 
-CHECKS: dict[str, Callable[[str, Any], float]] = {"number": _real, "integer": _whole, "boolean": _truth}
+def _place(feature: Feature, value: Any) -> float:
+    spelling = str(value) if type(value) is int else value
+    if type(spelling) is not str:
+        raise WrongType(f"{feature.name} must be a string, one of its values, not {kind_of(value)}", feature.name)
+    if feature.parse == "text":
+        spelling = spelling.casefold()
+    place = feature.codes.get(spelling)
+    if place is not None:
+        return place
+    if feature.unknown == "refuse":
+        raise UnknownValue(f"{feature.name} must be one of {_listed(feature.values)}", feature.name)
+    return UNKNOWN
 
-NEEDED = {"number": "a number", "integer": "a whole number", "boolean": "true or false"}
+
+def _listed(values: Sequence[str], most: int = 8) -> str:
+    return ", ".join(values[:most]) + (f" and {len(values) - most} more" if len(values) > most else "")
+
+
+READERS: dict[str, Callable[[Feature, Any], float]] = {
+    "number": _real,
+    "integer": _whole,
+    "boolean": _truth,
+    "category": _place,
+}
+
+NEEDED = {
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "category": "one of its values",
+}
+
+PARSES = ("strict", "text")
+ENCODINGS = {False: ("as_is", "log"), True: ("one_hot", "ordinal")}  # whether it is a category -> the first is default
+UNKNOWN = -1.0  # in a vector, a category's value that is none of the declared ones
+CODES = frozenset((str, int, float))  # not bool: true is no code
+LABEL_IGNORED = "label_ignored"  # among a row's observations: it brings the label, which isn't looked at
 
 NUMBERS = frozenset((int, float))  # not bool: true is no number
+NONE = type(None)
 
 KINDS = {
     str: "a string",
@@ -126,15 +255,35 @@ KINDS = {
 }
 
 
+def _is_quick(feature: Feature) -> bool:
+    """Whether a feature is a plain number, which the whole row of them is checked for at once."""
+    text = feature.parse == "text" and feature.unit in ("money", "percent")
+    return feature.type in ("number", "integer") and not text and not feature.missing
+
+
 def kind_of(value: Any) -> str:
     """What a JSON value is, in words, without the value itself."""
     return KINDS.get(type(value), type(value).__name__)
 
 
 class Contract:
-    """Ordered features. Column k of every matrix and vector of the model is `features[k]`."""
+    """Ordered features. Entry k of every vector of the model is `features[k]`."""
 
-    __slots__ = ("_by_name", "_maxima", "_minima", "_numeric", "_values", "_whole", "features", "names")
+    __slots__ = (
+        *(
+            "_by_name",
+            "_finite",
+            "_maxima",
+            "_minima",
+            "_numbers",
+            "_others",
+            "_plain",
+            "_required",
+            "_taken",
+            "_values",
+        ),
+        *("_whole", "features", "names", "parse"),
+    )
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -142,16 +291,22 @@ class Contract:
         self._by_name = {feature.name: feature for feature in self.features}
         if not self.features or len(self._by_name) != len(self.features):
             raise ArtefactRefused("a contract needs at least one feature, and no name twice")
+        self.parse = self.features[0].parse
         self._values = itemgetter(*self.names, self.names[0])  # at least two names, so that it gives a tuple
-        self._minima = [feature.minimum for feature in self.features]
-        self._maxima = [feature.maximum for feature in self.features]
-        self._numeric = all(feature.type in ("number", "integer") for feature in self.features)
-        self._whole = [k for k, feature in enumerate(self.features) if feature.type == "integer"]
+        quick = [_is_quick(feature) for feature in self.features]
+        self._others = [(k, feature) for k, feature in enumerate(self.features) if not quick[k]]
+        self._numbers = [feature for k, feature in enumerate(self.features) if quick[k]]
+        self._minima = [feature.minimum for feature in self._numbers]
+        self._maxima = [feature.maximum for feature in self._numbers]
+        self._whole = [k for k, feature in enumerate(self._numbers) if feature.type == "integer"]
+        self._required = [k for k, feature in enumerate(self._numbers) if not feature.nullable]
+        self._taken = NUMBERS if self.parse == "strict" else NUMBERS | {str}
+        self._plain = itemgetter(*(k for k, is_quick in enumerate(quick) if is_quick), 0, 0)
 
     @classmethod
-    def from_dicts(cls, features: Iterable[Mapping[str, Any]]) -> Contract:
+    def from_dicts(cls, features: Iterable[Mapping[str, Any]], parse: str = "strict") -> Contract:
         """The contract from the manifest's or model.toml's list of features."""
-        return cls(Feature(**feature) for feature in features)
+        return cls(Feature(**feature, parse=parse) for feature in features)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """What the manifest keeps."""
@@ -172,24 +327,51 @@ class Contract:
             self._refuse_names(row)
         if len(row) != len(self.names):
             self._refuse_names(row)
-        return self._plain(values) or [
-            feature.number(value) for feature, value in zip(self.features, values, strict=True)
-        ]
+        vector = self._quick(values)
+        if not vector:
+            return [feature.number(value) for feature, value in zip(self.features, values, strict=True)]
+        for k, feature in self._others:  # in rising order: each finds its place among those before it
+            vector.insert(k, feature.number(values[k]))
+        return vector
 
-    def _plain(self, values: Sequence[Any]) -> list[float]:
-        """The vector of a row that is numbers within their limits, as nearly all are; [] where a closer look is due."""
-        if not self._numeric or not NUMBERS.issuperset(map(type, values)):
-            return []
+    def _quick(self, values: Sequence[Any]) -> list[float]:
+        """The plain numbers of a row within their limits, as nearly all are; [] where a closer look is due."""
+        numbers: Sequence[Any] = self._plain(values)[:-2] if self._others else values
+        kinds = set(map(type, numbers))
+        gaps = 0
+        if not kinds <= self._taken:
+            if not kinds <= self._taken | {NONE}:
+                return []
+            gaps = numbers.count(None)
+        if str in kinds:
+            from riskscore.texts import ODD
+
+            if ODD.search("|".join([value for value in numbers if type(value) is str])):
+                return []
+            gaps += numbers.count("")
+        if gaps:
+            numbers = [math.nan if value is None or value == "" else value for value in numbers]
         try:
-            vector = list(map(float, values))
-        except OverflowError:
+            vector = list(map(float, numbers))
+        except (OverflowError, ValueError):
             return []
-        sound = (
+        return vector if self._sound(vector, gaps) else []
+
+    def _sound(self, vector: list[float], gaps: int) -> bool:
+        """Whether all are within their limits; gaps: how many are allowed to be NaN, where they may be missing."""
+        if gaps:
+            if sum(map(ne, vector, vector)) != gaps or any(map(isnan, map(vector.__getitem__, self._required))):
+                return False
+            return not (
+                any(map(lt, vector, self._minima))
+                or any(map(gt, vector, self._maxima))
+                or not all(isnan(number) or number.is_integer() for number in map(vector.__getitem__, self._whole))
+            )
+        return (
             all(map(le, self._minima, vector))
             and all(map(le, vector, self._maxima))
             and all(map(float.is_integer, map(vector.__getitem__, self._whole)))
         )
-        return vector if sound else []
 
     def _refuse_names(self, row: Mapping[str, Any]) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""

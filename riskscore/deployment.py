@@ -1,6 +1,7 @@
 """What a deployment says by its environment variables: which models, which engine, which database.
 
 RISKSCORE_MODEL            the model of events that name none (default: credit_risk)
+RISKSCORE_MODELS           the only models that are served, with commas between them (default: all that are there)
 RISKSCORE_ENGINE           auto, joblib or twin (default: auto)
 RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked); no other model is
                            served then, unless a public key vouches for it
@@ -13,6 +14,7 @@ DATABASE_URL, PGURL, PG*   where events that name only keys find their features
 from __future__ import annotations
 
 import os
+import sys
 
 from riskscore.artefact import find_model, list_models, open_artefact
 from riskscore.engine import Engine
@@ -46,7 +48,8 @@ class Deployment:
         self._database: Database | None = None
         self._elsewhere: Published | Folder | None = None
         self._ledger: Ledger | None = None
-        self.default_model = environ.get("RISKSCORE_MODEL") or DEFAULT_MODEL
+        self._only = [name.strip() for name in environ.get("RISKSCORE_MODELS", "").split(",") if name.strip()]
+        self.default_model = environ.get("RISKSCORE_MODEL") or _default(self._only)
 
     def find(self, name: str) -> Model:
         """The model of this name, checked and loaded. Raises UnknownModel or ArtefactRefused."""
@@ -59,7 +62,8 @@ class Deployment:
         if self._pinned():
             return [self.default_model]
         elsewhere = self._models_elsewhere()
-        return elsewhere.names() if elsewhere else list_models(os.path.join(self._root, "model"))
+        found = elsewhere.names() if elsewhere else list_models(os.path.join(self._root, "model"))
+        return [name for name in found if not self._only or name in self._only]
 
     def _pinned(self) -> bool:
         """Whether only the default model is served: who pins one wants no other loaded that nothing vouches for."""
@@ -69,6 +73,8 @@ class Deployment:
         default = name == self.default_model
         if self._pinned() and not default:
             raise UnknownModel(f"unknown model; this function is pinned to {self.default_model}", "model")
+        if self._only and name not in self._only:
+            raise UnknownModel(f"unknown model; this function serves {', '.join(self._only)}", "model")
         expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None if default else None
         elsewhere = self._models_elsewhere()
         if not elsewhere:
@@ -107,13 +113,20 @@ class Deployment:
         )
 
     def engine(self) -> Engine:
-        """The engine, its default model checked and loaded: a broken one stops the start."""
+        """The engine, its default model checked and loaded.
+
+        A broken one stops the start where nothing else is served; else it alone fails, at each event that is for it.
+        """
         try:
             model = self.find(self.default_model)
+            if self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:
+                model.prepare()
         except UnknownModel as error:  # no event named it: the deployment did
             raise NotConfigured(f"RISKSCORE_MODEL: {error.message}", "RISKSCORE_MODEL") from None
-        if self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:
-            model.prepare()
+        except ArtefactRefused as error:
+            if set(self.names()) <= {self.default_model}:
+                raise
+            print(f"{error.message}; the other models are served", file=sys.stderr, flush=True)
         ledger = self.ledger()
         if ledger is None:
             return Engine(self.find, self.default_model, self.look_up)
@@ -146,6 +159,11 @@ class Deployment:
             else:
                 raise ArtefactRefused(f"{name}: the model folder has another version")
         return self._models[key]
+
+
+def _default(only: Sequence[str]) -> str:
+    """The model of events that name none, where no variable says which."""
+    return DEFAULT_MODEL if not only or DEFAULT_MODEL in only else only[0]
 
 
 def engine_from(environ: Mapping[str, str], root: str) -> Engine:

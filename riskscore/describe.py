@@ -59,7 +59,7 @@ class Describe:
             "ids": manifest["ids"],
             "features": [feature_of(feature) for feature in model.contract.features],
             "observations": manifest["observations"],
-            "keys_only": "sql" in manifest["source"],
+            "keys_only": model.artefact.looks_up,
             "threshold": model.threshold,
             "points": manifest["points"],
             "refer": manifest["refer"],
@@ -96,6 +96,11 @@ def feature_of(feature: Feature) -> dict[str, Any]:
         "minimum": kept.get("minimum"),
         "maximum": kept.get("maximum"),
         "support": kept.get("support"),
+        "missing": list(feature.missing),
+        "values": list(feature.values),
+        "aliases": feature.aliases,
+        "unknown": feature.unknown,
+        "parse": feature.parse,
     }
 
 
@@ -103,10 +108,5 @@ def golden_event(model: Model) -> dict[str, Any]:
     """The model's first golden row as an event."""
     vector = model.artefact.manifest["golden"][0]["vector"]
     features = zip(model.contract.features, vector, strict=True)
-    return {"model": model.name, "features": {feature.name: _as_json(feature, value) for feature, value in features}}
-
-
-def _as_json(feature: Feature, value: float | None) -> Any:
-    if value is None:
-        return None
-    return {"integer": int, "boolean": bool}.get(feature.type, float)(value)
+    values = {feature.name: None if value is None else feature.value(value) for feature, value in features}
+    return {"model": model.name, "features": values}

@@ -164,10 +164,11 @@ class Engine:
 
 def _worded(answer: dict[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """A score in the fields that its clients are bound to; an invalid row says what is wrong in ours."""
-    fields = response.get("fields")
-    if not fields or answer["outcome"] == "invalid":
+    if not response or answer["outcome"] == "invalid":
         return answer
-    return {theirs: answer[ours] for theirs, ours in fields.items() if ours in answer}
+    fields = response.get("fields")
+    worded = {theirs: answer[ours] for theirs, ours in fields.items() if ours in answer} if fields else answer
+    return {**worded, **response["constants"]} if "constants" in response else worded
 
 
 def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:

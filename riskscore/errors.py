@@ -116,6 +116,12 @@ class OutOfRange(CallerFault):
     type = "out_of_range"
 
 
+class UnknownValue(CallerFault):
+    """A category's value that its model doesn't know, and doesn't take."""
+
+    type = "unknown_value"
+
+
 class Conflict(CallerFault):
     """A request id that already stands for something else."""
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from riskscore import trees
+from riskscore.encoding import Encoding, has_missing_column
 from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.linear import LogisticModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,13 +33,14 @@ LINEAR_STEPS = (["LogisticRegression"], ["StandardScaler", "LogisticRegression"]
 class Family(NamedTuple):
     """How the estimators of one kind are handled.
 
-    build: an unfitted one from the settings. margins, contributions: of a fitted one for rows (n, features).
-    name: tells a fitted one its features. document: its open file, model.json; b"" where there is none.
-    packages: whose versions a pickle of it depends on, beside Python, numpy and joblib.
+    build: an unfitted one from the settings. served: what is kept of a fitted one. margins, contributions: of a fitted
+    one for its columns (n, columns). name: tells a fitted one its columns. document: its open file, model.json; b""
+    where there is none. packages: whose versions a pickle of it depends on, beside Python, numpy and joblib.
     takes_missing: whether it scores rows with missing values.
     """
 
     build: Callable[[Settings], Any]
+    served: Callable[[Any], Any]
     margins: Callable[[Any, ArrayLike], list[float]]
     contributions: Callable[[Any, ArrayLike], tuple[float, list[list[float]]]]
     name: Callable[[Any, Sequence[str]], None]
@@ -103,7 +106,9 @@ def _linear_contributions(estimator: Any, vectors: ArrayLike) -> tuple[float, li
 
 
 def _linear_parts(estimator: Any) -> dict[str, Any]:
-    """Intercept, coefficients, mean and scale of a LogisticRegression, alone or behind a StandardScaler."""
+    """Intercept, coefficients, mean and scale; of scikit-learn's own, alone or behind a StandardScaler, too."""
+    if isinstance(estimator, LogisticModel):
+        return estimator.parts()
     steps = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
     if [type(step).__name__ for step in steps] not in LINEAR_STEPS:
         raise ArtefactRefused("a linear model is a LogisticRegression, alone or behind a StandardScaler")
@@ -121,7 +126,7 @@ def _build_xgboost(settings: Settings) -> Any:
     from xgboost import XGBClassifier
 
     _check_parameters(settings, XGBClassifier().get_params(), reserved=("random_state", "n_jobs"))
-    directions = tuple(settings.directions.get(name, 0) for name in settings.contract.names)
+    directions = tuple(settings.directions.get(name, 0) for name in Encoding(settings.contract).names)
     constrained = {"monotone_constraints": directions} if any(directions) else {}
     # One thread: sums of gradients come in one order, and a single row is scored faster than with several.
     return XGBClassifier(**settings.parameters, **constrained, random_state=settings.seed, n_jobs=1)
@@ -142,10 +147,27 @@ def _build_logistic(settings: Settings) -> Any:
 
     _check_parameters(settings, LogisticRegression().get_params(), reserved=("random_state",))
     for feature in settings.contract.features:
-        if feature.nullable:
-            sentence = f"{settings.name}/model.toml: logistic takes no missing value, but {feature.name} is nullable"
+        if feature.nullable and not has_missing_column(feature):
+            sentence = (
+                f"{settings.name}/model.toml: logistic takes no missing value, but {feature.name} has no indicator"
+            )
             raise InvalidFile(sentence, feature.name)
     return make_pipeline(StandardScaler(), LogisticRegression(**settings.parameters, random_state=settings.seed))
+
+
+def _as_fitted(estimator: Any) -> Any:
+    return estimator
+
+
+def _numbers_alone(estimator: Any) -> LogisticModel:
+    """Without the classes of scikit-learn, which no server then needs."""
+    part = _linear_parts(estimator)
+    return LogisticModel(part["intercept"], part["coefficients"], part["mean"], part["scale"])
+
+
+def _name_linear(estimator: Any, names: Sequence[str]) -> None:
+    if isinstance(estimator, LogisticModel):
+        estimator.feature_names_in_ = np.array(names)
 
 
 def _name_nothing(estimator: Any, names: Sequence[str]) -> None:
@@ -198,6 +220,7 @@ def _check_parameters(settings: Settings, known: Mapping[str, Any], reserved: Se
 FAMILIES: dict[str, Family] = {
     "xgboost": Family(
         _build_xgboost,
+        _as_fitted,
         _xgboost_margins,
         _xgboost_contributions,
         _name_xgboost,
@@ -207,15 +230,17 @@ FAMILIES: dict[str, Family] = {
     ),
     "logistic": Family(
         _build_logistic,
+        _numbers_alone,
         _linear_margins,
         _linear_contributions,
-        _name_nothing,
+        _name_linear,
         _linear_document,
-        ("scikit-learn",),
+        (),
         takes_missing=False,
     ),
     "sklearn": Family(
         _build_nothing,
+        _as_fitted,
         _adopted_margins,
         _no_contributions,
         _name_nothing,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 
+from riskscore.contract import LABEL_IGNORED
 from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyRows, WrongType
 
 TYPE_CHECKING = False
@@ -96,11 +97,13 @@ class Shape:
     beside: its features where they stand beside the ids; nested: whether they stand in an object of their own.
     """
 
-    __slots__ = ("beside", "ids", "nested", "observed")
+    __slots__ = ("_ignores", "beside", "ids", "nested", "observed", "target")
 
     def __init__(self, keys: Iterable[str], artefact: Artefact) -> None:
         names, observed = artefact.manifest["ids"], artefact.manifest["observations"]
-        known = {"features", *CONTROLS, *names, *observed}
+        self.target: str = artefact.manifest["source"].get("target", "")
+        self._ignores = self.target != "" and self.target not in artefact.contract
+        known = {"features", *CONTROLS, *names, *observed, *([self.target] if self._ignores else [])}
         self.ids = [name for name in names if name in keys]
         self.observed = [name for name in observed if name in keys]
         self.nested = "features" in keys
@@ -117,8 +120,8 @@ class Shape:
     def _check_keys_only(self, names: list[str], artefact: Artefact) -> None:
         if names[0] not in self.ids:
             raise InvalidEvent(f"the event holds neither features nor {names[0]}")
-        if "sql" not in artefact.manifest["source"]:
-            raise InvalidEvent(f"{artefact.name} has no feature query, so an event has to bring the features")
+        if not artefact.looks_up:
+            raise InvalidEvent(f"{artefact.name} has no feature query here, so an event has to bring the features")
         if self.observed:
             raise InvalidEvent("an event that names only keys holds no observations", self.observed[0])
 
@@ -129,7 +132,13 @@ class Shape:
         features = item["features"]
         if not isinstance(features, dict):
             raise WrongType("features must be an object of feature names and values", "features")
+        if self._ignores and self.target in features:
+            return {key: value for key, value in features.items() if key != self.target}
         return features
+
+    def holds_label(self, item: Mapping[str, Any]) -> bool:
+        """Whether the row brings the label too, which isn't looked at."""
+        return self._ignores and (self.target in item or (self.nested and self.target in item["features"]))
 
 
 def parse_rows(
@@ -167,6 +176,8 @@ def _parse(
         features = shape.features(item)
         if features is None and artefact.manifest["ids"][0] not in ids:
             raise InvalidEvent(f"{artefact.manifest['ids'][0]} is null, and the event holds no features")
+        if shape.holds_label(item):
+            observations[LABEL_IGNORED] = 1
         return Row(name, ids, features, observations, _reasons(said.get("reasons")))
     except CallerFault as error:
         return Refused(error, ids, known)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
+from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
+from riskscore.settings import DIALECTS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +32,7 @@ PAPERS = ("MODEL_CARD.md", "curves.png", "calibration.png", "drivers.png")  # by
 
 # What decides an answer beside model.json: two manifests that differ here never share a version.
 DECIDING = (
-    *("features", "threshold", "source", "identities", "limits", "observations"),
+    *("features", "parse", "threshold", "source", "identities", "limits", "observations"),
     *("refer", "points", "response", "reasons", "calibration"),
 )
 
@@ -42,9 +44,9 @@ def version_of(manifest: dict[str, Any], contents: dict[str, bytes], now: dateti
     return f"{now:%Y.%m.%d}+{digest.hexdigest()[:6]}"
 
 
-def source_of(settings: Settings, root: Path) -> dict[str, str]:
+def source_of(settings: Settings, root: Path) -> dict[str, Any]:
     """Where the features come from when an event doesn't bring them, with the query's hash."""
-    source = {key: value for key, value in settings.source.items() if value}
+    source = {key: value for key, value in settings.source.items() if value and value != DIALECTS[0]}
     if "sql" in source:
         path = root / source["sql"]
         if not path.is_file():
@@ -73,6 +75,7 @@ def estimator_entry(settings: Settings, estimator: Any) -> dict[str, Any]:
 def rules_of(settings: Settings) -> dict[str, Any]:
     """What serving takes from model.toml and reasons.toml as it stands there."""
     return {
+        "parse": settings.contract.parse,
         "identities": settings.identities,
         "limits": settings.limits,
         "observations": settings.observations,
@@ -85,5 +88,5 @@ def rules_of(settings: Settings) -> dict[str, Any]:
 
 def golden_of(settings: Settings, estimator: Any, rows: Floats) -> list[dict[str, Any]]:
     vectors = [[None if math.isnan(value) else value for value in row] for row in rows.tolist()]
-    values = margins(settings.family, estimator, rows)
+    values = margins(settings.family, estimator, Encoding(settings.contract).matrix(rows))
     return [{"vector": vector, "margin": value} for vector, value in zip(vectors, values, strict=True)]

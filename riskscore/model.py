@@ -10,6 +10,7 @@ import json
 import math
 
 from riskscore.calibration import calibration_of
+from riskscore.encoding import Encoding
 from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
 from riskscore.outcome import Reasons, Rules, Scale
 
@@ -46,6 +47,7 @@ class Model:
         self.artefact = artefact
         self.name = artefact.name
         self.contract = artefact.contract
+        self.encoding = Encoding(artefact.contract)
         self.threshold: float = artefact.manifest["threshold"]
         self.rules = Rules(artefact)
         self.reasons = Reasons(artefact)
@@ -79,10 +81,13 @@ class Model:
     def margins(self, vectors: Vectors, engine: str) -> list[float]:
         """The log-odds of each row, the same to the bit from either engine."""
         if engine == "twin" and self._twin is not None:
-            return [self._twin.margin(vector) for vector in vectors]
+            return self._by_twin(self._twin, vectors)
         return self._estimated(self.estimator(), vectors)
 
-    def contributions(self, vectors: Vectors, margins: Sequence[float]) -> list[list[float]]:
+    def _by_twin(self, twin: TreeTwin | LinearTwin, vectors: Vectors) -> list[float]:
+        return [twin.margin(self.encoding.columns(vector)) for vector in vectors]
+
+    def contributions(self, vectors: Vectors, margins: Sequence[float]) -> list[Sequence[float]]:
         """Each feature's part of each row's margin; with the base value they add up to it.
 
         They come from the twin's tables whichever engine scored, so that a reason never depends on the engine.
@@ -92,15 +97,16 @@ class Model:
             return [[] for _ in vectors]
         if self._twin is not None:
             base = self._contributions.base_value
-            found = [self._contributions.of(vector) for vector in vectors]
+            found = [self._contributions.of(self.encoding.columns(vector)) for vector in vectors]
         else:
             from riskscore.estimators import contributions
 
-            base, found = contributions(self.artefact.manifest["estimator"]["family"], self.estimator(), vectors)
+            columns = self.encoding.matrix(vectors)
+            base, found = contributions(self.artefact.manifest["estimator"]["family"], self.estimator(), columns)
         for parts, margin in zip(found, margins, strict=True):
             if not abs(base + math.fsum(parts) - margin) <= ADDITIVITY:
                 raise ArtefactRefused(f"{self.name}: the contributions don't add up to the margin")
-        return found
+        return [self.encoding.fold(parts) for parts in found]
 
     def estimator(self) -> Any:
         """The joblib estimator, loaded once; the same as its golden margins or refused."""
@@ -117,7 +123,7 @@ class Model:
         if family not in FAMILIES:
             known = ", ".join(FAMILIES)
             raise ArtefactRefused(f"{self.name}/manifest.json: estimator.family is {family!r}, none of {known}")
-        return margins(family, estimator, vectors)
+        return margins(family, estimator, self.encoding.matrix(vectors))
 
     def _load_twin(self) -> None:
         from riskscore import contributions, trees
@@ -127,11 +133,11 @@ class Model:
         else:
             twin = self._parsed("model.json", lambda data: trees.load(json.loads(data)))
         self._contributions = self._parsed("contributions.bin", contributions.load)
-        if twin.n_features != len(self.contract.names):
+        if twin.n_features != len(self.encoding.names):
             raise ArtefactRefused(
-                f"{self.name}: the twin takes {twin.n_features} features, its manifest has {len(self.contract.names)}"
+                f"{self.name}: the twin takes {twin.n_features} columns, its manifest makes {len(self.encoding.names)}"
             )
-        self._check_golden("twin", lambda vectors: [twin.margin(vector) for vector in vectors])
+        self._check_golden("twin", lambda vectors: self._by_twin(twin, vectors))
         self._twin = twin
 
     def _parsed(self, file: str, parse: Callable[[bytes], Any]) -> Any:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from riskscore.contract import LABEL_IGNORED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from riskscore.contract import Feature
 
 SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
+LABEL_TEXT = "the label stands in the event, and is not looked at"
 IDENTITY_TOLERANCE = 1e-6  # relative to the size of the terms, as for money in the features' definition
 
 
@@ -26,7 +29,9 @@ class Seen:
 
     def __init__(self, feature: Feature, support: Mapping[str, Any]) -> None:
         self.name = feature.name
-        self.low, self.high = support["minimum"], support["maximum"]
+        ordered = feature.type != "category"  # a category's places have no order: which were seen decides
+        self.low: float = support["minimum"] if ordered else -math.inf
+        self.high: float = support["maximum"] if ordered else math.inf
         self.values: list[float] | None = support.get("values")
         self.missing = "missing" in support
 
@@ -64,7 +69,8 @@ class Rules:
             (identity, [(factor, [column[name] for name in names]) for factor, *names in identity["terms"]])
             for identity in manifest.get("identities", ())
         ]
-        self._observations: dict[str, str] = manifest.get("observations", {})
+        self._observations: dict[str, str] = {LABEL_IGNORED: LABEL_TEXT, **manifest.get("observations", {})}
+        self._target = manifest.get("source", {}).get("target", "")
         self._refer = frozenset(manifest.get("refer", ()))
 
     def judge(
@@ -115,7 +121,11 @@ class Rules:
         ]
         # a query may yield more columns than model.toml calls a warning
         noticed = {name: count for name, count in observations.items() if name in self._observations}
-        found += [_warning(name, name, self._observations[name]) for name, count in noticed.items() if count]
+        found += [
+            _warning(name, self._target if name == LABEL_IGNORED else name, self._observations[name])
+            for name, count in noticed.items()
+            if count
+        ]
         return found
 
     def refers(self, warnings: Sequence[Mapping[str, str]]) -> bool:
@@ -156,9 +166,8 @@ class Reasons:
         groups = [self._texts[name].get("group", name) for name in self._names]
         self._groups = [[k for k, other in enumerate(groups) if other == group] for group in dict.fromkeys(groups)]
         self._subjects = [feature.description or feature.name for feature in artefact.contract.features]
-        self._middle = [
-            feature.support["quantiles"]["0.5"] if feature.support else None for feature in artefact.contract.features
-        ]
+        self._features = artefact.contract.features
+        self._middle = [feature.support["quantiles"]["0.5"] if feature.support else None for feature in self._features]
 
     def top(self, vector: Sequence[float], contributions: Sequence[float], count: int) -> list[dict[str, Any]]:
         """At most `count` reasons that raised the score, the strongest first.
@@ -184,6 +193,8 @@ class Reasons:
                 return str(special["text"])
         if math.isnan(value):
             return str(texts.get("missing", texts["low"]))
+        if self._features[k].type == "category":
+            return f"{self._subjects[k]}: {self._features[k].value(value) or 'a value that is not known'}"
         middle = self._middle[k]
         if value == middle:  # neither more nor less than in most: a comparison would be untrue
             return str(texts.get("middle") or f"Together with the rest, this counted too: {self._subjects[k]}")

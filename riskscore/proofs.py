@@ -11,6 +11,7 @@ import numpy as np
 
 from riskscore import contribution_tables, trees
 from riskscore.contributions import load as load_contributions
+from riskscore.encoding import Encoding
 from riskscore.errors import ArtefactRefused
 from riskscore.estimators import contributions, family_of, margins
 
@@ -29,13 +30,15 @@ MISSING_SHARE = 0.05  # of the values, taken out where the twin is compared
 
 
 def check_directions(settings: Settings, estimator: Any, rows: Floats, rng: np.random.Generator) -> None:
-    """Refuse an estimator that breaks a direction of model.toml on random rows."""
+    """Refuse an estimator that breaks a direction of model.toml on random rows (n, features)."""
+    encode = Encoding(settings.contract).matrix
     for name, direction in settings.directions.items():
         k = settings.contract.names.index(name)
         pair = np.sort(np.stack([rows[:, k], rng.permutation(rows[:, k])]), axis=0)[::direction]
+        pair[:, np.isnan(pair).any(axis=0)] = np.nan  # a missing value is neither more nor less than another
         lower, upper = rows.copy(), rows.copy()
         lower[:, k], upper[:, k] = pair
-        before, after = margins(settings.family, estimator, lower), margins(settings.family, estimator, upper)
+        before, after = (margins(settings.family, estimator, encode(changed)) for changed in (lower, upper))
         if any(a > b for a, b in zip(before, after, strict=True)):
             raise ArtefactRefused(
                 f"{settings.name}: {name} breaks its direction in model.toml; the model was not written", name
@@ -52,7 +55,7 @@ def check_pickle(settings: Settings, estimator: Any, pickled: bytes, matrix: Flo
 def prove_twin(
     settings: Settings, estimator: Any, contents: dict[str, bytes], matrix: Floats, rng: np.random.Generator
 ) -> str:
-    """Compare the twin with the estimator on every training row, with and without missing values, bit for bit.
+    """Compare the twin with the estimator on every training row's columns, with and without gaps, bit for bit.
 
     Returns what the twin lacks to serve this model, "" where it serves it; adds it, packed for a
     quick start, and its contribution tables to `contents`. Raises ArtefactRefused where the two disagree.

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from riskscore.calibration import METHODS
-from riskscore.contract import Contract
+from riskscore.contract import CODES, Contract
 from riskscore.errors import InvalidFile, RiskscoreError
+from riskscore.trials import check_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from riskscore.contract import Feature
 
     Table = dict[str, Any]
 
@@ -32,7 +35,9 @@ MODEL = {
     "source": (dict, REQUIRED),
     "estimator": (dict, REQUIRED),
     "features": (list, REQUIRED),
+    "parse": (str, "strict"),
     "validation": (dict, {}),
+    "search": (dict, {}),
     "constraints": (dict, {}),
     "identities": (list, []),
     "limits": (list, []),
@@ -43,13 +48,29 @@ MODEL = {
     "calibration": (dict, {}),
     "card": (dict, {}),
 }
-SOURCE = {"target": (str, REQUIRED), "sql": (str, ""), "table": (str, ""), "training_table": (str, "")}
+SOURCE = {
+    "target": (str, REQUIRED),
+    "sql": (str, ""),
+    "labels": (str, ""),
+    "dialect": (str, ""),
+    "table": (str, ""),
+    "training_table": (str, ""),
+    "aliases": (dict, {}),
+}
+DIALECTS = ("postgresql", "sqlite", "duckdb")
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
 VALIDATION = {"folds": (int, 5), "repeats": (int, 5)}
+SEARCH = {
+    "method": (str, REQUIRED),
+    "trials": (int, 20),
+    "folds": (int, 5),
+    "metric": (str, "auc"),
+    "parameters": (dict, REQUIRED),
+}
 REFER: dict[str, tuple[Any, Any]] = {"warnings": (list, [])}
 POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
 CALIBRATION = {"method": (str, REQUIRED)}
-RESPONSE = {"fields": (dict, {}), "always_list": (bool, False)}
+RESPONSE = {"fields": (dict, {}), "always_list": (bool, False), "constants": (dict, {}), "columns": (dict, {})}
 CARD: dict[str, tuple[Any, Any]] = {"purpose": (str, ""), "limits": (list, []), "reproduce": (list, [])}
 IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED)}
 LIMIT = {"name": (str, REQUIRED), "text": (str, REQUIRED), "feature": (str, REQUIRED), "maximum": (REAL, REQUIRED)}
@@ -61,6 +82,12 @@ FEATURE = {
     "maximum": (REAL, None),
     "unit": (str, ""),
     "description": (str, ""),
+    "missing": (list, []),
+    "values": (list, []),
+    "aliases": (dict, {}),
+    "unknown": (str, "refuse"),
+    "encoding": (str, ""),
+    "indicator": (bool, None),
 }
 REASON = {
     "group": (str, ""),
@@ -75,7 +102,7 @@ SPECIAL = {"value": (REAL, REQUIRED), "text": (str, REQUIRED)}
 # The fields of an answer, beside the ids, that [response] may give other names.
 ANSWER = ("outcome", "probability", "prediction", "points", "reasons", "warnings", "model", "model_version", "engine")
 DIRECTIONS = {"up": 1, "down": -1}
-OUTSIDE_SUPPORT = "outside_support"  # the one warning that needs no entry in model.toml
+BUILT_IN = ("outside_support", "label_ignored")  # the warnings that need no entry in model.toml
 
 
 @dataclass(frozen=True)
@@ -93,6 +120,7 @@ class Settings:
     contract: Contract
     folds: int
     repeats: int
+    search: Table
     directions: dict[str, int]
     identities: list[Table]
     limits: list[Table]
@@ -109,12 +137,12 @@ def read_settings(folder: Path) -> Settings:
     """Read model/<name>/. Raises InvalidFile with one sentence that names the file and the key."""
     file = f"{folder.name}/model.toml"
     table = _checked(file, "", _load(folder / "model.toml", file), MODEL)
-    contract = _contract(file, table["features"])
     estimator = _checked(file, "estimator.", table["estimator"], ESTIMATOR)
+    contract = _contract(file, table["features"], table["parse"], estimator["family"])
     validation = _checked(file, "validation.", table["validation"], VALIDATION)
     identities = [_identity(file, entry, contract) for entry in table["identities"]]
     limits = [_limit(file, entry, contract) for entry in table["limits"]]
-    rules = [OUTSIDE_SUPPORT, *(rule["name"] for rule in (*identities, *limits)), *table["observations"]]
+    rules = [*BUILT_IN, *(rule["name"] for rule in (*identities, *limits)), *table["observations"]]
     _require(_are_texts(table["observations"].values()), file, "observations must map names to sentences")
     _require(len(set(rules)) == len(rules), file, "identities, limits and observations need names of their own")
     _require(0 < table["threshold"] < 1, file, "threshold must lie between 0 and 1")
@@ -127,12 +155,13 @@ def read_settings(folder: Path) -> Settings:
         ids=tuple(table["ids"]),
         threshold=float(table["threshold"]),
         seed=table["seed"],
-        source=_checked(file, "source.", table["source"], SOURCE),
+        source=_source(file, table["source"]),
         family=estimator["family"],
         parameters=estimator["parameters"],
         contract=contract,
         folds=validation["folds"],
         repeats=validation["repeats"],
+        search=check_search(file, _checked(file, "search.", table["search"], SEARCH)) if table["search"] else {},
         directions=_directions(file, table["constraints"], contract),
         identities=identities,
         limits=limits,
@@ -182,15 +211,30 @@ def _are_texts(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) and value for value in values)
 
 
-def _contract(file: str, entries: list[Any]) -> Contract:
+def _contract(file: str, entries: list[Any], parse: str, family: str) -> Contract:
     features = []
     for place, entry in enumerate(entries, 1):
-        feature = _checked(file, f"features[{place}].", entry, FEATURE)
+        where = f"features[{place}]."
+        feature = _checked(file, where, entry, FEATURE)
+        _require(_are_texts(feature["values"]), file, f"{where}values must be texts")
+        _require(_are_texts(feature["aliases"].values()), file, f"{where}aliases must map texts to values")
+        _require(all(type(code) in CODES for code in feature["missing"]), file, f"{where}missing: texts and numbers")
+        if feature["indicator"] is None:  # a linear model takes no gap
+            feature["indicator"] = family == "logistic" and feature["nullable"]
         features.append({key: value for key, value in feature.items() if value is not None})
     try:
-        return Contract.from_dicts(features)
+        return Contract.from_dicts(features, parse)
     except RiskscoreError as error:
         raise InvalidFile(f"{file}: {error.message}", error.field) from None
+
+
+def _source(file: str, table: Table) -> Table:
+    source = _checked(file, "source.", table, SOURCE)
+    _require(_are_texts(source["aliases"].values()), file, "source.aliases must map their column names to ours")
+    if source["sql"]:
+        source["dialect"] = source["dialect"] or DIALECTS[0]
+        _require(source["dialect"] in DIALECTS, file, f"source.dialect must be one of {', '.join(DIALECTS)}")
+    return source
 
 
 def _identity(file: str, entry: object, contract: Contract) -> Table:
@@ -214,6 +258,7 @@ def _directions(file: str, table: Table, contract: Contract) -> dict[str, int]:
     _known(file, "constraints", table, contract)
     for name, direction in table.items():
         _require(direction in DIRECTIONS, file, f'constraints.{name} must be "up" or "down"')
+        _require(contract.feature(name).type != "category", file, f"constraints.{name}: a category has no direction")
     return {name: DIRECTIONS[direction] for name, direction in table.items()}
 
 
@@ -249,22 +294,37 @@ def _calibration(file: str, table: Table) -> str:
 
 def _response(file: str, table: Table, ids: list[str]) -> Table:
     response = _checked(file, "response.", table, RESPONSE) if table else {}
-    for theirs, ours in response.get("fields", {}).items():
-        known = (*ids, *ANSWER)
-        _require(ours in known, file, f"response.fields.{theirs}: {ours!r} is none of {', '.join(known)}")
-    return response
+    known = (*ids, *ANSWER)
+    for key in ("fields", "columns"):
+        for theirs, ours in response.get(key, {}).items():
+            _require(ours in known, file, f"response.{key}.{theirs}: {ours!r} is none of {', '.join(known)}")
+    for name, value in response.get("constants", {}).items():
+        plain = isinstance(value, (str, int, float, bool))
+        _require(
+            plain and name not in response["fields"], file, f"response.constants.{name} must be a text or a number"
+        )
+    return {key: value for key, value in response.items() if value}
 
 
 def _reasons(folder: Path, contract: Contract) -> dict[str, Table]:
-    """The texts of reasons.toml by feature, in the contract's order; every feature has its two."""
+    """The texts of reasons.toml by feature, in the contract's order; plain ones for features that it leaves out."""
     file = f"{folder.name}/reasons.toml"
-    tables = _load(folder / "reasons.toml", file)
+    tables = _load(folder / "reasons.toml", file) if (folder / "reasons.toml").exists() else {}
     _known(file, "reasons", tables, contract)
-    reasons = {}
-    for name in contract.names:
-        _require(name in tables, file, f"{name} has no reasons texts")
-        reasons[name] = _reason(file, name, tables[name])
-    return reasons
+    return {
+        feature.name: _reason(file, feature.name, tables.get(feature.name) or plain_texts(feature))
+        for feature in contract.features
+    }
+
+
+def plain_texts(feature: Feature) -> dict[str, str]:
+    """What a reason says where nobody wrote a sentence for it."""
+    subject = feature.description.rstrip(".") or feature.name
+    subject = subject[0].upper() + subject[1:]
+    high, low = {"boolean": (f"{subject}: yes", f"{subject}: no")}.get(
+        feature.type, (f"{subject}: higher than in most", f"{subject}: lower than in most")
+    )
+    return {"high": high, "low": low, "missing": f"{subject}: not known"}
 
 
 def _reason(file: str, name: str, table: object) -> Table:

@@ -20,8 +20,11 @@ QUANTILES = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9
 FEW_VALUES = 10  # up to so many distinct values of a feature are kept one by one
 
 
-def support_of(column: Floats) -> dict[str, Any]:
-    """What training saw of a feature. Limits are rounded outwards to three digits: no person's value is published."""
+def support_of(column: Floats, kind: str = "number") -> dict[str, Any]:
+    """What training saw of a feature. Limits are rounded outwards to three digits: no person's value is published.
+
+    kind: the feature's type. Of a category every place that was seen is kept.
+    """
     seen = column[~np.isnan(column)]
     if not len(seen):
         return {"minimum": 0.0, "maximum": 0.0, "quantiles": {str(q): 0.0 for q in QUANTILES}, "missing": 1.0}
@@ -32,7 +35,7 @@ def support_of(column: Floats) -> dict[str, Any]:
         "quantiles": {str(q): float(f"{point:.4g}") for q, point in zip(QUANTILES, points, strict=True)},
     }
     distinct = np.unique(seen).tolist()
-    if len(distinct) <= FEW_VALUES:
+    if kind == "category" or len(distinct) <= FEW_VALUES:
         support["values"] = distinct
     if len(seen) < len(column):
         support["missing"] = round(1 - len(seen) / len(column), 4)
@@ -57,15 +60,30 @@ def draw_rows(
 
     never: rows that must not come out, so that nobody's row is published.
     """
-    columns = []
-    for feature, seen in zip(features, support, strict=True):
-        drawn = np.interp(rng.uniform(size=count), QUANTILES, list(seen["quantiles"].values()))
-        drawn = np.round(drawn, 2 if abs(drawn).max() > 100 else 4) if feature.type == "number" else np.round(drawn)
-        if feature.nullable:
-            drawn[rng.uniform(size=count) < 0.2] = np.nan
-        columns.append(np.clip(drawn, feature.minimum, feature.maximum))
+    columns = [
+        (_places if feature.type == "category" else _numbers)(feature, seen, count, rng)
+        for feature, seen in zip(features, support, strict=True)
+    ]
     rows = np.column_stack(columns)
     if never is None:
         return rows
     known = set(map(bytes, never.view()))
     return np.array([row for row in rows if bytes(row) not in known]).reshape(-1, len(columns))
+
+
+def _numbers(feature: Feature, seen: dict[str, Any], count: int, rng: np.random.Generator) -> Floats:
+    drawn = np.interp(rng.uniform(size=count), QUANTILES, list(seen["quantiles"].values()))
+    drawn = np.round(drawn, 2 if abs(drawn).max() > 100 else 4) if feature.type == "number" else np.round(drawn)
+    if feature.nullable:
+        drawn[rng.uniform(size=count) < 0.2] = np.nan
+    found: Floats = np.clip(drawn, feature.minimum, feature.maximum)
+    return found
+
+
+def _places(feature: Feature, seen: dict[str, Any], count: int, rng: np.random.Generator) -> Floats:
+    """Declared values of a category that training saw, the rare ones as often as the others."""
+    known = [place for place in seen.get("values", ()) if place >= 0] or list(range(len(feature.values)))
+    drawn = rng.choice(np.array(known, dtype=float), size=count)
+    if feature.nullable:
+        drawn[rng.uniform(size=count) < 0.2] = np.nan
+    return drawn

@@ -16,6 +16,8 @@ from riskscore import card, trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.calibrators import calibrated_unseen, fit_calibration
+from riskscore.contract import Contract
+from riskscore.encoding import Encoding, linear
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.manifest_parts import (
@@ -87,24 +89,23 @@ def build(
     root: where the paths of model.toml start. now: dates the version. step: called after each fold.
     """
     source = source_of(settings, root)
-    predict = _predictor(settings)
-    validation = cross_validate(data, predict, settings.folds, settings.repeats, settings.seed, step)
-    estimator = fit(settings, data.matrix, data.labels)
-    contents = {"model.joblib": pickled(estimator), "model.json": family_of(settings).document(estimator, data.names)}
-    support = [support_of(column) for column in data.matrix.T]
+    columns = encoded(settings, data)
+    validation = cross_validate(columns, _predictor(settings), settings.folds, settings.repeats, settings.seed, step)
+    estimator = fit(settings, columns.matrix, columns.labels)
+    document = family_of(settings).document(estimator, columns.names)
+    contents = {"model.joblib": pickled(estimator), "model.json": document}
+    features = settings.contract.features
+    support = [support_of(column, feature.type) for column, feature in zip(data.matrix.T, features, strict=True)]
     rng = np.random.default_rng(settings.seed)
-    check_directions(settings, estimator, draw_rows(settings.contract.features, support, TRIAL_ROWS, rng), rng)
-    check_pickle(settings, estimator, contents["model.joblib"], data.matrix)
-    lacks = prove_twin(settings, estimator, contents, data.matrix, rng)
-    golden = draw_rows(settings.contract.features, support, GOLDEN_ROWS, rng, never=data.matrix)
+    check_directions(settings, estimator, draw_rows(features, support, TRIAL_ROWS, rng), rng)
+    check_pickle(settings, estimator, contents["model.joblib"], columns.matrix)
+    lacks = prove_twin(settings, estimator, contents, columns.matrix, rng)
+    golden = draw_rows(features, support, GOLDEN_ROWS, rng, never=data.matrix)
     manifest = {
         "model": settings.name,
         "description": settings.description,
         "ids": list(settings.ids),
-        "features": [
-            {**feature.to_dict(), "support": seen}
-            for feature, seen in zip(settings.contract.features, support, strict=True)
-        ],
+        "features": [{**feature.to_dict(), "support": seen} for feature, seen in zip(features, support, strict=True)],
         "threshold": settings.threshold,
         "engines": ["joblib"] if lacks else ["twin", "joblib"],
         "estimator": estimator_entry(settings, estimator),
@@ -114,7 +115,7 @@ def build(
         "calibration": _calibration(settings, data, validation),
         "golden": golden_of(settings, estimator, golden),
         "training": _training_entry(settings, data),
-        "metrics": _metrics_entry(settings, estimator, data, validation)
+        "metrics": _metrics_entry(settings, estimator, columns, validation)
         | _calibrated(settings, data, validation)
         | _baseline(settings, data),
     }
@@ -123,8 +124,14 @@ def build(
     return Trained(contents, manifest, papers, lacks)
 
 
+def encoded(settings: Settings, data: TrainingData) -> TrainingData:
+    """The same rows in the columns that the estimator sees."""
+    encoding = Encoding(settings.contract)
+    return replace(data, names=tuple(encoding.names), matrix=encoding.matrix(data.matrix))
+
+
 def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
-    """The estimator of model.toml, fitted, knowing its features by name."""
+    """The estimator of model.toml, fitted to columns (n, columns), knowing them by name, as it is served."""
     family = family_of(settings)
     estimator = family.build(settings)
     try:
@@ -132,8 +139,9 @@ def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
     except (ValueError, TypeError) as error:  # XGBoostError is a ValueError
         reason = str(error).strip().splitlines()[-1]
         raise InvalidFile(f"{settings.name}/model.toml: the estimator refuses its parameters: {reason}") from None
-    family.name(estimator, settings.contract.names)
-    return estimator
+    served = family.served(estimator)
+    family.name(served, Encoding(settings.contract).names)
+    return served
 
 
 def _predictor(settings: Settings) -> Callable[[Any, Any, Any], Floats]:
@@ -184,7 +192,8 @@ def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
 def _metrics_entry(settings: Settings, estimator: Any, data: TrainingData, validation: Validation) -> dict[str, Any]:
     """Cross-validated figures, the in-sample ones named so, calibration, and what drives the score."""
     _, parts = contributions(settings.family, estimator, data.matrix)
-    strength = np.abs(np.array(parts)).mean(axis=0).tolist()
+    fold = Encoding(settings.contract).fold
+    strength = np.abs(np.array([fold(row) for row in parts])).mean(axis=0).tolist()
     labels = np.tile(data.labels, settings.repeats)
     return _rounded(
         {
@@ -192,17 +201,19 @@ def _metrics_entry(settings: Settings, estimator: Any, data: TrainingData, valid
             "cross_validated": validation.metrics,
             "in_sample": scores_of(data.labels, _probabilities(margins(settings.family, estimator, data.matrix))),
             "reliability": reliability(labels, validation.out_of_fold.ravel()),
-            "mean_abs_contribution": dict(zip(data.names, strength, strict=True)),
+            "mean_abs_contribution": dict(zip(settings.contract.names, strength, strict=True)),
         }
     )
 
 
 def _baseline(settings: Settings, data: TrainingData) -> dict[str, Any]:
     """The same figures of a plain logistic regression on the same folds: what the model has to beat."""
-    if settings.family == "logistic" or any(feature.nullable for feature in settings.contract.features):
+    if settings.family == "logistic":
         return {}
-    plain = replace(settings, family="logistic", parameters={"max_iter": 1000}, directions={})
-    validation = cross_validate(data, _predictor(plain), settings.folds, settings.repeats, settings.seed)
+    contract = Contract(map(linear, settings.contract.features))
+    plain = replace(settings, family="logistic", parameters={"max_iter": 1000}, directions={}, contract=contract)
+    columns = encoded(plain, data)
+    validation = cross_validate(columns, _predictor(plain), settings.folds, settings.repeats, settings.seed)
     return _rounded({"logistic_regression": validation.metrics})
 
 

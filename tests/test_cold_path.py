@@ -34,6 +34,7 @@ OURS = {
             "contract",
             "contributions",
             "deployment",
+            "encoding",
             "engine",
             "errors",
             "events",

@@ -216,7 +216,7 @@ def test_the_manifest_keeps_a_limit_of_zero_and_no_default() -> None:
         ([{"name": "a"}, {"name": "a"}], "a contract needs at least one feature, and no name twice"),
         (
             [{"name": "a", "type": "text"}],
-            "feature 'a': type must be one of number, integer, boolean, not 'text'",
+            "feature 'a': type must be one of number, integer, boolean, category, not 'text'",
         ),
     ],
 )

@@ -79,14 +79,31 @@ def test_the_configured_hash_is_the_default_models(root: Path) -> None:
         engine_from({"RISKSCORE_MANIFEST_SHA256": expected, "RISKSCORE_MODEL": "small_loans"}, str(root))
 
 
-def test_a_broken_default_model_stops_the_start_and_a_broken_other_one_its_events(root: Path) -> None:
+def test_a_broken_model_stops_the_start_where_no_other_is_served(root: Path) -> None:
     (root / "model" / "small_loans" / "model.json").write_text("{}")
     with pytest.raises(ArtefactRefused):
-        engine_from({"RISKSCORE_MODEL": "small_loans"}, str(root))
-    served = engine_from({}, str(root))
-    assert served.answer(EVENT)["outcome"] == "scored"
+        engine_from({"RISKSCORE_MODELS": "small_loans"}, str(root))
+
+
+@pytest.mark.parametrize("default", ["small_loans", "credit_risk"])
+def test_a_broken_model_takes_down_its_own_events_alone(
+    root: Path, default: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "model" / "small_loans" / "model.json").write_text("{}")
+    served = engine_from({"RISKSCORE_MODEL": default}, str(root))
+    told = "the other models are served" in capsys.readouterr().err
+    assert told == (default == "small_loans")
+    assert served.answer({**EVENT, "model": "credit_risk"})["outcome"] == "scored"
     with pytest.raises(ArtefactRefused):
         served.answer({"features": LOAN, "model": "small_loans"})
+
+
+def test_only_the_models_of_the_list_are_served(root: Path) -> None:
+    deployment = Deployment({"RISKSCORE_MODELS": "small_loans, gone"}, str(root))
+    assert deployment.names() == ["small_loans"]
+    assert deployment.default_model == "small_loans"
+    answer = deployment.engine().answer({**EVENT, "model": "credit_risk"})
+    assert answer["error"]["message"] == "unknown model; this function serves small_loans, gone"
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "PGURL"])

@@ -112,7 +112,7 @@ def test_the_same_keys_mean_what_each_model_says(small_loans: Model) -> None:
 
 def test_a_model_without_a_query_says_that_it_needs_features(small_loans: Model) -> None:
     found = engine(small_loans=small_loans).answer({"model": "small_loans", "loan_id": "L1"})
-    assert found["error"]["message"] == "small_loans has no feature query, so an event has to bring the features"
+    assert found["error"]["message"] == "small_loans has no feature query here, so an event has to bring the features"
 
 
 @given(st.dates())

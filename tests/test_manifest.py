@@ -133,7 +133,7 @@ def test_a_broken_manifest_is_refused_with_the_place_that_is_broken(path: str, v
     [
         (
             {"features": [{"name": "amount", "type": "text"}, *SMALL["features"][1:]]},
-            "manifest.json: feature 'amount': type must be one of number, integer, boolean, not 'text'",
+            "manifest.json: feature 'amount': type must be one of number, integer, boolean, category, not 'text'",
         ),
         (
             {"features": [*SMALL["features"], SMALL["features"][0]], "golden": [{"vector": [1] * 4, "margin": 1}]},

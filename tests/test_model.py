@@ -205,7 +205,7 @@ def with_file(name: str, content: bytes) -> Artefact:
         (
             "model.json",
             b'{"format": "riskscore-linear-1", "intercept": 0, "coefficients": [1]}',
-            "credit_risk: the twin takes 1 features, its manifest has 13",
+            "credit_risk: the twin takes 1 columns, its manifest makes 13",
         ),
         ("trees.bin", b"", "credit_risk/trees.bin is refused: the packed twin is broken"),
         ("trees.bin", b"{}", "credit_risk/trees.bin is refused: the packed twin is broken"),

@@ -262,7 +262,10 @@ def test_a_contract_says_what_to_send_and_its_examples_are_scored(routes: Routes
     assert code == 200
     assert found["name"] == name
     for feature in found["features"]:
-        assert set(feature) == {"name", "type", "nullable", "unit", "description", "minimum", "maximum", "support"}
+        assert set(feature) == {
+            *("name", "type", "nullable", "unit", "description", "minimum", "maximum", "support"),
+            *("missing", "values", "aliases", "unknown", "parse"),
+        }
     assert found["examples"]
     for example_event in found["examples"].values():
         assert asked(routes, "POST", f"/models/{name}/predict", example_event)[0] == 200

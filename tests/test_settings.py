@@ -98,7 +98,7 @@ def test_what_may_be_left_out_has_a_default(folder: Path) -> None:
         ('[1, "income_inflow_30d"]', '[1, "income_30d"]', "unknown field 'income_30d'"),
         ('name = "debit_total"', 'name = "net_cash_flow"', "need names of their own"),
         ('feature = "debit_credit_ratio_90d"', 'feature = "ratio"', "unknown field 'ratio'"),
-        ('type = "integer"', 'type = "whole"', "type must be one of number, integer, boolean, not 'whole'"),
+        ('type = "integer"', 'type = "whole"', "type must be one of number, integer, boolean, category, not 'whole'"),
         ('unit = "money"', "unit = 1", "features[1].unit must be text"),
         ('name = "spend_outflow_30d"', 'name = "income_inflow_30d"', "no name twice"),
         ("[source]", "[source", "credit_risk/model.toml is not TOML"),
@@ -139,11 +139,13 @@ def test_a_misspelt_reasons_toml_is_refused_in_one_sentence(folder: Path, old: s
     assert sentence in refused.value.message
 
 
-def test_a_feature_without_reasons_is_refused(folder: Path) -> None:
+def test_a_feature_without_a_sentence_of_its_own_gets_a_plain_one(folder: Path) -> None:
     text = (folder / "reasons.toml").read_text()
     (folder / "reasons.toml").write_text(text[: text.index("[cash_withdrawal_90d]")])
-    with pytest.raises(InvalidFile, match="cash_withdrawal_90d has no reasons texts"):
-        read_settings(folder)
+    found = read_settings(folder).reasons
+    assert found["cash_withdrawal_90d"]["high"] == "Sum of cash withdrawals in 90 days: higher than in most"
+    (folder / "reasons.toml").unlink()
+    assert list(read_settings(folder).reasons) == list(found)
 
 
 def test_a_model_without_settings_is_refused(tmp_path: Path) -> None:

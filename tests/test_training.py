@@ -22,7 +22,7 @@ from riskscore.artefact import open_artefact
 from riskscore.contract import Feature
 from riskscore.database import Database
 from riskscore.errors import ArtefactRefused, InvalidFile
-from riskscore.estimators import contributions, margins
+from riskscore.estimators import contributions, family_of, margins
 from riskscore.features import FeatureSource
 from riskscore.model import Model
 from riskscore.proofs import check_directions, check_pickle, prove_twin
@@ -192,13 +192,23 @@ def test_a_logistic_model_is_trained_and_served_alike(tmp_path: Path) -> None:
     settings, data, folder = prepared(tmp_path, LOGISTIC.replace('[constraints]\nlate = "up"\n', ""))
     result = train(settings, data, folder, tmp_path, NOW)
     assert result.manifest["engines"] == ["twin", "joblib"]
-    assert sorted(result.manifest["versions"]) == ["joblib", "numpy", "python", "scikit-learn"]
+    assert sorted(result.manifest["versions"]) == ["joblib", "numpy", "python"]
     estimator = joblib.load(folder / "model.joblib")
-    assert margins("logistic", estimator, data.matrix) == pytest.approx(estimator.decision_function(data.matrix))
+    theirs = family_of(settings).build(settings).fit(data.matrix, data.labels)
+    assert estimator.decision_function(data.matrix) == pytest.approx(theirs.decision_function(data.matrix))
+    assert estimator.predict_proba(data.matrix) == pytest.approx(theirs.predict_proba(data.matrix))
     model = Model(open_artefact(str(folder)), "twin")
     assert [model.margins([row], "twin")[0] for row in data.matrix.tolist()] == margins(
         "logistic", estimator, data.matrix
     )
+
+
+def test_a_logistic_model_is_loaded_without_the_library_that_fitted_it(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path, LOGISTIC.replace('[constraints]\nlate = "up"\n', ""))
+    train(settings, data, folder, tmp_path, NOW)
+    load = f"import sys, joblib; joblib.load({str(folder / 'model.joblib')!r}); print('sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", load], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.parametrize("toml", [MODEL_TOML, LOGISTIC], ids=["xgboost", "logistic"])
@@ -239,7 +249,7 @@ def test_an_estimator_that_cant_be_built_is_refused(tmp_path: Path, old: str, ne
 
 def test_logistic_refuses_a_nullable_feature(tmp_path: Path) -> None:
     settings, data, _ = prepared(tmp_path)
-    with pytest.raises(InvalidFile, match="logistic takes no missing value, but share is nullable"):
+    with pytest.raises(InvalidFile, match="logistic takes no missing value, but share has no indicator"):
         fit(replace(settings, family="logistic", parameters={}), data.matrix, data.labels)
 
 
