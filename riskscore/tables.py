@@ -42,9 +42,7 @@ def read_csv(
     """
     lines = _lines(path, {*contract.names, *(aliases or {})})
     header = _header(path, next(lines)[1], [*contract.names, *required], aliases or {})
-    extra = [name for name in header if name not in contract and name not in (*required, *optional)]
-    if extra:
-        note(f"{path.name}: columns not used: {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}")
+    unused(path, [name for name in header if name not in contract and name not in (*required, *optional)], note)
     kinds = [_kind(contract.feature(name)) if name in contract else None for name in header]
     for line, cells in lines:
         yield line, cells if isinstance(cells, InvalidFile) else _row(path, line, header, kinds, cells)
@@ -60,6 +58,12 @@ def check_csv(path: Path, aliases: Mapping[str, str], names: Collection[str] = (
             raise fault
     with open(path, encoding="utf-8-sig", newline="") as file:
         return _delimiter(path, file.readline(), {*names, *aliases, *aliases.values()}), header
+
+
+def unused(path: Path, names: Sequence[str], note: Callable[[str], None]) -> None:
+    """Tell of the columns of a file that nobody asked for."""
+    if names:
+        note(f"{path.name}: columns not used: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}")
 
 
 def _lines(path: Path, names: Collection[str]) -> Iterator[tuple[int, Cells]]:

@@ -1,6 +1,7 @@
-"""The rows that a model is trained on, from the model's own SQL or from a CSV file, every value checked.
+"""The rows that a model is trained on, from any source, every value checked and every id once.
 
-A person's values never reach a message: it names the file, the line and the column.
+Rows without a label are left out and counted. A person's values never reach a message: it names the file, the line
+and the column.
 """
 
 from __future__ import annotations
@@ -8,26 +9,32 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psycopg import sql
 
-from riskscore.errors import CallerFault, InvalidFile
-from riskscore.tables import read_csv
+from riskscore.database import Database
+from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.source_readers import conninfo_of
+from riskscore.sources import KINDS, kind_of, origin_of, rows_at, wanted_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from riskscore.database import Database
-    from riskscore.features import FeatureRow
     from riskscore.settings import Settings
+    from riskscore.source_readers import Wanted
+    from riskscore.sources import SourceRow
 
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+    Rows = Iterable[SourceRow | CallerFault]
+
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+ID_BYTES = 16  # of a hash: no two ids of any table share one by chance
 
 
 @dataclass(frozen=True)
@@ -55,56 +62,95 @@ class TrainingData:
         return digest.hexdigest()
 
 
-def from_database(settings: Settings, rows: Iterable[tuple[FeatureRow, Any]], about: str = "") -> TrainingData:
-    """The rows of `FeatureSource.training_rows`. One with a data fault is left out and counted in the notes."""
-    table = settings.source["training_table"]
+def from_source(
+    settings: Settings,
+    url: str | Path,
+    root: Path = Path(),
+    environ: Mapping[str, str] | None = None,
+    watch: Callable[[Rows], Rows] = lambda rows: rows,
+) -> TrainingData:
+    """The rows at a URL (see riskscore.sources). root: where the paths of model.toml start; watch: sees them pass."""
+    wanted, notes = wanted_by(settings, root, environ), list[str]()
+    rows = watch(rows_at(url, wanted, notes.append))
+    return from_rows(settings, rows, origin_of(url, wanted), _about(url, wanted), notes)
+
+
+def _about(url: str | Path, wanted: Wanted) -> str:
+    """What a database says of the training table, "" where nobody commented on it; of other sources nothing."""
+    if KINDS[kind_of(url)] is not KINDS["postgresql"] or not wanted.source.get("training_table"):
+        return ""
+    query = sql.SQL("SELECT obj_description(to_regclass(%(table)s), 'pg_class') AS about")
+    table = {"table": '"' + wanted.source["training_table"] + '"'}
+    with closing(Database(conninfo_of(str(url)), wanted.environ)) as database:
+        return str(database.read(query, table)[0]["about"] or "")
+
+
+def from_rows(
+    settings: Settings,
+    rows: Rows,
+    origin: str,
+    about: str = "",
+    notes: Iterable[str] = (),
+) -> TrainingData:
+    """The rows that have a label; the others are counted in the notes, as are those whose own data are faulty.
+
+    origin: the source in words; about: what it says of its rows. notes: what reading them notes, known at their end.
+    Raises InvalidFile where a row can't be read or breaks the contract, a label is neither 0 nor 1, or ids repeat.
+    """
+    target, whose = settings.source["target"], settings.ids[0]
     values, labels, customers = array("d"), array("b"), []
-    faults: Counter[str] = Counter()
-    for row, label in rows:
-        if label not in (0, 1):
-            raise InvalidFile(f"table {table}: {settings.source['target']} must be 0 or 1 in every row", "label")
-        if row.fault is not None:
-            faults[row.fault.rpartition(": ")[2]] += 1
-            continue
+    left_out: Counter[str] = Counter()
+    for row in _labelled(settings, rows, left_out):
         try:
             values.extend(settings.contract.vector(row.features))
         except CallerFault as error:
-            raise InvalidFile(f"table {table}: a row breaks the contract: {error.message}", error.field) from None
-        labels.append(int(label))
-        customers.append(row.ids[settings.ids[0]])
-    notes = [f"{count} rows left out, their ledgers are faulty: {fault}" for fault, count in sorted(faults.items())]
-    return _sorted(settings, values, labels, customers, f"table {table}", about, notes)
+            raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
+        labels.append(_label(row.where, target, row.label))
+        customers.append(row.ids.get(whose, ""))
+    told = [*notes, *(f"{count:,} row{'s' * (count > 1)} {what}" for what, count in sorted(left_out.items()))]
+    return _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
 
 
-def comment_of(table: str, database: Database) -> str:
-    """What the database says of a table, "" where nobody commented on it."""
-    query = sql.SQL("SELECT obj_description(to_regclass(%(table)s), 'pg_class') AS about")
-    return str(database.read(query, {"table": f'"{table}"'})[0]["about"] or "")
-
-
-def from_csv(settings: Settings, path: Path) -> TrainingData:
-    """The contract's columns and the target, in any order; raises InvalidFile naming line and column."""
-    contract, target, whose = settings.contract, settings.source["target"], settings.ids[0]
-    values, labels, customers = array("d"), array("b"), []
-    notes: list[str] = []
-    for line, row in read_csv(path, contract, [target], settings.ids, notes.append):
-        if isinstance(row, InvalidFile):
+def _labelled(settings: Settings, rows: Rows, left_out: Counter[str]) -> Iterator[SourceRow]:
+    """The rows to train on, once no ids stand on two rows. left_out: filled with what the others lack."""
+    hashes, numbers, at = bytearray(), array("q"), ("", "")
+    for row in rows:
+        if isinstance(row, DataFault):
+            left_out[f"left out, their ledgers are faulty: {row.message.rpartition(': ')[2]}"] += 1
+            continue
+        if isinstance(row, CallerFault):
             raise row
-        where = f"{path.name}, line {line}"
-        try:
-            values.extend(contract.vector({name: row[name] for name in contract.names}))
-        except CallerFault as error:
-            raise InvalidFile(f"{where}: {error.message}", error.field) from None
-        labels.append(_label(where, target, row[target]))
-        if whose in row:
-            customers.append(row[whose])
-    return _sorted(settings, values, labels, customers, f"file {path.name}", "", notes)
+        if len(row.ids) == len(settings.ids):
+            hashes += hashlib.blake2b("\0".join(row.ids.values()).encode(), digest_size=ID_BYTES).digest()
+            numbers.append(row.number)
+            at = row.name, row.unit
+        if row.label is None:
+            left_out[f"without {settings.source['target']} left out"] += 1
+        else:
+            yield row
+    _check_ids(settings.ids, hashes, numbers, at)
 
 
-def _label(where: str, target: str, cell: str) -> int:
-    if cell.strip() not in LABELS:
-        raise InvalidFile(f"{where}: {target} must be 0 or 1", target)
-    return LABELS[cell.strip()]
+def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: tuple[str, str]) -> None:
+    """Refuse ids that stand on two rows. hashes: of the ids of the rows of these numbers."""
+    pairs = np.frombuffer(hashes, dtype="<u8").reshape(-1, 2)
+    order = np.lexsort(pairs.T)  # stable, so that of equal ones the first comes first
+    again = (pairs[order[1:]] == pairs[order[:-1]]).all(axis=1)
+    if again.any():
+        second, first = min(zip(order[1:][again].tolist(), order[:-1][again].tolist(), strict=True))
+        name, unit = at
+        raise InvalidFile(
+            f"{name}, {unit}s {numbers[first]} and {numbers[second]}: the same {' and '.join(ids)};"
+            f" {again.sum():,} {unit}{'s repeat' if again.sum() > 1 else ' repeats'} an earlier one's",
+            ids[0],
+        )
+
+
+def _label(where: str, target: str, value: Any) -> int:
+    text = str(value).strip().lower()
+    if text not in LABELS:
+        raise InvalidFile(f"{where}: {target} must be 0 or 1, or empty", target)
+    return LABELS[text]
 
 
 def _sorted(
@@ -131,7 +177,8 @@ def _sorted(
 def _check_classes(settings: Settings, data: TrainingData) -> None:
     rows, positives = len(data.labels), int(data.labels.sum())
     if not rows:
-        raise InvalidFile(f"{data.origin} has no rows to train on")
+        why = f": {'; '.join(data.notes)}" if data.notes else ""
+        raise InvalidFile(f"{data.origin} has no rows to train on{why}")
     rarer = min(positives, rows - positives)
     if not rarer:
         raise InvalidFile(f"{data.origin}: every row has label {data.labels[0]}; training needs both, 0 and 1")
@@ -151,3 +198,6 @@ def broken_identities(data: TrainingData, identities: Iterable[Mapping[str, Any]
         size = np.maximum(1.0, np.sum(np.abs(terms), axis=0))
         counts[identity["name"]] = int(np.sum(np.abs(np.sum(terms, axis=0)) > tolerance * size))
     return counts
+
+
+from_csv = from_source

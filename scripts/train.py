@@ -1,4 +1,4 @@
-"""Trains a model from the database or from a CSV file of features, and writes its folder."""
+"""Trains a model from a file, a folder of files or a database, and writes its folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tqdm import tqdm
 
-from riskscore.database import Database
 from riskscore.errors import InvalidFile
-from riskscore.features import FeatureSource
 from riskscore.program import DONE, run
-from riskscore.settings import Settings, read_settings
+from riskscore.settings import read_settings
+from riskscore.sources import database_url
 from riskscore.training import Trained, train
-from riskscore.training_data import TrainingData, comment_of, from_csv, from_database
+from riskscore.training_data import from_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-QUERY_SECONDS = 3600.0
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": "log loss"}
 
 
@@ -37,7 +35,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     settings = read_settings(options.models / options.model)
     folder = (options.out or options.models) / options.model
     root = options.models.resolve().parent
-    data = _read(settings, options, root, environ)
+    url = options.data or database_url(options.database)
+    data = from_source(settings, url, root, environ, lambda rows: tqdm(rows, unit=" rows", desc="reading", delay=0.5))
     with tqdm(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation", delay=0.5) as bar:
         trained = train(settings, data, folder, root, _now(environ), bar.update)
     print(summary(trained, folder, time.perf_counter() - started))
@@ -49,27 +48,14 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("model", help="its name: the folder with its model.toml and reasons.toml, e.g. credit_risk")
     source = result.add_mutually_exclusive_group(required=True)
     source.add_argument("--database", metavar="URL", help="compute the features by the model's SQL (read-only)")
-    source.add_argument("--data", metavar="FILE.csv", type=Path, help="the features and the label, in any order")
+    source.add_argument(
+        "--data",
+        metavar="URL",
+        help="a .csv, .parquet or .jsonl of features and label; or sqlite:///FILE or duckdb:FOLDER for the model's SQL",
+    )
     result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
     result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
     return result
-
-
-def _read(settings: Settings, options: argparse.Namespace, root: Path, environ: Mapping[str, str]) -> TrainingData:
-    if options.data:
-        return from_csv(settings, options.data)
-    if not settings.source["sql"] or not settings.source["training_table"]:
-        raise InvalidFile(f"{settings.name}/model.toml names no source.sql and training_table; train it from --data")
-    path = root / settings.source["sql"]
-    if not path.is_file():
-        raise InvalidFile(f"{settings.name}/model.toml: source.sql names {settings.source['sql']}, which isn't there")
-    source = FeatureSource.from_file(str(path), settings.source, settings.ids, settings.contract.names)
-    database = Database(options.database, environ, statement_seconds=QUERY_SECONDS)
-    try:
-        rows = tqdm(source.training_rows(database), unit=" rows", desc="features", delay=0.5)
-        return from_database(settings, rows, comment_of(source.training_table, database))
-    finally:
-        database.close()
 
 
 def _now(environ: Mapping[str, str]) -> datetime:

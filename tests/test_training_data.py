@@ -1,4 +1,4 @@
-"""Training rows from the database, by the model's own SQL over the training table."""
+"""Training rows: from the database by the model's own SQL, and from tables; each label read, each id once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from riskscore.database import Database
 from riskscore.errors import InvalidFile
-from riskscore.features import FeatureSource
 from riskscore.settings import Settings, read_settings
-from riskscore.training_data import TrainingData, comment_of, from_csv, from_database
+from riskscore.training_data import TrainingData, from_source
 from tests.training_examples import MODEL_TOML, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,19 +63,13 @@ def change(url: str, statement: str) -> None:
 
 def read(root: Path, url: str) -> tuple[Settings, TrainingData]:
     settings = read_settings(root / "model" / "small")
-    path = str(root / settings.source["sql"])
-    source = FeatureSource.from_file(path, settings.source, settings.ids, settings.contract.names)
-    database = Database(url, {})
-    try:
-        return settings, from_database(settings, source.training_rows(database), comment_of("ledgers", database))
-    finally:
-        database.close()
+    return settings, from_source(settings, url, root, {})
 
 
 def test_the_database_and_a_csv_file_of_the_same_rows_give_the_same_data(root: Path, ledgers: str) -> None:
     settings, data = read(root, ledgers)
     sound = [row for row in rows() if row[2] != 4]
-    assert data.sha256 == from_csv(settings, write_csv(root / "rows.csv", sound)).sha256
+    assert data.sha256 == from_source(settings, write_csv(root / "rows.csv", sound)).sha256
 
 
 def test_rows_with_a_data_fault_are_left_out_and_counted_by_reason(root: Path, ledgers: str) -> None:
@@ -93,16 +85,20 @@ def test_the_tables_comment_says_where_the_rows_come_from(root: Path, ledgers: s
     assert read(root, ledgers)[1].about == ""
 
 
-@pytest.mark.parametrize("label", ["2", "NULL"])
-def test_a_label_that_is_neither_0_nor_1_is_refused(root: Path, ledgers: str, label: str) -> None:
-    change(ledgers, f"UPDATE ledgers SET label = {label} WHERE customer_id = 'C7'")
-    with pytest.raises(InvalidFile, match="table ledgers: label must be 0 or 1 in every row"):
+def test_a_label_that_is_neither_0_nor_1_is_refused(root: Path, ledgers: str) -> None:
+    change(ledgers, "UPDATE ledgers SET label = 2 WHERE customer_id = 'C7'")
+    with pytest.raises(InvalidFile, match=r"table ledgers, row \d+: label must be 0 or 1, or empty"):
         read(root, ledgers)
+
+
+def test_a_row_of_the_database_without_a_label_is_left_out_and_counted(root: Path, ledgers: str) -> None:
+    change(ledgers, "UPDATE ledgers SET label = NULL WHERE customer_id = 'C7'")
+    assert "1 row without label left out" in read(root, ledgers)[1].notes
 
 
 def test_a_row_beyond_the_hard_limits_is_refused_without_its_value(root: Path, ledgers: str) -> None:
     change(ledgers, """UPDATE ledgers SET transactions = '{"inflow": -77, "late": 0}' WHERE customer_id = 'C7'""")
-    with pytest.raises(InvalidFile, match="a row breaks the contract: inflow must be at least 0") as refused:
+    with pytest.raises(InvalidFile, match=r"table ledgers, row \d+: inflow must be at least 0") as refused:
         read(root, ledgers)
     assert "77" not in refused.value.message
 
@@ -114,3 +110,77 @@ def test_the_script_trains_from_the_database(root: Path, ledgers: str) -> None:
     assert "from table ledgers; base rate" in shown.stdout
     assert "rows left out, their ledgers are faulty: amount is not a number" in shown.stdout
     assert "**The data first: Made up for a test.**" in (root / "model" / "small" / "MODEL_CARD.md").read_text()
+
+
+# Tables of features
+
+
+def trained_on(tmp_path: Path, text: str, target: str = "label", ids: str = '"customer_id"') -> TrainingData:
+    """The data of a CSV with the small model's columns."""
+    toml = MODEL_TOML.replace('target = "label"', f'target = "{target}"').replace('"customer_id"', ids)
+    settings = read_settings(write_model(tmp_path, toml=toml))
+    (tmp_path / "rows.csv").write_text(text)
+    return from_source(settings, tmp_path / "rows.csv")
+
+
+def refusal(tmp_path: Path, text: str, **options: str) -> str:
+    with pytest.raises(InvalidFile) as caught:
+        trained_on(tmp_path, text, **options)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(("one", "zero"), [("1", "0"), ("1.0", "0.0"), ("True", "False"), (" true ", "FALSE")])
+def test_every_spelling_of_a_label(tmp_path: Path, one: str, zero: str) -> None:
+    text = "inflow,late,share,label\n" + f"1,1,1,{one}\n2,1,1,{zero}\n" * 2
+    assert trained_on(tmp_path, text).labels.tolist() == [1, 1, 0, 0]
+
+
+def test_only_labelled_rows_are_trained_on(tmp_path: Path) -> None:
+    data = trained_on(tmp_path, "inflow;late;share;label\n" + "1;1;1;1\n2;1;1;0\n3;1;1;\n4;1;1; \n" * 2)
+    assert (data.matrix[:, 0].tolist(), data.notes) == ([1, 1, 2, 2], ["4 rows without label left out"])
+
+
+LABELLED = "customer_id,inflow,late,share,label\nA,1,1,1,1\nB,1,1,1,0\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (LABELLED + "C,1,1,1,yes\n", "rows.csv, line 4: label must be 0 or 1, or empty"),
+        (LABELLED.replace("label", "target"), "rows.csv, line 1: column label is missing"),
+        (
+            LABELLED + "C,1,1,1,0\nA,2,1,1,0\n",
+            "rows.csv, lines 2 and 5: the same customer_id; 1 line repeats an earlier one's",
+        ),
+        (
+            LABELLED + "A,2,1,1,\nC,1,1,1,0\nB,2,1,1,0\nA,2,1,1,1\n",
+            "rows.csv, lines 2 and 4: the same customer_id; 3 lines repeat an earlier one's",
+        ),
+        ("inflow,late,share,label\n1,1,1,\n", "file rows.csv has no rows to train on: 1 row without label left out"),
+        ("inflow,late,share,label\n", "file rows.csv has no rows to train on"),
+        (
+            "inflow,late,share,label\n1,1,1,1\n2,1,1,1\n3,1,1,\n",
+            "file rows.csv: every row has label 1; training needs both, 0 and 1",
+        ),
+    ],
+)
+def test_a_table_that_can_not_be_trained_on(tmp_path: Path, text: str, sentence: str) -> None:
+    assert refusal(tmp_path, text) == sentence
+
+
+def test_all_ids_together_name_a_row(tmp_path: Path) -> None:
+    rows = "customer_id,day,inflow,late,share,label\nA,1,1,1,1,1\nA,2,1,1,1,1\nB,1,1,1,1,0\nB,2,1,1,1,0\n"
+    ids = '"customer_id", "day"'
+    assert trained_on(tmp_path, rows, ids=ids).customers == ["B", "B", "A", "A"]
+
+
+def test_of_several_ids_the_whole_repeated_row_is_named(tmp_path: Path) -> None:
+    rows = "customer_id,day,inflow,late,share,label\nA,1,1,1,1,1\nA,1,1,1,1,1\nB,1,1,1,1,0\n"
+    assert refusal(tmp_path, rows, ids='"customer_id", "day"').startswith(
+        "rows.csv, lines 2 and 3: the same customer_id and day;"
+    )
+
+
+def test_rows_without_an_id_are_nobodys_twice(tmp_path: Path) -> None:
+    text = "customer_id,inflow,late,share,label\n" + ",1,1,1,1\n,1,1,1,0\n" * 2
+    assert trained_on(tmp_path, text).customers is None

@@ -1,0 +1,228 @@
+"""How each kind of source is read: files that hold a table of features, and databases over which a model's SQL runs."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from riskscore.database import STATEMENT_SECONDS, Database
+from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
+from riskscore.features import FAULT, FeatureSource
+from riskscore.file_databases import duckdb_over, records_of_duckdb, records_of_sqlite, sqlite_over
+from riskscore.tables import read_csv, read_jsonl, unused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from riskscore.contract import Contract, Feature
+
+    Record = dict[str, Any]
+    Records = Iterator[tuple[int, Record | CallerFault]]  # a row's number; its cells by our names, or its error
+    Note = Callable[[str], None]
+
+TRAINING_SECONDS = 3600.0
+BATCH_ROWS = 10_000
+LABEL = "label of riskscore"  # no column of anybody's is called that
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model needs of a source.
+
+    source: [source] of its model.toml, or of its manifest. root: where the paths in there start. labelled: for
+    training, so that the target has to be there. query: the file of the feature SQL, where it isn't at its path.
+    """
+
+    contract: Contract
+    ids: tuple[str, ...]
+    source: Mapping[str, Any]
+    root: Path = Path()
+    labelled: bool = False
+    observations: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+    query: Path | None = None
+
+    @property
+    def target(self) -> str:
+        return str(self.source.get("target", ""))
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        aliases: Mapping[str, str] = self.source.get("aliases") or {}
+        return aliases
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON holds it; NaN, which is how tables hold nothing, is None."""
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _typed(feature: Feature, value: Any) -> Any:
+    """A database's value as the contract takes it: SQLite has no booleans, a table with gaps no whole numbers."""
+    value = plain(value)
+    if feature.parse == "text" or isinstance(value, str):
+        return value
+    if feature.type == "boolean" and value in (0, 1):
+        return bool(value)
+    if feature.type == "category" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _with_types(wanted: Wanted, records: Iterable[dict[str, Any]], where: str) -> Records:
+    """Typed records numbered from 1, once the first has all columns that are needed."""
+    columns = [(feature.name, feature) for feature in wanted.contract.features]
+    for number, record in enumerate(records, 1):
+        if number == 1:
+            _require(where, record, _needed(wanted))
+        for name, feature in columns:
+            record[name] = _typed(feature, record[name])
+        yield number, record
+
+
+def _needed(wanted: Wanted) -> list[str]:
+    return [*wanted.contract.names, *([wanted.target] if wanted.labelled else [])]
+
+
+def _require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
+    for name in needed:
+        if name not in found:
+            raise InvalidFile(f"{where}: column {name} is missing", name)
+
+
+def read_csv_file(path: Path, wanted: Wanted, note: Note) -> Records:
+    required = [wanted.target] if wanted.labelled else []
+    return read_csv(path, wanted.contract, required, _beside(wanted), note, wanted.aliases)
+
+
+def _beside(wanted: Wanted) -> tuple[str, ...]:
+    """The columns that are of use beside the features."""
+    return (*wanted.ids, *wanted.observations, wanted.target)
+
+
+def read_jsonl_file(path: Path, wanted: Wanted, _: Note) -> Records:
+    """Objects with the features beside the ids, or in an object of their own."""
+    for line, item in read_jsonl(path):
+        if isinstance(item, InvalidFile):
+            yield line, item
+        elif not isinstance(item, dict) or not isinstance(item.get("features", {}), dict):
+            yield line, InvalidFile(f"{path.name}, line {line}: expected an object of columns and values")
+        else:
+            record = {**item, **item.get("features", {})}
+            yield line, {wanted.aliases.get(name, name): value for name, value in record.items()}
+
+
+def read_parquet_file(path: Path, wanted: Wanted, note: Note) -> Records:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:
+        raise NotConfigured("parquet files need pyarrow: add requirements-service.txt's to the installation") from None
+    with path.open("rb") as file:
+        try:
+            table = pq.ParquetFile(file)
+            ours = {wanted.aliases.get(name, name): name for name in table.schema_arrow.names}
+            _require(path.name, ours, _needed(wanted))
+            known = {*wanted.contract.names, *_beside(wanted)}
+            unused(path, [name for name in ours if name not in known], note)
+            records = _parquet_records(table, {our: name for our, name in ours.items() if our in known})
+            yield from _with_types(wanted, records, path.name)
+        except pa.ArrowException:
+            raise InvalidFile(f"{path.name} can't be read as a parquet file") from None
+
+
+def _parquet_records(table: Any, ours: Mapping[str, str]) -> Iterator[Record]:
+    for batch in table.iter_batches(BATCH_ROWS, columns=list(ours.values())):
+        columns = [batch.column(name).to_pylist() for name in ours.values()]
+        for cells in zip(*columns, strict=True):
+            yield dict(zip(ours, cells, strict=True))
+
+
+def read_sqlite(path: Path, wanted: Wanted, note: Note) -> Records:
+    statement = _statement(wanted, "sqlite")
+    with sqlite_over(path, str(wanted.source["sql"])) as connection:
+        yield from _answered(wanted, lambda query: records_of_sqlite(connection, query), statement, note)
+
+
+def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
+    statement = _statement(wanted, "duckdb")
+    with duckdb_over(folder, str(wanted.source["sql"]), [statement], wanted.aliases) as connection:
+        yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
+
+
+def _answered(wanted: Wanted, run: Callable[[str], Iterator[Record]], statement: str, note: Note) -> Records:
+    """The rows of the statement; labels that none of them has are told of at the end."""
+    joined, labelled = _joins_labels(wanted), 0
+    records = (record | {wanted.target: record.pop(LABEL)} if joined else record for record in run(statement))
+    for number, record in _with_types(wanted, records, str(wanted.source["sql"])):
+        labelled += isinstance(record, dict) and record.get(wanted.target) is not None
+        yield number, record
+    if joined:
+        count = f"SELECT count({_name(wanted.target)}) AS labels FROM (\n{_query(wanted, 'labels')}\n) AS l"  # noqa: S608
+        alone = next(run(count))["labels"] - labelled
+        if alone > 0:
+            note(f"{alone:,} labels of {wanted.source['labels']} have no row of features")
+
+
+def _joins_labels(wanted: Wanted) -> bool:
+    return wanted.labelled and bool(wanted.source.get("labels"))
+
+
+def _statement(wanted: Wanted, dialect: str) -> str:
+    """The model's query as it stands, for training with the labels beside it, in the order of the ids."""
+    if not wanted.source.get("sql"):
+        raise InvalidFile("model.toml names no source.sql, so its rows come from a .csv, .parquet or .jsonl file")
+    written_for = wanted.source.get("dialect") or "postgresql"
+    if written_for != dialect:
+        raise InvalidFile(f"{wanted.source['sql']} is written for {written_for}, so it doesn't run by {dialect}")
+    ids = ", ".join(map(_name, wanted.ids))
+    features = f"(\n{_query(wanted, 'sql')}\n) AS f"
+    if not _joins_labels(wanted):
+        return f"SELECT * FROM {features} ORDER BY {ids}"  # noqa: S608
+    labels = f"(\n{_query(wanted, 'labels')}\n) AS l"
+    label = f"l.{_name(wanted.target)} AS {_name(LABEL)}"
+    return f"SELECT f.*, {label} FROM {features} LEFT JOIN {labels} USING ({ids}) ORDER BY {ids}"  # noqa: S608
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _query(wanted: Wanted, key: str) -> str:
+    """The text of source.sql or source.labels; refused where the model was trained with another."""
+    name = str(wanted.source[key])
+    path = wanted.query if wanted.query and key == "sql" else wanted.root / name
+    if not path.is_file():
+        raise InvalidFile(f"model.toml: source.{key} names {name}, which isn't there")
+    content = path.read_bytes()
+    digest, expected = hashlib.sha256(content).hexdigest(), wanted.source.get("sha256")
+    if key == "sql" and expected and digest != expected:
+        raise ArtefactRefused(f"{name} has SHA-256 {digest}, but the model was trained with {expected}")
+    return content.decode().strip().rstrip(";")
+
+
+def read_postgresql(url: str, wanted: Wanted, _: Note) -> Records:
+    if not wanted.source.get("sql") or (wanted.labelled and not wanted.source.get("training_table")):
+        raise InvalidFile("model.toml names no source.sql and training_table; train it from --data FILE")
+    _statement(wanted, "postgresql")
+    source = FeatureSource(_query(wanted, "sql"), wanted.source, wanted.ids, wanted.contract.names)
+    seconds = TRAINING_SECONDS if wanted.labelled else STATEMENT_SECONDS
+    with closing(Database(conninfo_of(url), wanted.environ, seconds)) as database:
+        rows = source.training_rows(database) if wanted.labelled else ((row, None) for row in source.stream(database))
+        for number, (row, label) in enumerate(rows, 1):
+            yield number, {**row.observations, **row.ids, **row.features, wanted.target: label, FAULT: row.fault}
+
+
+def conninfo_of(url: str) -> str:
+    """What psycopg connects by: postgresql://... as it is; without the slashes libpq's own words, or none of them."""
+    return url if "://" in url else url.partition(":")[2]

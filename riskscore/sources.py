@@ -1,0 +1,205 @@
+"""Rows from wherever they lie, by URL: one way in, for training and for scoring.
+
+    rows.csv, rows.parquet, rows.jsonl   a table that holds the features (also as file:///...)
+    sqlite:///offers.db                  the model's own SQL, run read-only in a SQLite file
+    duckdb:FOLDER                        the model's own SQL, run by DuckDB over the CSV and parquet files of a folder
+    postgresql://...                     the model's own SQL, run read-only in PostgreSQL
+
+A row that can't be read is yielded as the error that says so, in its place. No value reaches a message.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.features import FAULT
+from riskscore.source_readers import (
+    Wanted,
+    plain,
+    read_csv_file,
+    read_duckdb,
+    read_jsonl_file,
+    read_parquet_file,
+    read_postgresql,
+    read_sqlite,
+)
+from riskscore.sqlite_files import sqlite_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from riskscore.model import Model
+    from riskscore.settings import Settings
+    from riskscore.source_readers import Note
+
+    Rows = Iterator[tuple[str, "SourceRow | CallerFault"]]
+
+COUNT = re.compile(r"[0-9]{1,9}([.]0*)?")  # 3.0 is how a table with gaps writes 3
+SCHEME = re.compile(r"([a-z]+):")
+
+
+class Kind(NamedTuple):
+    """read: the records of a place (see `file_of`). unit: what they are counted in. by_sql: by the model's own SQL."""
+
+    read: Callable[[Any, Wanted, Note], Iterator[tuple[int, Any]]]
+    unit: str
+    by_sql: bool
+
+
+KINDS = {
+    ".csv": Kind(read_csv_file, "line", False),
+    ".parquet": Kind(read_parquet_file, "row", False),
+    ".jsonl": Kind(read_jsonl_file, "line", False),
+    "sqlite": Kind(read_sqlite, "row", True),
+    "duckdb": Kind(read_duckdb, "row", True),
+    "postgresql": Kind(read_postgresql, "row", True),
+}
+KINDS["postgres"] = KINDS["postgresql"]  # libpq knows both
+
+
+class SourceRow(NamedTuple):
+    """One row of a source.
+
+    name, unit, number: where it stands ("rows.csv", "line", 7). ids: those that it has, as text. features: by the
+    contract's names, not checked yet. label: as it stands there; None where it is empty or the source has none.
+    observations: whole numbers by their names, those that it has.
+    """
+
+    name: str
+    unit: str
+    number: int
+    ids: dict[str, str]
+    features: dict[str, Any]
+    label: Any
+    observations: dict[str, int]
+
+    @property
+    def where(self) -> str:
+        return f"{self.name}, {self.unit} {self.number}"
+
+    def event(self) -> dict[str, Any]:
+        """The event that scores the row."""
+        return {**self.ids, "features": self.features, **self.observations}
+
+
+def wanted_by(settings: Settings, root: Path = Path(), environ: Mapping[str, str] | None = None) -> Wanted:
+    """What training needs. root: where the paths of model.toml start."""
+    observations = tuple(settings.observations)
+    return Wanted(settings.contract, settings.ids, settings.source, root, True, observations, environ or {})
+
+
+def wanted_of(model: Model, root: Path = Path(), environ: Mapping[str, str] | None = None) -> Wanted:
+    """What scoring needs: a published model brings its query along, others have it below root."""
+    manifest = model.artefact.manifest
+    ids, observations = tuple(manifest["ids"]), tuple(manifest["observations"])
+    query = Path(model.artefact.folder) / "features.sql"
+    return Wanted(
+        *(model.contract, ids, manifest["source"], root, False, observations, environ or {}),
+        query=query if query.is_file() else None,
+    )
+
+
+def rows_at(url: str | Path, wanted: Wanted, note: Note = lambda _: None) -> Iterator[SourceRow | CallerFault]:
+    """Every row; an InvalidFile in the place of one that can't be read, a DataFault where its own data are faulty.
+
+    note: told of what is left aside. Raises InvalidFile where the source as a whole can't be read.
+    """
+    return (row for _, row in placed_rows(url, wanted, note))
+
+
+def placed_rows(url: str | Path, wanted: Wanted, note: Note = lambda _: None) -> Rows:
+    """The same with each row's place: its line in a file, its ids where SQL made it."""
+    kind, name = KINDS[kind_of(url)], _name(url, wanted)
+    for number, record in kind.read(_place(url), wanted, note):
+        if isinstance(record, CallerFault):
+            yield f"{kind.unit} {number}", record
+        else:
+            ids = _ids(wanted, record)
+            named = ", ".join(ids.values()) if kind.by_sql else ""
+            yield named or f"{kind.unit} {number}", _row(wanted, (name, kind.unit, number), ids, record)
+
+
+def origin_of(url: str | Path, wanted: Wanted) -> str:
+    """The source in words, for the model card."""
+    kind, name = kind_of(url), _name(url, wanted)
+    if not KINDS[kind].by_sql:
+        return f"file {name}"
+    return name if kind.startswith("postgres") else f"{name} over {Path(_place(url)).name}"
+
+
+def kind_of(url: str | Path) -> str:
+    """The key of KINDS: a URL's scheme, or the ending of a file's name. Raises InvalidFile for any other."""
+    text = str(url)
+    scheme = SCHEME.match(text)
+    by_name = scheme is None or scheme[1] == "file"
+    kind = Path(text).suffix.lower() if by_name else scheme[1]  # type: ignore[index]
+    if kind not in KINDS:
+        files = " or ".join(kind for kind, entry in KINDS.items() if not entry.by_sql)
+        schemes = ", ".join(f"{kind}:" for kind, entry in KINDS.items() if entry.by_sql)
+        what = Path(text).name if by_name else f"{kind}:..."
+        raise InvalidFile(f"{what}: expected a file ending in {files}, or a URL that starts with {schemes}")
+    return kind
+
+
+def database_url(text: str) -> str:
+    """The URL for what --database says: one already, libpq's words, or nothing where the PG* variables say it."""
+    return text if "://" in text else f"postgresql:{text}"
+
+
+def _place(url: str | Path) -> Any:
+    """What a reader opens: the path of a file or a folder; PostgreSQL's URL as it is."""
+    kind, text = kind_of(url), str(url)
+    if kind.startswith("postgres"):
+        return text
+    if kind == "sqlite":
+        return sqlite_path(text)
+    if kind == "duckdb":
+        return Path(text.removeprefix("duckdb:").removeprefix("//"))
+    return Path(unquote(urlsplit(text).path)) if text.startswith("file:") else Path(text)
+
+
+def _name(url: str | Path, wanted: Wanted) -> str:
+    """What a message calls the source."""
+    kind = kind_of(url)
+    if kind.startswith("postgres"):
+        return f"table {wanted.source.get('training_table' if wanted.labelled else 'table', '')}"
+    return str(wanted.source.get("sql") or "source.sql") if KINDS[kind].by_sql else Path(_place(url)).name
+
+
+def _row(wanted: Wanted, at: tuple[str, str, int], ids: dict[str, str], record: dict[str, Any]) -> Any:
+    """The record sorted into a SourceRow, or what is wrong with it."""
+    if record.get(FAULT):
+        return DataFault(str(record[FAULT]))
+    observations = {}
+    for name in wanted.observations:
+        text = _text(record.get(name))
+        if text and not COUNT.fullmatch(text):
+            where = f"{at[0]}, {at[1]} {at[2]}"
+            return InvalidFile(f"{where}, column {name}: expected a whole number, 0 or more", name)
+        if text:
+            observations[name] = int(text.partition(".")[0])
+    features = {name: record[name] for name in wanted.contract.names if name in record}
+    return SourceRow(*at, ids, features, _label(record.get(wanted.target)), observations)
+
+
+def _ids(wanted: Wanted, record: Mapping[str, Any]) -> dict[str, str]:
+    """The ids that aren't empty."""
+    texts = {name: _text(record.get(name)) for name in wanted.ids}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _text(value: Any) -> str:
+    """An id or a count as a CSV would hold it; 7.0 is how a table with gaps holds 7."""
+    value = plain(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()
+
+
+def _label(value: Any) -> Any:
+    value = plain(value)
+    return None if isinstance(value, str) and not value.strip() else value
