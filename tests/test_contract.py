@@ -18,6 +18,7 @@ from riskscore.errors import (
     NullFeature,
     OutOfRange,
     UnknownField,
+    UnknownValue,
     WrongType,
 )
 
@@ -230,3 +231,148 @@ def test_a_contract_knows_its_features_by_name() -> None:
     assert "fee" not in CONTRACT
     assert CONTRACT.feature("fees") is FEES
     assert CONTRACT.names == ("inflow", "fees", "salary")
+
+
+# Categories, codes for what is missing, and values that arrive as text
+
+GROUP = Feature(
+    "group", "category", nullable=True, values=["Food", "Home"], aliases={"Foods": "Food", "12": "Home"}, missing=["NA"]
+)
+DAY = Feature("day", "category", values=["monday", "tuesday"], aliases={"mon": "monday"}, parse="text")
+OPEN = Feature("open", "category", values=["a", "b"], unknown="missing")
+CODED = Feature("coded", "integer", nullable=True, missing=["none", -999])
+TEXT = {"parse": "text", "nullable": True}
+PLAIN, MONEY, PERCENT = (Feature("x", unit=unit, **TEXT) for unit in ("", "money", "percent"))
+WHOLE, TRUTH = Feature("x", "integer", **TEXT), Feature("x", "boolean", **TEXT)
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "number"),
+    [
+        (GROUP, "Food", 0.0),
+        (GROUP, "Home", 1.0),
+        (GROUP, "Foods", 0.0),
+        (GROUP, 12, 1.0),
+        (GROUP, "NA", math.nan),
+        (GROUP, None, math.nan),
+        (DAY, "Monday", 0.0),
+        (DAY, " MON ", 0.0),
+        (OPEN, "c", -1.0),
+        (CODED, -999, math.nan),
+        (CODED, -999.0, math.nan),
+        (CODED, "none", math.nan),
+        (CODED, 3, 3.0),
+        (PLAIN, "9.521496806", 9.521496806),
+        (PLAIN, " -1e3 ", -1000.0),
+        (PLAIN, 9.5, 9.5),
+        (PLAIN, "", math.nan),
+        (PLAIN, "  ", math.nan),
+        (MONEY, "$-5,483.24", -5483.24),
+        (MONEY, "-$5,483.24", -5483.24),
+        (MONEY, "($5,483.24)", -5483.24),
+        (MONEY, "$5483", 5483.0),
+        (MONEY, "1,234,567.5", 1234567.5),
+        (MONEY, "12.5", 12.5),
+        (MONEY, -12.5, -12.5),
+        (PERCENT, "36.29%", 36.29),
+        (PERCENT, "36.29 %", 36.29),
+        (PERCENT, "-0.5", -0.5),
+        (WHOLE, "7", 7.0),
+        (WHOLE, "7.0", 7.0),
+        (TRUTH, "True", 1.0),
+        (TRUTH, "no", 0.0),
+        (TRUTH, 1, 1.0),
+        (TRUTH, False, 0.0),
+    ],
+)
+def test_each_spelling_of_a_value_has_one_number(feature: Feature, value: Any, number: float) -> None:
+    for found in (feature.number(value), Contract([feature]).vector({feature.name: value})[0]):
+        assert found == number or (math.isnan(found) and math.isnan(number))
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "error", "sentence"),
+    [
+        (GROUP, "food", UnknownValue, "group must be one of Food, Home"),
+        (GROUP, " Food", UnknownValue, "group must be one of Food, Home"),
+        (GROUP, 1.5, WrongType, "group must be a string, one of its values, not a number"),
+        (GROUP, True, WrongType, "group must be a string, one of its values, not true or false"),
+        (DAY, "", NullFeature, "day is null, but this model needs one of its values there"),
+        (DAY, "someday", UnknownValue, "day must be one of monday, tuesday"),
+        (OPEN, None, NullFeature, "open is null, but this model needs one of its values there"),
+        (CODED, "some", WrongType, "coded must be a number, not a string"),
+        (CODED, True, WrongType, "coded must be a number, not true or false"),
+        (PLAIN, "nine", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "1_000", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "nan", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "inf", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "\u0663", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "1,234", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "36.29%", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "1|2", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "1e999", NotFinite, "x must be a finite number"),
+        (MONEY, "1.234,56", WrongType, "x must be a number, and this text is none"),
+        (MONEY, "-$-5", WrongType, "x must be a number, and this text is none"),
+        (MONEY, "12,34", WrongType, "x must be a number, and this text is none"),
+        (MONEY, "$", WrongType, "x must be a number, and this text is none"),
+        (PERCENT, "%", WrongType, "x must be a number, and this text is none"),
+        (WHOLE, "7.5", WrongType, "x must be a whole number"),
+        (TRUTH, "maybe", WrongType, "x must be true or false, not a string"),
+        (TRUTH, 2, WrongType, "x must be true or false, not a number"),
+    ],
+)
+def test_a_spelling_that_could_mean_anything_is_refused(
+    feature: Feature, value: Any, error: type[CallerFault], sentence: str
+) -> None:
+    for check in (lambda: feature.number(value), lambda: Contract([feature]).vector({feature.name: value})):
+        with pytest.raises(error) as raised:
+            check()
+        assert raised.value.message == sentence
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"type": "category"}, "a category needs values, each once"),
+        ({"type": "category", "values": ["a", "a"]}, "a category needs values, each once"),
+        ({"values": ["a"]}, "only a category has values and aliases"),
+        ({"type": "category", "values": ["a"], "aliases": {"b": "c"}}, "aliases must lead to its values"),
+        ({"type": "category", "values": ["a"], "unknown": "b"}, "unknown must be refuse, missing or one of its values"),
+        ({"type": "category", "values": ["a"], "encoding": "log"}, "encoding must be one of one_hot, ordinal"),
+        ({"encoding": "one_hot"}, "encoding must be one of as_is, log"),
+        ({"parse": "loose"}, "parse must be one of strict, text"),
+        ({"type": "category", "values": ["a", "A"], "parse": "text"}, "two of its values differ in capitals alone"),
+    ],
+)
+def test_a_feature_that_contradicts_itself_is_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ArtefactRefused, match=sentence):
+        Feature("x", **settings)
+
+
+ANY_TEXT = (
+    st.sampled_from(["", " ", "1", "-2.5", "1e3", "1e999", "x", "nan", "1|2", "$5", "12%", "1_0", "7 "]) | st.text()
+)
+ANY_VALUE = ANY_TEXT | st.none() | st.booleans() | st.integers() | st.floats()
+LOOSE = [Feature(f"n{k}", kind, nullable=k % 2 == 0, minimum=-3, parse="text") for k, kind in enumerate(["number"] * 3)]
+LOOSE += [Feature("w", "integer", nullable=True, parse="text"), Feature("m", unit="money", parse="text"), DAY, TRUTH]
+
+
+@given(st.tuples(*([ANY_VALUE] * len(LOOSE))))
+def test_the_quick_way_through_a_row_of_texts_ends_as_the_one_by_one(values: tuple[Any, ...]) -> None:
+    row = dict(zip((feature.name for feature in LOOSE), values, strict=True))
+    assert repr(_outcome(lambda: Contract(LOOSE).vector(row))) == repr(
+        _outcome(lambda: [feature.number(row[feature.name]) for feature in LOOSE])
+    )
+
+
+@pytest.mark.parametrize("feature", [GROUP, DAY, OPEN, CODED, PERCENT], ids=lambda feature: feature.name)
+def test_a_feature_comes_back_from_the_manifest_as_it_was(feature: Feature) -> None:
+    again = Feature(**feature.to_dict(), parse=feature.parse)
+    assert again.to_dict() == feature.to_dict()
+    assert again.codes == feature.codes
+
+
+@pytest.mark.parametrize("feature", [GROUP, DAY, CODED, WHOLE, TRUTH], ids=lambda feature: feature.name)
+def test_the_value_of_a_number_has_that_number(feature: Feature) -> None:
+    numbers = [0.0, 1.0] + [math.nan] * feature.nullable
+    assert repr([feature.number(feature.value(number)) for number in numbers]) == repr(numbers)
