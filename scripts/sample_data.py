@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.program import DONE, run, whole_number
-from riskscore.samples import offer_click, pay_later, x100
+from riskscore.samples import default_90d, offer_click, pay_later, x100
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,8 @@ SAMPLES = {
     "pay_later": Sample(pay_later.write, 20_000, ";"),
     "x100": Sample(x100.write, 8_000, ","),
     "offer_click": Sample(offer_click.write, offer_click.LEADS, ""),
+    "default_90d": Sample(default_90d.write, default_90d.CUSTOMERS, ","),
+    "default_90d-txn": Sample(partial(default_90d.write, spelling="txn"), default_90d.CUSTOMERS, ","),  # other headers
 }
 
 
