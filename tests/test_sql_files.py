@@ -5,14 +5,19 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
 from riskscore.edge_cases import SNAPSHOT, SOUND
+from riskscore.offers import load
+from riskscore.samples import default_90d, offer_click
 
 ROOT = Path(__file__).parent.parent
 QUERIES = sorted([*(ROOT / "sql").rglob("*.sql"), *(ROOT / "benchmarks").glob("*.sql")])
@@ -27,7 +32,18 @@ READER = """
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};
 """
 
+
+def dialect(path: Path) -> str:
+    """Where the query runs, as the .sqlfluff of its folder says."""
+    return str(FluffConfig.from_path(str(path)).get("dialect"))
+
+
+POSTGRES_QUERIES = [path for path in QUERIES if dialect(path) == "postgres"]
+FILE_QUERIES = [path for path in QUERIES if dialect(path) != "postgres"]
+
 every_query = pytest.mark.parametrize("path", QUERIES, ids=lambda path: str(path.relative_to(ROOT)))
+every_postgres_query = pytest.mark.parametrize("path", POSTGRES_QUERIES, ids=lambda path: str(path.relative_to(ROOT)))
+every_file_query = pytest.mark.parametrize("path", FILE_QUERIES, ids=lambda path: str(path.relative_to(ROOT)))
 every_feature_query = pytest.mark.parametrize("path", FEATURE_QUERIES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -94,7 +110,7 @@ def test_no_driver_can_misread_it(path):
     assert "\\" not in body(path)  # would mean something else without standard_conforming_strings
 
 
-@every_query
+@every_postgres_query
 def test_it_runs_as_it_stands_in_psql(path, ledgers):
     done = subprocess.run(
         [psql(), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", ledgers, "-f", path],
@@ -106,16 +122,61 @@ def test_it_runs_as_it_stands_in_psql(path, ledgers):
     assert len(done.stdout.splitlines()) == len(rows(ledgers, "SELECT 1 FROM bank_transactions_scoring"))
 
 
-@every_query
+@every_postgres_query
 def test_one_row_for_each_key(path, ledgers):
     keys = f"SELECT customer_id, snapshot_date FROM ({path.read_text()}) AS f ORDER BY 1, 2"
     expected = "SELECT customer_id, snapshot_date FROM bank_transactions_scoring ORDER BY 1, 2"
     assert rows(ledgers, keys) == rows(ledgers, expected)
 
 
-@every_query
+@every_postgres_query
 def test_it_writes_nothing(path, reader):
     assert reader.execute(path.read_text()).fetchall()
+
+
+@every_file_query
+def test_it_runs_as_it_stands_over_a_sample_and_gives_one_row_for_each_key(path, tmp_path):
+    key, expected = KEYS[path.parent.name]
+    with closing(SAMPLES[path.parent.name](tmp_path)) as connection:
+        given = connection.execute(path.read_text()).fetchall()
+        assert given
+        counted = f"SELECT count(*), count(DISTINCT {key}) FROM ({path.read_text()}) AS f"
+        assert connection.execute(counted).fetchall() == [(len(given), len(given))]
+        assert connection.execute(expected[path.stem]).fetchall() == [(len(given),)]
+
+
+@every_file_query
+def test_the_same_rows_in_the_same_order_each_time(path, tmp_path):
+    with closing(SAMPLES[path.parent.name](tmp_path)) as connection:
+        assert connection.execute(path.read_text()).fetchall() == connection.execute(path.read_text()).fetchall()
+
+
+def offers_of_a_sample(folder: Path) -> sqlite3.Connection:
+    """Simulated offers in a SQLite file that can't be written to."""
+    load(folder / "offers.db", {path.stem: path for path in offer_click.write(folder, 40)})
+    return sqlite3.connect(f"{(folder / 'offers.db').as_uri()}?mode=ro", uri=True)
+
+
+def transactions_of_a_sample(folder: Path) -> duckdb.DuckDBPyConnection:
+    """Simulated transactions as DuckDB sees a folder, every column a text."""
+    connection = duckdb.connect()
+    for path in (*default_90d.write(folder, 40), ROOT / "sql" / "default_90d" / "merchant_words.csv"):
+        connection.execute(f"CREATE VIEW {path.stem} AS FROM read_csv('{path}', all_varchar = true)")
+    return connection
+
+
+SAMPLES = {"offer_click": offers_of_a_sample, "default_90d": transactions_of_a_sample}
+# The column that names a row, and how many rows there are to be.
+KEYS = {
+    "offer_click": ("offer_id", dict.fromkeys(("features", "labels"), "SELECT count(*) FROM offers")),
+    "default_90d": (
+        "customer_id",
+        {
+            "features": "SELECT count(DISTINCT customer_id) FROM transactions",
+            "labels": "SELECT count(*) FROM labels",
+        },
+    ),
+}
 
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:
