@@ -22,6 +22,11 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def counted(number: int, thing: str) -> str:
+    """How many there are, as people write it: 1 row, 2,500 rows."""
+    return f"{number:,} {thing if number == 1 else thing + 's'}"
+
+
 def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:
     """Run a script's main(arguments, environ) and exit with what it returns."""
     name = os.path.basename(sys.argv[0])

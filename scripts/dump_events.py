@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.database import Database, url_from
 from riskscore.dump import FaultReport, dump_files, dump_lines
 from riskscore.features import FeatureSource
-from riskscore.program import DATA_FAULTS, DONE, run, whole_number
+from riskscore.program import DATA_FAULTS, DONE, counted, run, whole_number
 from riskscore.settings import read_settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         else:
             dumped = dump_files(rows, folder, faults, with_dates=source.has_history(database))
     seconds = time.perf_counter() - started
-    print(f"{dumped.rows:,} rows, {dumped.faults:,} faults, {seconds:.1f} s, {dumped.rows / seconds:,.0f} rows/s")
+    ended = f"{counted(dumped.rows, 'row')}, {counted(dumped.faults, 'fault')}"
+    print(f"{ended}, {seconds:.1f} s, {dumped.rows / seconds:,.0f} rows/s")
     if dumped.faults:
         print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if dumped.faults else DONE

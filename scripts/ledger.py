@@ -17,7 +17,7 @@ from riskscore.ledger.ledger import stamp
 from riskscore.ledger.ledger_chain import verify
 from riskscore.ledger.purging import purge
 from riskscore.ledger.replay import replay, stored_rows
-from riskscore.program import DONE, OUR_FAULT, run
+from riskscore.program import DONE, OUR_FAULT, counted, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,9 +53,8 @@ def _verify(options: argparse.Namespace, store: Store, _: Deployment) -> int:
         found = verify(connection, options.head)
     for finding in found.findings:
         print(finding.text)
-    print(
-        f"{found.rows:,} rows, {found.purged:,} purged, {len(found.findings):,} findings; the last hash is {found.hash}"
-    )
+    rows, findings = counted(found.rows, "row"), counted(len(found.findings), "finding")
+    print(f"{rows}, {found.purged:,} purged, {findings}; the last hash is {found.hash}")
     return OUR_FAULT if found.findings else DONE
 
 
@@ -65,11 +64,12 @@ def _replay(options: argparse.Namespace, store: Store, deployment: Deployment) -
     for difference in found.differences:
         print(difference)
     for artefact, rows in found.missing.items():
-        print(f"missing: {artefact}, named by {rows:,} rows; RISKSCORE_MODEL_URI may have it")
+        print(f"missing: {artefact}, named by {counted(rows, 'row')}; RISKSCORE_MODEL_URI may have it")
     waiting = sum(found.missing.values())
-    scored = f"{found.matched:,} rows match to the bit, {len(found.differences):,} differ, {waiting:,} lack their model"
-    print(f"{scored}, {found.unscored:,} hold no features")
-    if options.id and not (found.matched or found.differences or waiting or found.unscored):
+    every = found.matched + len(found.differences) + waiting + found.unscored
+    scored = f"{counted(every, 'row')}: {found.matched:,} the same to the bit, {len(found.differences):,} different"
+    print(f"{scored}, {waiting:,} without their model, {found.unscored:,} without features")
+    if options.id and not every:
         raise InvalidFile("the ledger has no request of this id")
     return OUR_FAULT if found.differences or waiting else DONE
 
@@ -78,12 +78,12 @@ def _export(options: argparse.Namespace, store: Store, _: Deployment) -> int:
     export = EXPORTS[options.table]
     with store.reading() as connection:
         rows = exported(connection, export, options.since, options.until, options.model)
-        print(f"{write_export(options.output, export, rows):,} rows")
+        print(counted(write_export(options.output, export, rows), "row"))
     return DONE
 
 
 def _purge(options: argparse.Namespace, store: Store, _: Deployment) -> int:
-    print(f"{purge(store, options.before, datetime.now(UTC)):,} rows erased")
+    print(f"{counted(purge(store, options.before, datetime.now(UTC)), 'row')} erased")
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""Score a file of rows, or the customers in the database, into a CSV or JSONL file."""
+"""Score the rows of a file, a folder of files or a database into a CSV or JSONL file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,15 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.batch import items_of_file, items_of_rows, score_file
-from riskscore.database import Database, url_from
+from riskscore.batch import items_to_score, score_file
+from riskscore.database import url_from
 from riskscore.deployment import Deployment
 from riskscore.dump import FaultReport
 from riskscore.engine import Engine
-from riskscore.program import DATA_FAULTS, DONE, run
+from riskscore.program import DATA_FAULTS, DONE, counted, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from riskscore.model import Model
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,23 +32,17 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     deployment = Deployment(environ, str(ROOT))
     model = deployment.find(options.model)
     engine = Engine(deployment.find, options.model, deployment.look_up)
-    items = tqdm(_items(options, environ, deployment, model), unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
+    url = options.input or options.data or database_url(options.database or url_from(environ))
+    items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: print(text, file=sys.stderr))
+    items = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
     with FaultReport(options.output.with_suffix(".faults.csv")) as faults:
         scored = score_file(engine, model, items, options.output, faults)
     seconds = time.perf_counter() - started
-    print(f"{scored.rows:,} rows, {scored.faults:,} faults, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s")
+    ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
+    print(f"{ended}, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s")
     if scored.faults:
         print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if scored.faults else DONE
-
-
-def _items(
-    options: argparse.Namespace, environ: Mapping[str, str], deployment: Deployment, model: Model
-) -> Iterator[tuple[str, Any]]:
-    if options.input:
-        return items_of_file(options.input, model, note=lambda text: print(text, file=sys.stderr))
-    database = Database(options.database or url_from(environ), environ)
-    return items_of_rows(deployment.source(model).stream(database))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", help="the model's name, as in model/")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
-    source.add_argument("--input", type=Path, metavar="FILE", help="a .csv of ids and features, or a .jsonl of events")
+    source.add_argument("--input", metavar="FILE", help="a .csv or .parquet of ids and features, or a .jsonl of events")
+    source.add_argument(
+        "--data", metavar="URL", help="the same, or sqlite:///FILE or duckdb:FOLDER for the model's SQL"
+    )
     parser.add_argument(
         "--output",
         type=Path,

@@ -262,7 +262,7 @@ def test_a_ledger_from_its_first_row_to_its_purge(run, tmp_path):
         done = run("replay", *chosen, ledger=url)
         assert (done.returncode, done.stdout) == (
             0,
-            f"{count} rows match to the bit, 0 differ, 0 lack their model, 0 hold no features\n",
+            f"{count} rows: {count} the same to the bit, 0 different, 0 without their model, 0 without features\n",
         )
     assert run("export", "--output", tmp_path / "rows.parquet", ledger=url).stdout == f"{count} rows\n"
     tamper(tmp_path / "l.db", ("UPDATE riskscore_ledger SET margin = 0 WHERE seq = 2", ()))
@@ -295,6 +295,19 @@ def test_what_can_not_be_done_is_one_sentence(run, arguments, ledger, status, se
     assert "Traceback" not in done.stderr
     assert "hunter2" not in done.stderr
     assert not (ROOT / "none.db").exists()
+
+
+def test_one_row_is_a_row(run, tmp_path):
+    url = sqlite_url(tmp_path / "l.db")
+    deployment = Deployment({"RISKSCORE_LEDGER": url}, str(ROOT))
+    deployment.engine().answer(EVENTS[0])
+    deployment.ledger().store.close()
+    assert run("verify", ledger=url).stdout.startswith("1 row, 0 purged, 0 findings; the last hash is ")
+    assert run("replay", "--all", ledger=url).stdout.startswith("1 row: 1 the same to the bit, 0 different, ")
+    assert run("export", "--output", tmp_path / "rows.csv", ledger=url).stdout == "1 row\n"
+    tamper(tmp_path / "l.db", ("UPDATE riskscore_ledger SET margin = 0", ()))
+    assert ", 1 finding; the last hash is " in run("verify", ledger=url).stdout
+    assert run("purge", "--before", "9999-01-01", ledger=url).stdout == "1 row erased\n"
 
 
 def test_an_id_that_no_request_had_and_a_file_of_another_kind(run, file, small_loans, tmp_path):
