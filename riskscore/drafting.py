@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskscore.column_profiles import ORDINAL_FROM
+from riskscore.column_looks import ORDINAL_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from riskscore.column_profiles import Profile
+    from riskscore.column_profile import Profile
     from riskscore.profiling import TableProfile
 
 WIDTH = 118

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskscore import readings
-from riskscore.column_profiles import ID_NAME, Profile, has_sure_commas, is_id_like, profile_column
+from riskscore.column_looks import profile_column
+from riskscore.column_profile import ID_NAME, Profile, is_id_like
 from riskscore.errors import InvalidFile
 from riskscore.leakage import alone, suspected
+from riskscore.number_looks import has_sure_commas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

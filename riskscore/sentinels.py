@@ -16,7 +16,8 @@ NINES = re.compile(r"-?9{2,}(\.9+|\.0)?")  # as Python writes them
 MOST = 4  # of one column
 FAR = 1.0  # times the spread of the other values: so far away on two rows is a code ...
 APART = 0.05  # ... and this far away, where ...
-SPIKE = 0.01  # ... so large a share of the rows stands there
+SPIKE = 0.01  # ... so large a share of the rows stands there, ...
+HIGH = 3.0  # ... so many times as many as on a usual value
 FEWEST = 5
 
 
@@ -44,7 +45,8 @@ def _is_code(distinct: Floats, rows: Floats, edge: int) -> bool:
     gap = abs(value - others[edge])
     spread = others[-1] - others[0]
     far = gap > FAR * spread and rows[edge] >= 2
-    spike = gap > APART * spread and rows[edge] >= max(FEWEST, SPIKE * rows.sum())
+    usual = float(np.median(np.delete(rows, edge)))
+    spike = gap > APART * spread and rows[edge] >= max(FEWEST, SPIKE * rows.sum(), HIGH * usual)
     return bool(far or spike)
 
 

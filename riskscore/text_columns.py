@@ -46,7 +46,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file's columns by name, in its order. lines: the line on which each row ends; delimiter: "" of a parquet."""
+    """A file's columns by name, in its order. lines: the line on which each row begins; delimiter: "" of a parquet."""
 
     name: str
     columns: dict[str, Column]
@@ -82,17 +82,17 @@ def _read_csv(path: Path, target: str, step: Step) -> TableFile:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, delimiter=delimiter, strict=True)
             header = _header(path, lines)
-            ends = array("q")
+            begins = array("q")
             packed = [
                 [pa.array(cells, pa.string()) for cells in zip(*block, strict=True)]
-                for block in _blocks(path, lines, len(header), ends, step)
+                for block in _blocks(path, lines, len(header), begins, step)
             ]
     except UnicodeDecodeError:
         raise InvalidFile(_not_utf8(path)) from None
     columns = {
         name: _encoded(pa.chunked_array([block[k] for block in packed], pa.string())) for k, name in enumerate(header)
     }
-    return TableFile(path.name, columns, ends, delimiter)
+    return TableFile(path.name, columns, begins, delimiter)
 
 
 def _first(path: Path, delimiter: str) -> list[str]:
@@ -127,14 +127,14 @@ def _check_names(where: str, names: list[str]) -> None:
         )
 
 
-def _blocks(path: Path, lines: Any, width: int, ends: array[int], step: Step) -> Iterator[list[list[str]]]:
-    """The rows, some thousands at a time; notes on which line each ends."""
+def _blocks(path: Path, lines: Any, width: int, begins: array[int], step: Step) -> Iterator[list[list[str]]]:
+    """The rows, some thousands at a time; notes on which line each begins."""
     block: list[list[str]] = []
-    for cells in _rows(path, lines):
+    for line, cells in _rows(path, lines):
         if len(cells) != width:
-            raise InvalidFile(f"{path.name}, line {lines.line_num}: {len(cells)} cells, but the header has {width}")
+            raise InvalidFile(f"{path.name}, line {line}: {len(cells)} cells, but the header has {width}")
         block.append(cells)
-        ends.append(lines.line_num)
+        begins.append(line)
         if len(block) == BLOCK:
             yield block
             step(len(block))
@@ -144,16 +144,16 @@ def _blocks(path: Path, lines: Any, width: int, ends: array[int], step: Step) ->
         step(len(block))
 
 
-def _rows(path: Path, lines: Any) -> Iterator[list[str]]:
-    """Every row that holds something."""
-    begins = lines.line_num + 1
+def _rows(path: Path, lines: Any) -> Iterator[tuple[int, list[str]]]:
+    """(the line it begins on, cells) of every row that holds something."""
+    line = lines.line_num + 1
     try:
         for cells in lines:
             if cells:
-                yield cells
-            begins = lines.line_num + 1
+                yield line, cells
+            line = lines.line_num + 1
     except csv.Error:
-        raise InvalidFile(f"{path.name}, line {begins}: broken quoting") from None
+        raise InvalidFile(f"{path.name}, line {line}: broken quoting") from None
 
 
 def _encoded(chunks: pa.ChunkedArray) -> Column:
