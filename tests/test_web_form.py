@@ -76,6 +76,38 @@ def test_a_feature_that_may_be_missing_says_so():
     assert field(Feature("x", nullable=True), "", {}).hint == "A number; may be left empty."
 
 
+GROUP = Feature("x", "category", nullable=True, values=["Food", "Home"], aliases={"Foods": "Food"})
+OPEN = Feature("x", "category", values=["a", "b"], unknown="a")
+AMOUNT = Feature("x", unit="money", nullable=True, missing=["none"], parse="text")
+
+
+@pytest.mark.parametrize(
+    ("feature", "text", "value", "choices"),
+    [
+        (GROUP, "Foods", "Food", ["", "Food", "Home"]),
+        (GROUP, "", "", ["", "Food", "Home"]),
+        (OPEN, "c", "c", ["", "a", "b", "c"]),
+        (AMOUNT, "$5", "$5", []),
+    ],
+)
+def test_a_category_is_a_list_that_keeps_what_was_sent(feature, text, value, choices):
+    made = field(feature, text, {})
+    assert (made.value, [choice for choice, _ in made.choices]) == (value, choices)
+    assert value_of(feature, made.value) == (value or None)
+
+
+@pytest.mark.parametrize(
+    ("feature", "schema"),
+    [
+        (GROUP, {"enum": ["Food", "Home", "Foods", None], "description": "one of Food, Home"}),
+        (OPEN, {"type": "string", "description": "one of a, b"}),
+        (AMOUNT, {"type": ["number", "string", "null"], "description": "money"}),
+    ],
+)
+def test_categories_and_texts_in_the_openapi(feature, schema):
+    assert feature_schema(feature) == schema
+
+
 @pytest.fixture
 def page(small_loans, tmp_path) -> Page:
     describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from riskscore.describe import Describe
     from riskscore.model import Model
 
-KINDS = {"number": "number", "integer": "integer", "boolean": "boolean"}
+KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}
+NUMERIC = ("number", "integer")
 
 ERROR = {
     "type": "object",
@@ -109,18 +110,24 @@ ANSWER: dict[str, Any] = {
 
 
 def feature_schema(feature: Feature) -> dict[str, Any]:
-    """One feature as JSON Schema: type, limits, unit and what training saw in words."""
-    kind = KINDS[feature.type]
-    schema: dict[str, Any] = {"type": [kind, "null"] if feature.nullable else kind, "description": described(feature)}
-    if kind != "boolean":
+    """One feature as JSON Schema: type, limits, values, unit and what training saw in words."""
+    if feature.type == "category" and feature.parse == "strict" and feature.unknown == "refuse":
+        known = [*feature.values, *feature.aliases, *feature.missing, *([None] if feature.nullable else [])]
+        return {"enum": list(dict.fromkeys(known)), "description": described(feature)}
+    texts = feature.parse == "text" or any(isinstance(code, str) for code in feature.missing)
+    kinds = [KINDS[feature.type], *(["string"] if texts else []), *(["null"] if feature.nullable else [])]
+    kinds = list(dict.fromkeys(kinds))
+    schema: dict[str, Any] = {"type": kinds if len(kinds) > 1 else kinds[0], "description": described(feature)}
+    if feature.type in NUMERIC and not feature.missing:
         schema |= {"minimum": feature.minimum, "maximum": feature.maximum}
     return schema
 
 
 def described(feature: Feature) -> str:
     """The feature's description, unit, limits and training range in one sentence."""
-    parts = [feature.description, feature.unit, limits(feature)]
-    if feature.support and feature.type != "boolean":
+    values = f"one of {', '.join(feature.values)}" if feature.values else ""
+    parts = [feature.description, feature.unit, limits(feature), values]
+    if feature.support and feature.type in NUMERIC:
         low, high = feature.support["minimum"], feature.support["maximum"]
         parts.append(f"training saw {plain(low)} to {plain(high)}")
     return "; ".join(part for part in parts if part)
@@ -128,8 +135,8 @@ def described(feature: Feature) -> str:
 
 def limits(feature: Feature) -> str:
     """The hard limits in a few words, "" where any number is taken."""
-    low = feature.minimum > -FLOAT32_MAX and feature.type != "boolean"
-    high = feature.maximum < FLOAT32_MAX and feature.type != "boolean"
+    low = feature.minimum > -FLOAT32_MAX and feature.type in NUMERIC
+    high = feature.maximum < FLOAT32_MAX and feature.type in NUMERIC
     if low and high:
         return f"{plain(feature.minimum)} to {plain(feature.maximum)}"
     return f"{plain(feature.minimum)} or more" if low else f"{plain(feature.maximum)} or less" if high else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.contract import NEEDED
 from riskscore.errors import CallerFault, WrongType
-from riskscore.service.openapi import limits, plain
+from riskscore.service.openapi import NUMERIC, limits, plain
 from riskscore.tables import NUMBER
 
 if TYPE_CHECKING:
@@ -56,12 +56,13 @@ def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) ->
 
 def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
     """The control of one feature, made from the contract."""
-    numeric = feature.type != "boolean"
+    numeric = feature.type in NUMERIC
     kind = {"integer": "a whole number", "number": "a number"}.get(feature.type, "")
     saw = ""
     if feature.support and numeric:
         saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
     hint = "; ".join(filter(None, [kind, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
+    text = _chosen(feature, text)
     label = (feature.description or feature.name.replace("_", " ")).strip()
     return Field(
         feature.name,
@@ -69,11 +70,27 @@ def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
         hint[:1].upper() + hint[1:] + ("." if hint else ""),
         text,
         unit=feature.unit,
-        choices=() if numeric else (("", "Choose"), ("true", "Yes"), ("false", "No")),
+        choices=_choices(feature, text),
         numeric=numeric,
         required=not feature.nullable,
         error=errors.get(feature.name, ""),
     )
+
+
+def _chosen(feature: Feature, text: str) -> str:
+    """The entry of the list that a text stands for; the text itself where there is no list, or no such entry."""
+    if feature.type == "boolean":
+        return text.lower()
+    place = feature.codes.get(text.strip().casefold() if feature.parse == "text" else text)
+    return text if place is None else feature.values[int(place)]
+
+
+def _choices(feature: Feature, text: str) -> tuple[tuple[str, str], ...]:
+    """(value, label) of a list to choose from; none where a number is typed. What was sent is kept, known or not."""
+    if feature.type in NUMERIC:
+        return ()
+    listed = {"true": "Yes", "false": "No"} if feature.type == "boolean" else {value: value for value in feature.values}
+    return (("", "Choose"), *({**listed, **({} if text in ("", *listed) else {text: text})}.items()))
 
 
 def event_of(model: Model, form: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -94,6 +111,8 @@ def value_of(feature: Feature, text: str) -> Any:
     """The JSON value that a text of the form stands for. Raises WrongType."""
     if not text:
         return None
+    if feature.type == "category" or (feature.parse == "text" and feature.type in NUMERIC):
+        return text  # the contract reads it
     if feature.type == "boolean" and text in TRUTHS:
         return TRUTHS[text]
     if feature.type == "boolean" or len(text) > LONGEST or not NUMBER.fullmatch(text):
