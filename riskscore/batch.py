@@ -1,36 +1,43 @@
-"""Score any number of rows from a file or the database into a file, in batches, with flat memory."""
+"""Score any number of rows from any source into a file, in batches, with flat memory."""
 
 from __future__ import annotations
 
 import csv
 import json
-import re
-from itertools import islice
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.atomic import replacing_file
 from riskscore.engine import REASONS
-from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.errors import CallerFault, InvalidFile
 from riskscore.events import Refused
-from riskscore.features import event
-from riskscore.tables import read_csv, read_jsonl
+from riskscore.sources import file_of, kind_of, placed_rows, wanted_of
+from riskscore.tables import read_jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-    from typing import IO
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from riskscore.dump import FaultReport
     from riskscore.engine import Engine
-    from riskscore.features import FeatureRow
     from riskscore.model import Model
+    from riskscore.source_readers import Wanted
+    from riskscore.sources import SourceRow
 
     # (where the row stands, its event or the error in its place)
     Items = Iterable[tuple[str, Any]]
+    Note = Callable[[str], None]
+    Answer = Mapping[str, Any]
+    # How a row and its answer are written, and how many reasons the answer has at most.
+    Writing = tuple[Callable[[Any, Answer], None], int]
 
-COUNT = re.compile(r"[0-9]{1,9}([.]0*)?")  # 3.0 is how a table with gaps writes 3
 BATCH_ROWS = 5_000  # enough for the first full batch to be worth loading the estimator (riskscore/model.py)
-OUTPUTS = ("probability", "model_version")  # what a CSV says of a row, after its ids
+OUTPUTS = (
+    "probability",
+    "model_version",
+)  # what a CSV says of a row, after its ids, unless [response] names its columns
 
 
 class Scored(NamedTuple):
@@ -40,104 +47,126 @@ class Scored(NamedTuple):
     faults: int
 
 
-def items_of_file(path: Path, model: Model, note: Callable[[str], None]) -> Iterator[tuple[str, Any]]:
-    """The events of a CSV (ids and features as columns) or a JSONL (any shape of event on each line)."""
-    if path.suffix not in READERS:
-        raise InvalidFile(f"{path.name}: expected a file ending in {' or '.join(READERS)}")
-    for line, item in READERS[path.suffix](path, model, note):
-        yield f"line {line}", item
+def items_of_file(path: Path, model: Model, note: Note) -> Iterator[tuple[str, Any]]:
+    """The events of all rows of a table (ids and features as columns), or of a JSONL (any shape of event on a line)."""
+    if kind_of(path) == ".jsonl":
+        return _lines(path)
+    return map(_item, placed_rows(path, wanted_of(model), note))
 
 
-def _csv_items(path: Path, model: Model, note: Callable[[str], None]) -> Iterator[tuple[int, Any]]:
-    ids = model.artefact.manifest["ids"]
-    known = (*ids, *model.artefact.manifest["observations"])
-    for line, row in read_csv(path, model.contract, optional=known, note=note):
-        yield line, row if isinstance(row, InvalidFile) else _csv_event(f"{path.name}, line {line}", row, model)
+def items_to_score(url: str | Path, wanted: Wanted, note: Note) -> Iterator[tuple[str, Any]]:
+    """The events of a source's rows. Of a table that holds the model's target, the rows where it is empty.
+
+    Where no row lacks it, all are scored, and it is ignored; note is told. A JSONL's lines are events, whatever they
+    hold.
+    """
+    if kind_of(url) == ".jsonl":
+        yield from _lines(file_of(url))
+        return
+    rows = placed_rows(url, wanted, note)
+    labelled, faults = 0, list[Any]()
+    for place, row in rows:
+        if isinstance(row, CallerFault):
+            faults.append((place, row))
+        elif row.label is None:
+            yield from _without_label(chain(faults, [(place, row)], rows), labelled, wanted.target, note)
+            return
+        else:
+            labelled += 1
+    if labelled:
+        note(f"no row lacks {wanted.target}, so every row is scored and {wanted.target} ignored")
+    yield from map(_item, placed_rows(url, wanted))
 
 
-def _csv_event(where: str, row: dict[str, Any], model: Model) -> dict[str, Any] | InvalidFile:
-    features = {name: row.pop(name) for name in model.contract.names}
-    ids = {name: row[name] for name in model.artefact.manifest["ids"] if row.get(name)}
-    observed = {}
-    for name in model.artefact.manifest["observations"]:
-        text = row.get(name, "").strip()
-        if text and not COUNT.fullmatch(text):
-            return InvalidFile(f"{where}, column {name}: expected a whole number, 0 or more", name)
-        if text:
-            observed[name] = int(text.partition(".")[0])
-    return {**ids, "features": features, **observed}
+def _without_label(
+    rows: Iterable[tuple[str, SourceRow | CallerFault]], labelled: int, target: str, note: Note
+) -> Iterator[tuple[str, Any]]:
+    """labelled: how many rows were passed over already."""
+    for place, row in rows:
+        if isinstance(row, CallerFault) or row.label is None:
+            yield _item((place, row))
+        else:
+            labelled += 1
+    if labelled:
+        note(f"scored are the rows without {target}; {labelled:,} have one")
 
 
-def _jsonl_items(path: Path, _: Model, __: Callable[[str], None]) -> Iterator[tuple[int, Any]]:
-    return read_jsonl(path)
+def _lines(path: Path) -> Iterator[tuple[str, Any]]:
+    return ((f"line {number}", item) for number, item in read_jsonl(path))
 
 
-READERS: dict[str, Callable[[Path, Model, Callable[[str], None]], Iterator[tuple[int, Any]]]] = {
-    ".csv": _csv_items,
-    ".jsonl": _jsonl_items,
-}
+def _item(placed: tuple[str, SourceRow | CallerFault]) -> tuple[str, Any]:
+    place, row = placed
+    return place, row if isinstance(row, CallerFault) else row.event()
 
 
-def items_of_rows(rows: Iterable[FeatureRow]) -> Iterator[tuple[str, Any]]:
-    """The events of rows from the database; a faulty ledger's place is taken by its fault."""
-    for row in rows:
-        ids = ", ".join(row.ids.values())
-        yield ids, DataFault(row.fault) if row.fault else event(row)
-
-
-def score_file(engine: Engine, model: Model, items: Items, output: Path, faults: FaultReport) -> Scored:
-    """Score all items into a CSV (ids, probability, model version) or a JSONL (whole answers).
+def score_file(engine: Engine, model: Model, items: Items, output: str | Path, faults: FaultReport) -> Scored:
+    """Score all items into what WRITERS knows: a CSV of the columns of [response], or a JSONL of whole answers.
 
     A row that can't be scored goes to the report, and into a JSONL as the invalid answer in its place.
     """
-    if output.suffix not in WRITERS:
-        raise InvalidFile(f"{output.name}: expected a file ending in {' or '.join(WRITERS)}")
     rows = 0
-    with replacing_file(output) as file:
-        write, most = WRITERS[output.suffix](file, model.artefact.manifest["ids"])
+    with WRITERS[_kind(output)](output, model) as (write, most):
         reasons = {"reasons": min(most, len(model.contract.names))}
-        for places, answers in _answers(engine, model.name, items, reasons):
-            for place, answer in zip(places, answers, strict=True):
-                write(answer)
-                if answer["outcome"] == "invalid":
-                    faults.write({"row": place}, answer["error"]["message"])
-                else:
-                    rows += 1
+        for place, item, answer in _answers(engine, model.name, items, reasons):
+            write(item, answer)
+            if answer["outcome"] == "invalid":
+                faults.write({"row": place}, answer["error"]["message"])
+            else:
+                rows += 1
     return Scored(rows, faults.count)
+
+
+def _kind(output: str | Path) -> str:
+    """The key of WRITERS: the ending of a file's name, or a URL's scheme."""
+    kind = str(output).partition(":")[0] if ":" in str(output) else Path(output).suffix
+    if kind not in WRITERS:
+        raise InvalidFile(f"{Path(output).name}: expected a file ending in {' or '.join(WRITERS)}")
+    return kind
 
 
 def _answers(
     engine: Engine, model: str, items: Items, reasons: dict[str, int]
-) -> Iterator[tuple[list[str], list[dict[str, Any]]]]:
-    """The items' places and answers, batch by batch."""
+) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Each item's place, the item, and its answer."""
     remaining = iter(items)
     while batch := list(islice(remaining, BATCH_ROWS)):
         sound = [item for _, item in batch if not isinstance(item, CallerFault)]
         scored = iter(engine.score(sound, {"model": model, **reasons}))
-        answers = [
-            Refused(item, model=model).answer() if isinstance(item, CallerFault) else next(scored) for _, item in batch
-        ]
-        yield [place for place, _ in batch], answers
+        for place, item in batch:
+            refused = isinstance(item, CallerFault)
+            yield place, item, Refused(item, model=model).answer() if refused else next(scored)
 
 
-def _csv_writer(file: IO[str], ids: list[str]) -> tuple[Callable[[dict[str, Any]], None], int]:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*ids, *OUTPUTS])
+@contextmanager
+def _csv_output(output: str | Path, model: Model) -> Iterator[Writing]:
+    """The columns that [response] names for files, in its order and no others; without it ids, probability, version."""
+    manifest = model.artefact.manifest
+    columns = manifest["response"].get("columns") or {name: name for name in (*manifest["ids"], *OUTPUTS)}
+    with replacing_file(Path(output)) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
 
-    def write(answer: dict[str, Any]) -> None:
-        if answer["outcome"] != "invalid":
-            writer.writerow([*(answer.get(name, "") for name in ids), *(answer[name] for name in OUTPUTS)])
+        def write(_: Any, answer: Answer) -> None:
+            if answer["outcome"] != "invalid":
+                writer.writerow([answer.get(ours, "") for ours in columns.values()])
 
-    return write, 0
+        yield write, 0
 
 
-def _jsonl_writer(file: IO[str], _: list[str]) -> tuple[Callable[[dict[str, Any]], None], int]:
+@contextmanager
+def _jsonl_output(output: str | Path, _: Model) -> Iterator[Writing]:
     encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+    with replacing_file(Path(output)) as file:
 
-    def write(answer: dict[str, Any]) -> None:
-        file.write(encode(answer) + "\n")
+        def write(_: Any, answer: Answer) -> None:
+            file.write(encode(answer) + "\n")
 
-    return write, REASONS  # as many in a batch as a single row gets
+        yield write, REASONS  # as many in a batch as a single row gets
 
 
-WRITERS = {".csv": _csv_writer, ".jsonl": _jsonl_writer}
+# By the ending of a file's name, or a URL's scheme.
+WRITERS: dict[str, Callable[[str | Path, Model], AbstractContextManager[Writing]]] = {
+    ".csv": _csv_output,
+    ".jsonl": _jsonl_output,
+}

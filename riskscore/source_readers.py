@@ -212,9 +212,10 @@ def _query(wanted: Wanted, key: str) -> str:
 
 
 def read_postgresql(url: str, wanted: Wanted, _: Note) -> Records:
-    if not wanted.source.get("sql") or (wanted.labelled and not wanted.source.get("training_table")):
-        raise InvalidFile("model.toml names no source.sql and training_table; train it from --data FILE")
     _statement(wanted, "postgresql")
+    table = "training_table" if wanted.labelled else "table"
+    if not wanted.source.get(table):
+        raise InvalidFile(f"model.toml names no source.{table}, so its rows don't come from PostgreSQL")
     source = FeatureSource(_query(wanted, "sql"), wanted.source, wanted.ids, wanted.contract.names)
     seconds = TRAINING_SECONDS if wanted.labelled else STATEMENT_SECONDS
     with closing(Database(conninfo_of(url), wanted.environ, seconds)) as database:

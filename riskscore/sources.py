@@ -128,7 +128,7 @@ def origin_of(url: str | Path, wanted: Wanted) -> str:
     kind, name = kind_of(url), _name(url, wanted)
     if not KINDS[kind].by_sql:
         return f"file {name}"
-    return name if kind.startswith("postgres") else f"{name} over {Path(_place(url)).name}"
+    return name if kind.startswith("postgres") else f"{name} over {file_of(url).name}"
 
 
 def kind_of(url: str | Path) -> str:
@@ -152,9 +152,12 @@ def database_url(text: str) -> str:
 
 def _place(url: str | Path) -> Any:
     """What a reader opens: the path of a file or a folder; PostgreSQL's URL as it is."""
+    return str(url) if kind_of(url).startswith("postgres") else file_of(url)
+
+
+def file_of(url: str | Path) -> Path:
+    """The path of the file or the folder that a URL names."""
     kind, text = kind_of(url), str(url)
-    if kind.startswith("postgres"):
-        return text
     if kind == "sqlite":
         return sqlite_path(text)
     if kind == "duckdb":
@@ -167,7 +170,7 @@ def _name(url: str | Path, wanted: Wanted) -> str:
     kind = kind_of(url)
     if kind.startswith("postgres"):
         return f"table {wanted.source.get('training_table' if wanted.labelled else 'table', '')}"
-    return str(wanted.source.get("sql") or "source.sql") if KINDS[kind].by_sql else Path(_place(url)).name
+    return str(wanted.source.get("sql") or "source.sql") if KINDS[kind].by_sql else file_of(url).name
 
 
 def _row(wanted: Wanted, at: tuple[str, str, int], ids: dict[str, str], record: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from riskscore.deployment import Deployment
 from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.program import DATA_FAULTS, DONE, counted, run
+from riskscore.sources import database_url, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
