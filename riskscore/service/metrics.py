@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    Count = Callable[[float], None]
 
 SCORER = ("model", "version", "engine")
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -29,7 +31,9 @@ class Metrics:
         self._seconds = self._histogram("request_seconds", "Time to answer", "route")
         self._rows = self._counter("rows", "Rows by how they ended", *SCORER, "outcome")
         self._scoring = self._histogram("scoring_seconds", "Time to score the rows of a request", *SCORER)
-        self._children: dict[tuple[str, ...], Any] = {}  # labels() costs more than counting
+        # labels() costs more than counting: what counts is kept, by its labels
+        self._of_request: dict[tuple[str, int], tuple[Count, Count]] = {}
+        self._of_row: dict[tuple[str, ...], tuple[Count, Count | None]] = {}
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(f"riskscore_{name}", about, labels, registry=self._registry)
@@ -39,17 +43,28 @@ class Metrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""
-        self._child(self._requests, route, str(status)).inc()
-        self._child(self._seconds, route).observe(seconds)
+        found = self._of_request.get((route, status))
+        if found is None:
+            found = (self._requests.labels(route, str(status)).inc, self._seconds.labels(route).observe)
+            self._of_request[route, status] = found
+        count, observe = found
+        count(1)
+        observe(seconds)
 
     def scored(self, answers: Sequence[Mapping[str, Any]], seconds: float) -> None:
-        """Count the rows of one call; its time counts for each model that took part."""
-        ended = [(*(answer.get(label, "") for label in LABELS), answer["outcome"]) for answer in answers]
-        tally = Tally(ended) if len(ended) > 1 else dict.fromkeys(ended, 1)
+        """Count the rows of one call; its time counts once for each model and engine that took part."""
+        if len(answers) == 1:
+            count, observe = self._row(_labels(answers[0]))
+            count(1)
+            if observe:
+                observe(seconds)
+            return
+        tally = Tally(map(_labels, answers))
         for labels, rows in tally.items():
-            self._child(self._rows, *labels).inc(rows)
-        for scorer in {labels[:3] for labels in tally if labels[2]}:
-            self._child(self._scoring, *scorer).observe(seconds)
+            self._row(labels)[0](rows)
+        for observe in {self._row(labels)[1] for labels in tally}:
+            if observe:
+                observe(seconds)
 
     def page(self) -> bytes:
         """Everything counted, over all processes, in Prometheus' text format."""
@@ -59,11 +74,16 @@ class Metrics:
         MultiProcessCollector(every)  # type: ignore[no-untyped-call]
         return generate_latest(every)
 
-    def _child(self, metric: Counter | Histogram, *labels: str) -> Any:
-        key = (metric._name, *labels)  # noqa: SLF001 - the library has no public name for it
-        if key not in self._children:
-            self._children[key] = metric.labels(*labels)
-        return self._children[key]
+    def _row(self, labels: tuple[str, ...]) -> tuple[Count, Count | None]:
+        """What counts rows that ended so, and what observes their scoring, if anything scored them."""
+        found = self._of_row.get(labels)
+        if found is None:
+            *scorer, _ = labels
+            observe = self._scoring.labels(*scorer).observe if all(scorer) else None
+            found = self._of_row[labels] = (self._rows.labels(*labels).inc, observe)
+        return found
 
 
-LABELS = ("model", "model_version", "engine")
+def _labels(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    said = answer.get
+    return said("model", ""), said("model_version", ""), said("engine", ""), answer["outcome"]
