@@ -236,6 +236,7 @@ NEEDED = {
 }
 
 PARSES = ("strict", "text")
+TEXT_UNITS = ("money", "percent", "decimal_comma")  # how riskscore.texts reads a number
 ENCODINGS = {False: ("as_is", "log"), True: ("one_hot", "ordinal")}  # whether it is a category -> the first is default
 UNKNOWN = -1.0  # in a vector, a category's value that is none of the declared ones
 CODES = frozenset((str, int, float))  # not bool: true is no code
@@ -257,7 +258,7 @@ KINDS = {
 
 def _is_quick(feature: Feature) -> bool:
     """Whether a feature is a plain number, which the whole row of them is checked for at once."""
-    text = feature.parse == "text" and feature.unit in ("money", "percent")
+    text = feature.parse == "text" and feature.unit in TEXT_UNITS
     return feature.type in ("number", "integer") and not text and not feature.missing
 
 

@@ -56,6 +56,8 @@ SOURCE = {
     "table": (str, ""),
     "training_table": (str, ""),
     "aliases": (dict, {}),
+    "positive": (list, []),
+    "negative": (list, []),
 }
 DIALECTS = ("postgresql", "sqlite", "duckdb")
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
@@ -231,6 +233,9 @@ def _contract(file: str, entries: list[Any], parse: str, family: str) -> Contrac
 def _source(file: str, table: Table) -> Table:
     source = _checked(file, "source.", table, SOURCE)
     _require(_are_texts(source["aliases"].values()), file, "source.aliases must map their column names to ours")
+    for key in ("positive", "negative"):
+        _require(_are_texts(source[key]), file, f"source.{key} must be a list of labels, as texts")
+    _require(bool(source["positive"]) == bool(source["negative"]), file, "source.positive and negative need each other")
     if source["sql"]:
         source["dialect"] = source["dialect"] or DIALECTS[0]
         _require(source["dialect"] in DIALECTS, file, f"source.dialect must be one of {', '.join(DIALECTS)}")

@@ -18,6 +18,7 @@ TRUTHS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0"
 
 _AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
 _MONEY = re.compile(rf"([+-]?)[$€£¥]? ?([+-]?)({_AMOUNT})|\([$€£¥]?({_AMOUNT})\)")  # in brackets: below zero
+_COMMA = re.compile(r"(?:€ ?)?([+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?)(?: ?[€%])?")
 
 
 def plain(text: str) -> float | None:
@@ -42,4 +43,14 @@ def percent(text: str) -> float | None:
     return plain(text.removesuffix("%").rstrip())
 
 
-BY_UNIT: dict[str, Callable[[str], float | None]] = {"money": money, "percent": percent}
+def decimal_comma(text: str) -> float | None:
+    """A number with a decimal comma, points between thousands, and € or % where they stand: 1.234,56; 12,5 %."""
+    found = _COMMA.fullmatch(text)
+    return float(found[1].replace(".", "").replace(",", ".")) if found else None
+
+
+BY_UNIT: dict[str, Callable[[str], float | None]] = {
+    "money": money,
+    "percent": percent,
+    "decimal_comma": decimal_comma,
+}

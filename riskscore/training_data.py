@@ -98,6 +98,7 @@ def from_rows(
     Raises InvalidFile where a row can't be read or breaks the contract, a label is neither 0 nor 1, or ids repeat.
     """
     target, whose = settings.source["target"], settings.ids[0]
+    meanings = _meanings(settings.source)
     values, labels, customers = array("d"), array("b"), []
     left_out: Counter[str] = Counter()
     for row in _labelled(settings, rows, left_out):
@@ -105,7 +106,7 @@ def from_rows(
             values.extend(settings.contract.vector(row.features))
         except CallerFault as error:
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
-        labels.append(_label(row.where, target, row.label))
+        labels.append(_label(row.where, target, row.label, meanings))
         customers.append(row.ids.get(whose, ""))
     told = [*notes, *(f"{count:,} row{'s' * (count > 1)} {what}" for what, count in sorted(left_out.items()))]
     return _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
@@ -146,11 +147,19 @@ def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: t
         )
 
 
-def _label(where: str, target: str, value: Any) -> int:
-    text = str(value).strip().lower()
-    if text not in LABELS:
-        raise InvalidFile(f"{where}: {target} must be 0 or 1, or empty", target)
-    return LABELS[text]
+def _meanings(source: Mapping[str, Any]) -> dict[str, int]:
+    """What a label means: by source.positive and negative, where model.toml has them."""
+    given = dict.fromkeys(source.get("negative", ()), 0) | dict.fromkeys(source.get("positive", ()), 1)
+    return given or LABELS
+
+
+def _label(where: str, target: str, value: Any, meanings: Mapping[str, int]) -> int:
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    text = text.lower() if meanings is LABELS else text
+    if text not in meanings:
+        known = "0 or 1" if meanings is LABELS else "one of source.positive and negative"
+        raise InvalidFile(f"{where}: {target} must be {known}, or empty", target)
+    return meanings[text]
 
 
 def _sorted(
