@@ -416,6 +416,12 @@ def test_a_data_frames_names_are_compared_too(tmp_path: Path) -> None:
     assert "as number 1, 'share' and not 'inflow'" in refused(tmp_path, write(tmp_path / "m.joblib", estimator))
 
 
+def test_an_adopted_model_has_no_encoding_of_ours(tmp_path: Path) -> None:
+    category = CONTRACT.replace('name = "share"', 'name = "share"\ntype = "category"\nvalues = ["a", "b"]')
+    sentence = "an adopted model takes numbers as they are: no category, log or indicator"
+    assert sentence in refused(tmp_path, write(tmp_path / "m.joblib", fitted(LogisticRegression())), category)
+
+
 def test_an_estimator_that_takes_no_missing_value_fits_no_nullable_feature(tmp_path: Path) -> None:
     file = write(tmp_path / "m.joblib", fitted(GaussianNB()))
     assert "can't score a missing value, but the contract makes share nullable" in refused(tmp_path, file, NULLABLE)

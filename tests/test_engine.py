@@ -272,3 +272,13 @@ def test_an_event_is_left_as_it_was() -> None:
     before = repr(given)
     engine(look_up=Ledgers(ledger("S0001"))).answer(given)
     assert repr(given) == before
+
+
+@pytest.mark.parametrize(
+    "sent", [{**EVENT, "label": 1}, {**IDS, "features": {**FEATURES, "label": 1}}, {**IDS, **FEATURES, "label": 0}]
+)
+def test_a_label_that_comes_along_is_not_looked_at_and_said_so(sent: dict[str, Any]) -> None:
+    expected = answer(EVENT)
+    text = "the label stands in the event, and is not looked at"
+    warning = {"rule": "label_ignored", "feature": "label", "text": text}
+    assert answer(sent) == {**expected, "warnings": [*expected["warnings"], warning]}

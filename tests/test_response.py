@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from riskscore.artefact import open_artefact
@@ -60,6 +58,19 @@ def test_each_row_of_a_list_is_worded_for_its_own_model(served):
     assert unknown["error"]["type"] == "unknown_model"
 
 
+def test_constants_stand_in_every_score_and_in_no_error(served):
+    engine = served(fields={"p": "probability"}, constants={"status": "success", "version": 2})
+    scored, bad = engine.answer([LOAN, BARE])
+    assert {**scored, "p": 0} == {"p": 0, "status": "success", "version": 2}
+    assert bad["outcome"] == "invalid"
+    assert "status" not in bad
+
+
+def test_constants_beside_our_own_fields(served):
+    answer = served(constants={"status": "success"}).answer(LOAN)
+    assert (answer["outcome"], answer["status"]) == ("scored", "success")
+
+
 def test_the_table_in_model_toml(tmp_path):
     toml = '[response]\nalways_list = true\n[response.fields]\nscore = "probability"\ncustomer = "customer_id"\n'
     settings = read_settings(write_model(tmp_path, toml=MODEL_TOML + toml))
@@ -69,7 +80,16 @@ def test_the_table_in_model_toml(tmp_path):
     }
 
 
-def test_a_field_that_no_answer_has_is_refused(tmp_path):
-    toml = f"[response.fields]\nscore = {json.dumps('probabilty')}\n"
-    with pytest.raises(InvalidFile, match=r"response\.fields\.score: 'probabilty' is none of customer_id, outcome"):
-        read_settings(write_model(tmp_path, toml=MODEL_TOML + toml))
+@pytest.mark.parametrize(
+    ("toml", "sentence"),
+    [
+        ("fields = {score = 'probabilty'}", "response.fields.score: 'probabilty' is none of customer_id, outcome"),
+        ("columns = {pd = 'probabilty'}", "response.columns.pd: 'probabilty' is none of customer_id, outcome"),
+        ("constants = {status = ['success']}", "response.constants.status must be a text or a number"),
+        ("fields = {p = 'probability'}\nconstants = {p = 1}", "response.constants.p must be a text or a number"),
+    ],
+)
+def test_a_table_that_no_answer_can_follow_is_refused(tmp_path, toml, sentence):
+    with pytest.raises(InvalidFile) as raised:
+        read_settings(write_model(tmp_path, toml=f"{MODEL_TOML}[response]\n{toml}\n"))
+    assert sentence in raised.value.message

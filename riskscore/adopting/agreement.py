@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.settings import Settings, read_settings
 
@@ -42,6 +43,8 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
     stated = "estimator" in table
     settings = _settings(name, contract.name, model + ("" if stated else ESTIMATOR.format("open")), reasons)
     papers = {"model.toml": model.encode(), "reasons.toml": reasons.encode()}
+    if not Encoding(settings.contract).is_plain:
+        raise InvalidFile(f"{contract.name}: an adopted model takes numbers as they are: no category, log or indicator")
     if settings.calibration:
         raise InvalidFile(f"{contract.name}: calibration is fitted at training, and nothing is trained here")
     return settings if stated else replace(settings, family=""), papers
