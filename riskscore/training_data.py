@@ -19,6 +19,7 @@ from psycopg import sql
 
 from riskscore.database import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.program import counted
 from riskscore.source_readers import conninfo_of
 from riskscore.sources import KINDS, kind_of, origin_of, rows_at, wanted_by
 
@@ -108,7 +109,7 @@ def from_rows(
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
         labels.append(_label(row.where, target, row.label, meanings))
         customers.append(row.ids.get(whose, ""))
-    told = [*notes, *(f"{count:,} row{'s' * (count > 1)} {what}" for what, count in sorted(left_out.items()))]
+    told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(left_out.items()))]
     return _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
 
 
@@ -142,7 +143,7 @@ def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: t
         name, unit = at
         raise InvalidFile(
             f"{name}, {unit}s {numbers[first]} and {numbers[second]}: the same {' and '.join(ids)};"
-            f" {again.sum():,} {unit}{'s repeat' if again.sum() > 1 else ' repeats'} an earlier one's",
+            f" in all {counted(int(again.sum()), unit)} with ids that stand there before",
             ids[0],
         )
 
@@ -207,6 +208,3 @@ def broken_identities(data: TrainingData, identities: Iterable[Mapping[str, Any]
         size = np.maximum(1.0, np.sum(np.abs(terms), axis=0))
         counts[identity["name"]] = int(np.sum(np.abs(np.sum(terms, axis=0)) > tolerance * size))
     return counts
-
-
-from_csv = from_source

@@ -19,7 +19,7 @@ from riskscore.errors import ArtefactRefused
 from riskscore.model import Model
 from riskscore.settings import read_settings
 from riskscore.training import train
-from riskscore.training_data import from_csv
+from riskscore.training_data import from_source
 from riskscore.trees import logistic
 from riskscore.validation import reliability
 from tests.scoring_examples import nobody, write_small
@@ -86,7 +86,7 @@ def test_a_calibrated_model_answers_the_same_from_both_engines(tmp_path, method)
     folder = write_model(tmp_path, toml=MODEL_TOML + f'[calibration]\nmethod = "{method}"\n')
     trained = train(
         read_settings(folder),
-        from_csv(read_settings(folder), write_csv(tmp_path / "rows.csv", rows())),
+        from_source(read_settings(folder), write_csv(tmp_path / "rows.csv", rows())),
         folder,
         tmp_path,
         NOW,
@@ -107,7 +107,7 @@ def test_a_calibrated_model_answers_the_same_from_both_engines(tmp_path, method)
 def test_another_calibration_is_another_version(tmp_path):
     folder = write_model(tmp_path)
     settings = read_settings(folder)
-    data = from_csv(settings, write_csv(tmp_path / "rows.csv", rows()))
+    data = from_source(settings, write_csv(tmp_path / "rows.csv", rows()))
     plain, platt, strict = (
         train(changed, data, folder, tmp_path, NOW).manifest["version"]
         for changed in (settings, replace(settings, calibration="platt"), replace(settings, threshold=0.9))

@@ -16,7 +16,7 @@ from riskscore.card import PAPERS
 from riskscore.pictures import calibration, curves, drivers
 from riskscore.settings import read_settings
 from riskscore.training import Trained, build, write
-from riskscore.training_data import TrainingData, from_csv
+from riskscore.training_data import TrainingData, from_source
 from tests.training_examples import NOW, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def example(root: Path, calibration: str = "", **changes: Any) -> tuple[Trained, TrainingData]:
     """The small model, built, calibrated or not; changes: of its training data."""
     settings = replace(read_settings(write_model(root)), calibration=calibration)
-    data = replace(from_csv(settings, write_csv(root / "rows.csv", rows())), **changes)
+    data = replace(from_source(settings, write_csv(root / "rows.csv", rows())), **changes)
     return build(settings, data, root, NOW), data
 
 

@@ -20,18 +20,16 @@ import pytest
 from riskscore import trees
 from riskscore.artefact import open_artefact
 from riskscore.contract import Feature
-from riskscore.database import Database
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import contributions, family_of, margins
-from riskscore.features import FeatureSource
 from riskscore.model import Model
 from riskscore.proofs import check_directions, check_pickle, prove_twin
 from riskscore.settings import read_settings
 from riskscore.simulation import seed
 from riskscore.support import draw_rows, support_of
 from riskscore.training import fit, train
-from riskscore.training_data import broken_identities, from_csv, from_database
-from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
+from riskscore.training_data import broken_identities, from_source
+from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:
     from riskscore.settings import Settings
@@ -51,7 +49,7 @@ def prepared(root: Path, toml: str = MODEL_TOML, count: int = 80) -> tuple[Setti
     folder = write_model(root, toml=toml)
     settings = read_settings(folder)
     lines = [[0.5 if cell == "" and "nullable" not in toml else cell for cell in line] for line in rows(count)]
-    return settings, from_csv(settings, write_csv(root / "rows.csv", lines)), folder
+    return settings, from_source(settings, write_csv(root / "rows.csv", lines)), folder
 
 
 @pytest.fixture
@@ -84,7 +82,7 @@ def test_the_same_rows_in_another_order_give_the_same_bytes(tmp_path: Path) -> N
     train(settings, data, folder, first, NOW)
     columns = ("label", "extra", "share", "inflow", "late")
     shuffled = [[label, "x", share, inflow, late] for _, inflow, late, share, label in reversed(rows())]
-    other = from_csv(settings, write_csv(tmp_path / "shuffled.csv", shuffled, columns))
+    other = from_source(settings, write_csv(tmp_path / "shuffled.csv", shuffled, columns))
     train(settings, other, write_model(second), second, NOW)
     for name in ("model.json", "model.joblib", "contributions.bin"):
         assert (folder / name).read_bytes() == (second / "model" / "small" / name).read_bytes()
@@ -346,7 +344,7 @@ def csv_error(tmp_path: Path, text: bytes) -> str:
     settings = read_settings(write_model(tmp_path))
     (tmp_path / "some.csv").write_bytes(text)
     with pytest.raises(InvalidFile) as refused:
-        from_csv(settings, tmp_path / "some.csv")
+        from_source(settings, tmp_path / "some.csv")
     return refused.value.message
 
 
@@ -366,7 +364,7 @@ def csv_error(tmp_path: Path, text: bytes) -> str:
         (b"inflow,late,share,label\n,1,1,1\n", ["some.csv, line 2: inflow is null"]),
         (b"inflow,late,share,label\n1,1.5,1,1\n", ["some.csv, line 2: late must be a whole number"]),
         (b"inflow,late,share,label\n1,1,1,2\n", ["some.csv, line 2", "label must be 0 or 1"]),
-        (b"inflow,late,share,label\n1,1,1,\n", ["some.csv, line 2", "label must be 0 or 1"]),
+        (b"inflow,late,share,label\n1,1,1,\n", ["some.csv has no rows to train on: 1 row without label left out"]),
         (b"inflow,late,share,label\n1,1,1\n", ["some.csv, line 2"]),
         (b"inflow,late,share,label\n1,1,1,1\n1,1,1,1\n", ["every row has label 1; training needs both"]),
         (b"inflow,late,share,label\n1,1,1,1\n1,1,1,0\n", ["1 of 2 rows have label 1", "2 folds"]),
@@ -379,9 +377,9 @@ def test_a_broken_csv_file_is_refused_with_its_line_and_column(tmp_path: Path, t
 
 
 def test_rows_of_a_csv_file_keep_their_customer_for_the_folds(tmp_path: Path) -> None:
-    settings = read_settings(write_model(tmp_path))
-    lines: list[list[object]] = [["A", 9, 1, 0, 1], ["B", 7, 1, 0, 0], ["A", 8, 1, 0, 0], ["C", 6, 1, 0, 1]]
-    data = from_csv(settings, write_csv(tmp_path / "some.csv", lines))
+    settings = read_settings(write_model(tmp_path, toml=MODEL_TOML.replace('"customer_id"', '"customer_id", "day"')))
+    days = [["A", 9, 1, 0, 1, "1st"], ["B", 7, 1, 0, 0, "1st"], ["A", 8, 1, 0, 0, "2nd"], ["C", 6, 1, 0, 1, "1st"]]
+    data = from_source(settings, write_csv(tmp_path / "some.csv", days, (*COLUMNS, "day")))
     assert data.customers == ["C", "B", "A", "A"]
 
 
@@ -389,7 +387,7 @@ def test_a_csv_file_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
     settings = read_settings(write_model(tmp_path))
     text = "\ufeff" + '"label","share","note","late","inflow"\r\n' + "1,,x,2,10\r\n0,.5,y,0,7.5\r\n" * 2 + "\r\n"
     (tmp_path / "some.csv").write_text(text, newline="")
-    data = from_csv(settings, tmp_path / "some.csv")
+    data = from_source(settings, tmp_path / "some.csv")
     assert data.labels.tolist() == [0, 0, 1, 1]
     np.testing.assert_array_equal(data.matrix, [[7.5, 0, 0.5]] * 2 + [[10, 2, np.nan]] * 2)
     assert any("note" in note for note in data.notes)
@@ -404,11 +402,11 @@ from pathlib import Path
 from riskscore.artefact import find_model, open_artefact
 from riskscore.settings import read_settings
 from riskscore.training import build, write
-from riskscore.training_data import from_csv
+from riskscore.training_data import from_source
 
 root = Path(sys.argv[1])
 settings = read_settings(root / "model" / "small")
-trained = build(settings, from_csv(settings, root / "rows.csv"), root, datetime(2026, 1, 1, tzinfo=UTC))
+trained = build(settings, from_source(settings, root / "rows.csv"), root, datetime(2026, 1, 1, tzinfo=UTC))
 FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.scandir", "ctypes.dlsym")
 
 def write_and_die_at(moment):
@@ -514,12 +512,7 @@ def test_the_committed_model_comes_out_of_the_documented_commands(database: str)
     settings, manifest = read_settings(ROOT / "model/credit_risk"), manifest_of(ROOT / "model/credit_risk")
     with psycopg.connect(database) as connection:
         seed(connection, customers=0, training=3000, seed=7)
-    source = FeatureSource.from_file(
-        str(ROOT / settings.source["sql"]), settings.source, settings.ids, settings.contract.names
-    )
-    reader = Database(database, {}, statement_seconds=300)
-    data = from_database(settings, source.training_rows(reader))
-    reader.close()
+    data = from_source(settings, database, ROOT, {})
     assert data.sha256 == manifest["training"]["data_sha256"]
     golden = [[math.nan if value is None else value for value in row["vector"]] for row in manifest["golden"]]
     again = margins(settings.family, fit(settings, data.matrix, data.labels), golden)
