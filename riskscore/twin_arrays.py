@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 MAX_LEAVES = 64  # of a tree: each is a bit of one number
 MAX_BYTES = 64 * 2**20  # of a matrix; what would take more is left to the lists
-PRIME = 67  # the powers of two from 2**0 to 2**63 leave 64 different remainders
+# Numbers of so many bits, and the prime that the powers of two below leave different remainders by.
+NUMBERS = ((8, np.uint8, 11), (16, np.uint16, 19), (32, np.uint32, 37), (64, np.uint64, 67))
+TOGETHER = 32  # lines that are added at once: numpy is slow to add many short ones
 
 
 def quick_twin(twin: Any) -> Any:
@@ -57,53 +59,52 @@ class ArrayTwin:
     def __init__(self, twin: TreeTwin, splits: Sequence[_Split], leaves: Sequence[Sequence[float]]) -> None:
         self.n_features = twin.n_features
         self.base_margin = twin.base_margin
-        full = np.array([(1 << len(values)) - 1 for values in leaves], _unsigned(max(map(len, leaves))))
+        widest = max(map(len, leaves))
+        number, self._prime = next((kind, prime) for bits, kind, prime in NUMBERS if bits >= widest)
+        full = np.array([(1 << len(values)) - 1 for values in leaves], number)
         by_feature = {k: list(found) for k, found in groupby(splits, attrgetter("feature"))}
         self._lines = _Lines(twin.n_features, {k: [s.threshold for s in found] for k, found in by_feature.items()})
         self._matrix = np.concatenate([_kept(full, found) for found in by_feature.values()])
-        self._first = np.arange(len(leaves)) * PRIME
-        self._values = np.zeros(len(leaves) * PRIME, np.float32)
+        self._first = np.arange(len(leaves)) * self._prime
+        self._values = np.zeros(len(leaves) * self._prime, np.float32)
         for first, values in zip(self._first.tolist(), leaves, strict=True):
             for leaf, value in enumerate(values):
-                self._values[first + (1 << leaf) % PRIME] = value
+                self._values[first + (1 << leaf) % self._prime] = value
         self._base = np.float32(twin.base_margin)
 
     def margin(self, vector: Sequence[float]) -> float:
         """The margin of one row: floats in the contract's order, NaN = missing."""
         kept = np.bitwise_and.reduce(self._matrix.take(self._lines.of(vector), 0))
-        values = self._values.take(self._first + ((kept & -kept) % PRIME).astype(np.intp))
+        values = self._values.take(self._first + ((kept & -kept) % self._prime).astype(np.intp))
         values[0] += self._base
         return float(np.add.accumulate(values)[-1])  # in tree order, rounded after each: `sum` adds in pairs
 
 
 class ArrayContributions:
-    """`TableContributions` with numpy. Sums of whole numbers below 2**53 are exact in any order."""
+    """`TableContributions` with numpy. No sum leaves its 32 bits, in whichever order it is made."""
 
     def __init__(self, tables: TableContributions) -> None:
         self.base_value = tables.base_value
-        self._fields = tables.fields
-        self._lines = _Lines(
-            tables.n_features, {k: m.thresholds for k, m in zip(tables.fields, tables.masks, strict=True)}
-        )
-        self._matrix = np.concatenate([_outcomes(tables.n_groups, masks) for masks in tables.masks])
-        self._first = np.array(tables.first)
-        self._table = np.frombuffer(tables.table, "<u4").reshape(-1, len(tables.fields)).astype(float)
-        self._ones = np.ones(tables.n_groups)
+        self._n_features, self._fields = tables.n_features, np.array(tables.fields)
+        thresholds = {k: masks.thresholds for k, masks in zip(tables.fields, tables.masks, strict=True)}
+        self._lines = _Lines(tables.n_features, thresholds)
+        more = -tables.n_groups % TOGETHER  # groups that add nothing
+        self._matrix = np.concatenate([_outcomes(tables.n_groups + more, masks) for masks in tables.masks])
+        table = np.frombuffer(tables.table, "<u4").reshape(-1, len(tables.fields))
+        self._table = np.concatenate([table, np.zeros_like(table[:1])])
+        self._first = np.array([*tables.first, *[len(table)] * more])
         self._step, self._offsets = tables.step, np.array(tables.offsets)
-        self._every = tables.fields == list(range(tables.n_features))
-        self._n_features = tables.n_features
 
     def of(self, vector: Sequence[float]) -> list[float]:
         """Each feature's contribution to one row's margin; floats in the contract's order, NaN = missing."""
         patterns = np.bitwise_or.reduce(self._matrix.take(self._lines.of(vector), 0))
-        sums = self._ones @ self._table.take(self._first + patterns, 0)
-        parts: list[float] = (self._offsets + self._step * sums).tolist()
-        if self._every:
-            return parts
-        found = [0.0] * self._n_features
-        for feature, part in zip(self._fields, parts, strict=True):
-            found[feature] = part
-        return found
+        entries = self._table.take(self._first + patterns, 0)
+        sums = np.add.reduce(entries.reshape(TOGETHER, -1), dtype=np.uint32)
+        sums = np.add.reduce(sums.reshape(-1, len(self._fields)), dtype=np.uint32)
+        found = np.zeros(self._n_features)
+        found[self._fields] = self._offsets + self._step * sums
+        parts: list[float] = found.tolist()
+        return parts
 
 
 class _Lines:
@@ -173,11 +174,6 @@ def _leaves(twin: TreeTwin) -> list[list[float]]:
                 yield value
 
     return [list(below(root)) for root in twin.roots]
-
-
-def _unsigned(bits: int) -> Any:
-    """The smallest numpy type of so many bits."""
-    return next(kind for kind in (np.uint8, np.uint16, np.uint32, np.uint64) if np.iinfo(kind).bits >= bits)
 
 
 def _kept(full: NDArray[Any], splits: Sequence[_Split]) -> NDArray[Any]:
