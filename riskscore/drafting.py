@@ -57,7 +57,6 @@ def _head(name: str, table: TableProfile, text: bool) -> list[str]:
             f" change, train it anew: {_training(name, table)}"
         ),
         *(comment(f"{unlabelled:,} rows have no label: training passes over them.") if unlabelled else []),
-        *(line for note in table.notes for line in comment(f"{note}.")),
         "",
         f"description = {quoted(f'Probability that {table.target} {what}')}",
         *_ids(table),
@@ -112,7 +111,11 @@ def _rest(name: str, table: TableProfile) -> list[str]:
         "",
         "[source]",
         f"target = {quoted(table.target)}",
-        *([f"positive = {quoted(table.positive)}  # this label counts as 1, any other as 0"] if table.positive else []),
+        *(
+            [f"positive = {listed([table.positive])}", f"negative = {listed(table.negatives)}"]
+            if table.positive
+            else []
+        ),
         "",
         "[estimator]",
         'family = "xgboost"',

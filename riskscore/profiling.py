@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from riskscore.leakage import Alone
     from riskscore.text_columns import TableFile
 
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+NO_LABEL, STRANGE = -1, -2
+MOST_LABELS = 50  # different ones: more are no classes
 FEWEST_ROWS = 2  # of either label: one for a fold's training, one to be judged by
 
 
@@ -34,17 +36,17 @@ FEWEST_ROWS = 2  # of either label: one for a fold's training, one to be judged 
 class TableProfile:
     """columns: all but the ids and the target, in the file's order. labels: int8 (n,), -1 where there is none.
 
-    positive: the label that counts as 1, "" where labels are 0 and 1; negatives: those that count as 0.
+    positive: the label that counts as 1, "" where labels are 0 and 1; negatives: those that then count as 0.
     """
 
     file: str
     rows: int
     target: str
     positive: str
+    negatives: list[str]
     ids: tuple[str, ...]
     columns: list[Profile]
     labels: NDArray[np.int8]
-    notes: list[str]
 
     @property
     def features(self) -> list[Profile]:
@@ -82,7 +84,8 @@ def profile_table(
     Raises InvalidFile with one sentence where no model can come of it.
     """
     _check_names(table, target, ids, (*keep, *leave_out))
-    labels, positive = _labels(table, target, positive)
+    labels, negatives = _labels(table, target, positive)
+    _check_ids(table, ids)
     names = [name for name in table.columns if name not in (target, *ids, *leave_out)]
     comma = any(has_sure_commas(table.columns[name]) for name in names)
     columns = []
@@ -95,7 +98,7 @@ def profile_table(
     _leave_out_twins(columns)
     _leave_out_leaks(columns, labels, keep)
     columns += [Profile(name, table.columns[name], left_out="as asked for") for name in leave_out]
-    found = TableProfile(table.name, table.rows, target, positive, ids, columns, labels, _notes(table, ids))
+    found = TableProfile(table.name, table.rows, target, positive, negatives, ids, columns, labels)
     if not found.features:
         raise InvalidFile(f"{table.name} has no column beside {target} that could be a feature", target)
     return found
@@ -109,49 +112,74 @@ def _check_names(table: TableFile, target: str, ids: Sequence[str], others: Sequ
             raise InvalidFile(f"column {name} is the target, so it can be neither an id nor a feature", name)
 
 
-def _labels(table: TableFile, target: str, positive: str) -> tuple[NDArray[np.int8], str]:
-    """Each row's label, -1 where it has none, and the label that counts as 1 where that isn't 1 itself."""
+def _labels(table: TableFile, target: str, positive: str) -> tuple[NDArray[np.int8], list[str]]:
+    """Each row's label, -1 where it has none, and the labels that count as 0 where they aren't 0 and 1 themselves."""
     column = table.columns[target]
-    filled = ~readings.are_nothing(column.texts)
-    texts = [text if is_filled else "" for text, is_filled in zip(column.texts.to_pylist(), filled, strict=True)]
-    meaning, positive = _meaning(table, target, {text for text in texts if text}, positive)
-    labels = np.array([meaning.get(text, -1 if not text else -2) for text in texts], dtype=np.int8)[column.codes]
-    if (labels == -2).any():
-        raise InvalidFile(f"{table.place(int(np.argmax(labels == -2)))}: {_not_a_label(target, texts)}", target)
+    texts = column.texts.to_pylist()
+    negatives = _negatives(table, target, texts, positive) if positive else []
+    meaning = {positive: 1, **dict.fromkeys(negatives, 0)} if positive else LABELS
+    known = [NO_LABEL if not text else meaning.get(text if positive else text.lower(), STRANGE) for text in texts]
+    labels = np.array(known, dtype=np.int8)[column.codes]
+    if (labels == STRANGE).any():
+        raise InvalidFile(f"{table.place(int(np.argmax(labels == STRANGE)))}: {_not_a_label(target, texts)}", target)
     for label in (0, 1):
         count, rows = int((labels == label).sum()), int((labels >= 0).sum())
         if count < FEWEST_ROWS:
             raise InvalidFile(
-                f"{table.name}: {count} of {rows:,} labelled rows have {target} {label}; a model needs rows of both"
-                f" labels, {FEWEST_ROWS} of each at least",
+                f"{table.name}: {count:,} of {rows:,} labelled rows have a {target} that means {label}; a model needs"
+                f" rows of both labels, {FEWEST_ROWS} of each at least",
                 target,
             )
-    return labels, positive
+    return labels, negatives
 
 
-def _meaning(table: TableFile, target: str, texts: set[str], positive: str) -> tuple[dict[str, int], str]:
-    """What each label means; texts that mean nothing are left to the caller, which knows their lines."""
-    truths = next((text for text in texts if text.lower() == "true"), "")
-    positive = positive or (truths if {text.lower() for text in texts} == set(readings.TRUTHS) else "")
-    if not positive:
-        return LABELS, ""
+def _negatives(table: TableFile, target: str, texts: Sequence[str], positive: str) -> list[str]:
+    """The labels beside the positive one; words that say that nothing is there are none of them."""
     if positive not in texts:
         raise InvalidFile(f"{table.name}: no row has {positive!r} as its {target}", target)
-    return {text: int(text == positive) for text in texts}, positive
+    nothing = readings.are_nothing(table.columns[target].texts)
+    negatives = sorted(text for text, none in zip(texts, nothing, strict=True) if text != positive and not none)
+    if len(negatives) > MOST_LABELS:
+        raise InvalidFile(
+            f"{table.name}: {target} has {len(negatives) + 1:,} different values, which are no labels", target
+        )
+    return negatives
 
 
 def _not_a_label(target: str, texts: Sequence[str]) -> str:
     """The values themselves are named only where they are plainly two classes."""
     found = sorted({text for text in texts if text})
     if len(found) != 2:
-        return f"{target} must be 0 or 1, but the column has {len(found):,} different values; --positive names the 1"
+        strange = f"the column has {len(found):,} different values; --positive VALUE says which one counts as 1"
+        return f"{target} must be 0 or 1, or empty, but {strange}"
     first, second = found
-    return f"{target} must be 0 or 1, but it is {first!r} or {second!r}; --positive {second!r} makes that the 1"
+    return f"{target} must be 0 or 1, but it is {first!r} or {second!r} here; --positive {second!r} counts that as 1"
+
+
+def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
+    """Ids name a row: they stand in each, and on no two alike."""
+    for name in ids:
+        empty = readings.are_nothing(table.columns[name].texts)[table.columns[name].codes]
+        if empty.any():
+            raise InvalidFile(f"{table.place(int(np.argmax(empty)))}, column {name}: an id is missing", name)
+    if ids:
+        rows = np.column_stack([table.columns[name].codes for name in ids])
+        _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        again = first[which.ravel()] != np.arange(table.rows)
+        if again.any():
+            row = int(np.argmax(again))
+            raise InvalidFile(
+                f"{table.place(row)}: its {' and '.join(ids)} stands on line {table.lines[first[which.ravel()[row]]]}"
+                f" already, as on {int(again.sum()):,} rows in all; an id names one row",
+                ids[0],
+            )
 
 
 def _proposed_id(columns: Sequence[Profile]) -> tuple[str, ...]:
     """The column that tells the rows apart, where there is one: named so before all others, texts before numbers."""
-    found = [column for column in columns if is_id_like(column)]
+    found = [
+        column for column in columns if is_id_like(column) and len(column.column.texts) == len(column.column.codes)
+    ]
     found.sort(key=lambda column: (not ID_NAME.search(column.name), column.kind == "integer"))
     return tuple(column.name for column in found[:1] if column.name)
 
@@ -199,11 +227,3 @@ def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep:
         column.suspicion = reasons.get(column.name, "")
         if column.suspicion and column.name not in keep:
             column.left_out = f"it may know the label: {column.suspicion}"
-
-
-def _notes(table: TableFile, ids: Sequence[str]) -> list[str]:
-    """What a person should know of the table as a whole."""
-    notes = []
-    if ids and len(table.columns[ids[0]].texts) < table.rows:
-        notes.append(f"{ids[0]} names several rows at times; cross-validation keeps those together")
-    return notes
