@@ -7,6 +7,8 @@ no answer leaves before its rows are kept.
 
 from __future__ import annotations
 
+import gc
+
 from riskscore.errors import CallerFault, DataFault, OutOfRange, UnknownModel
 from riskscore.events import Refused, Row, parse_rows, rows_of
 from riskscore.trees import logistic
@@ -113,7 +115,21 @@ class Engine:
 
         shared: model and reasons where they hold for all items. notes: filled with what a ledger keeps of each place.
         """
-        rows = parse_rows(items, shared or {}, self._default_model, self._artefact)
+        pausing = len(items) > MANY_ROWS and gc.isenabled()
+        if (
+            pausing
+        ):  # nothing of a request under way is garbage yet, and each look for some would walk through all of it
+            gc.disable()
+        try:
+            return self._score(items, shared or {}, notes)
+        finally:
+            if pausing:
+                gc.enable()
+
+    def _score(
+        self, items: Sequence[Any], shared: Mapping[str, Any], notes: dict[int, Note] | None
+    ) -> list[dict[str, Any]]:
+        rows = parse_rows(items, shared, self._default_model, self._artefact)
         answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
         if notes is not None:
             notes.update((k, (row, None, None)) for k, row in enumerate(rows) if isinstance(row, Refused))
