@@ -104,9 +104,9 @@ class Engine:
 
     def _sent(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
         """The answers in the fields of their clients, and whether they go out as a list."""
-        responses = [self._response(answer) for answer in answers]
-        worded = [_worded(answer, response) for answer, response in zip(answers, responses, strict=True)]
-        return worded, many or bool(responses[0].get("always_list"))
+        responses = {name: self._response(name) for name in {answer.get("model") for answer in answers}}
+        worded = [_worded(answer, responses[answer.get("model")]) for answer in answers]
+        return worded, many or bool(responses[answers[0].get("model")].get("always_list"))
 
     def score(
         self, items: Sequence[Any], shared: Mapping[str, Any] | None = None, notes: dict[int, Note] | None = None
@@ -115,10 +115,9 @@ class Engine:
 
         shared: model and reasons where they hold for all items. notes: filled with what a ledger keeps of each place.
         """
+        # nothing of a request under way is garbage yet, and each look for some would walk through all of it
         pausing = len(items) > MANY_ROWS and gc.isenabled()
-        if (
-            pausing
-        ):  # nothing of a request under way is garbage yet, and each look for some would walk through all of it
+        if pausing:
             gc.disable()
         try:
             return self._score(items, shared or {}, notes)
@@ -142,9 +141,8 @@ class Engine:
                 notes.update(zip(places, noted, strict=True))
         return answers
 
-    def _response(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-        """How the clients of the answer's model want it: the [response] table of its model.toml."""
-        name = answer.get("model")
+    def _response(self, name: str | None) -> Mapping[str, Any]:
+        """How the clients of a model want its answers: the [response] table of its model.toml."""
         try:
             response: Mapping[str, Any] = self._find(name).artefact.manifest["response"] if name else {}
         except UnknownModel:
