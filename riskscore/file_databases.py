@@ -68,19 +68,20 @@ def sqlite_over(path: Path, query: str) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def duckdb_over(
-    folder: Path, query: str, texts: Iterable[str], aliases: Mapping[str, str]
+    folder: Path, query: str, texts: Iterable[str], aliases: Mapping[str, str], beside: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in which the CSV and parquet files of a folder are tables by their stems, and nothing else can be reached.
 
     A CSV's columns are text, whatever the file happens to hold, so that a query means the same on every file: it
     casts. One thread, so that sums come out the same each time. query: what errors call the SQL. texts: all SQL that
-    will be run; files that it doesn't name are let be. aliases: other spellings of column names -> ours.
+    will be run; files that it doesn't name are let be. aliases: other spellings of column names -> ours. beside: a
+    second folder, of tables that belong to the query and not to the data.
     """
     try:
         import duckdb
     except ModuleNotFoundError:
         raise NotConfigured("duckdb: needs DuckDB: add requirements-dev.txt's to the installation") from None
-    files = _tables(folder, texts)
+    files = _tables([folder, *([beside] if beside else [])], texts)
     alone = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1}
     try:
         with closing(duckdb.connect(":memory:", config=alone)) as connection:  # type: ignore[arg-type]
@@ -94,18 +95,20 @@ def duckdb_over(
         raise InvalidFile(_duckdb_fault(error, folder, query)) from None
 
 
-def _tables(folder: Path, texts: Iterable[str]) -> list[Path]:
-    """The folder's files that the SQL names."""
-    if not folder.is_dir():
-        raise InvalidFile(f"{folder}: there is no such folder")
+def _tables(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:
+    """The folders' files that the SQL names."""
     words = set(re.findall(r"\w+", " ".join(texts).lower()))
-    files = sorted(path.resolve() for path in folder.iterdir() if path.suffix in FOLDER_FILES)
-    named = [path for path in files if path.stem.lower() in words]
-    stems = [path.stem.lower() for path in named]
-    twice = [stem for k, stem in enumerate(stems) if stem in stems[:k]]
-    if twice:
-        raise InvalidFile(f"{folder.name}/ has {twice[0]} both as CSV and as parquet; leave one there")
-    return named
+    named: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InvalidFile(f"{folder}: there is no such folder")
+        for path in sorted(path.resolve() for path in folder.iterdir() if path.suffix in FOLDER_FILES):
+            stem = path.stem.lower()
+            if stem in words and stem in named:
+                raise InvalidFile(f"{named[stem].name} and {path.name} would both be the table {stem}; leave one there")
+            if stem in words:
+                named[stem] = path
+    return list(named.values())
 
 
 def _add(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str]) -> None:

@@ -155,8 +155,9 @@ def read_sqlite(path: Path, wanted: Wanted, note: Note) -> Records:
 
 
 def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
-    statement = _statement(wanted, "duckdb")
-    with duckdb_over(folder, str(wanted.source["sql"]), [statement], wanted.aliases) as connection:
+    """The query's own tables (lists of words, say) lie beside it; the data have the folder to themselves."""
+    statement, name = _statement(wanted, "duckdb"), str(wanted.source["sql"])
+    with duckdb_over(folder, name, [statement], wanted.aliases, (wanted.root / name).parent) as connection:
         yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
 
 
