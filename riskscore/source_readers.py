@@ -15,6 +15,7 @@ from riskscore.database import STATEMENT_SECONDS, Database
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
 from riskscore.features import FAULT, FeatureSource
 from riskscore.file_databases import duckdb_over, records_of_duckdb, records_of_sqlite, sqlite_over
+from riskscore.program import counted
 from riskscore.tables import read_csv, read_jsonl, unused
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ def _answered(wanted: Wanted, run: Callable[[str], Iterator[Record]], statement:
         count = f"SELECT count({_name(wanted.target)}) AS labels FROM (\n{_query(wanted, 'labels')}\n) AS l"  # noqa: S608
         alone = next(run(count))["labels"] - labelled
         if alone > 0:
-            note(f"{alone:,} labels of {wanted.source['labels']} have no row of features")
+            have = "has" if alone == 1 else "have"
+            note(f"{counted(alone, 'label')} of {wanted.source['labels']} {have} no row of features")
 
 
 def _joins_labels(wanted: Wanted) -> bool:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 COUNT = re.compile(r"[0-9]{1,9}([.]0*)?")  # 3.0 is how a table with gaps writes 3
 SCHEME = re.compile(r"([a-z]+):")
+FORMS = "a file ending in .csv, .parquet or .jsonl, or sqlite:///FILE, duckdb:FOLDER or postgresql://..."
 
 
 class Kind(NamedTuple):
@@ -138,10 +139,8 @@ def kind_of(url: str | Path) -> str:
     by_name = scheme is None or scheme[1] == "file"
     kind = Path(text).suffix.lower() if by_name else scheme[1]  # type: ignore[index]
     if kind not in KINDS:
-        files = " or ".join(kind for kind, entry in KINDS.items() if not entry.by_sql)
-        schemes = ", ".join(f"{kind}:" for kind, entry in KINDS.items() if entry.by_sql)
         what = Path(text).name if by_name else f"{kind}:..."
-        raise InvalidFile(f"{what}: expected a file ending in {files}, or a URL that starts with {schemes}")
+        raise InvalidFile(f"{what}: expected {FORMS}")
     return kind
 
 
