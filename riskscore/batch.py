@@ -13,6 +13,7 @@ from riskscore.atomic import replacing_file
 from riskscore.engine import REASONS
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.events import Refused
+from riskscore.results import sqlite_output
 from riskscore.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.tables import read_jsonl
 
@@ -101,7 +102,7 @@ def _item(placed: tuple[str, SourceRow | CallerFault]) -> tuple[str, Any]:
 
 
 def score_file(engine: Engine, model: Model, items: Items, output: str | Path, faults: FaultReport) -> Scored:
-    """Score all items into what WRITERS knows: a CSV of the columns of [response], or a JSONL of whole answers.
+    """Score all items into what WRITERS knows: a CSV of [response]'s columns, a JSONL of whole answers, or a table.
 
     A row that can't be scored goes to the report, and into a JSONL as the invalid answer in its place.
     """
@@ -121,7 +122,7 @@ def _kind(output: str | Path) -> str:
     """The key of WRITERS: the ending of a file's name, or a URL's scheme."""
     kind = str(output).partition(":")[0] if ":" in str(output) else Path(output).suffix
     if kind not in WRITERS:
-        raise InvalidFile(f"{Path(output).name}: expected a file ending in {' or '.join(WRITERS)}")
+        raise InvalidFile(f"{Path(output).name}: expected a file ending in .csv or .jsonl, or sqlite:///FILE")
     return kind
 
 
@@ -169,4 +170,5 @@ def _jsonl_output(output: str | Path, _: Model) -> Iterator[Writing]:
 WRITERS: dict[str, Callable[[str | Path, Model], AbstractContextManager[Writing]]] = {
     ".csv": _csv_output,
     ".jsonl": _jsonl_output,
+    "sqlite": sqlite_output,
 }

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
+from riskscore.results import RESULTS, create_table
 from riskscore.sqlite_files import columns_of, writing
 
 if TYPE_CHECKING:
@@ -76,19 +77,8 @@ TABLES = (
         clicked_at TEXT NOT NULL,
         PRIMARY KEY (offer_id, clicked_at)
     ) WITHOUT ROWID""",
-    # The rowid is its key: two offers of one lead may agree in all that it holds.
-    """CREATE TABLE IF NOT EXISTS results_clicked (
-        model_id TEXT NOT NULL,
-        process_time TEXT NOT NULL,
-        request_amt REAL,
-        annual_income REAL,
-        apr REAL,
-        credit_type TEXT,
-        loan_type TEXT,
-        clicked INTEGER
-    )""",
-    "CREATE INDEX IF NOT EXISTS results_clicked_model_time ON results_clicked (model_id, process_time)",
 )
+SCORES = "results_clicked"
 INDEXES = ("CREATE INDEX offers_of_lead ON offers (lead_uuid, apr, lender_id)",)
 
 
@@ -112,6 +102,7 @@ def load(
             keys[name] = _load_table(connection, name, files[name], source, keys, progress)
         for statement in INDEXES:
             connection.execute(statement)
+        create_table(connection, SCORES, RESULTS[SCORES])
         connection.execute("ANALYZE")
         return {name: len(keys[name]) for name in FORMS}
 

@@ -19,6 +19,7 @@ from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.program import DATA_FAULTS, DONE, counted, run
 from riskscore.sources import database_url, wanted_of
+from riskscore.sqlite_files import SCHEME, sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     url = options.input or options.data or database_url(options.database or url_from(environ))
     items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: print(text, file=sys.stderr))
     items = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
-    with FaultReport(options.output.with_suffix(".faults.csv")) as faults:
+    with FaultReport(_written(options.output).with_suffix(".faults.csv")) as faults:
         scored = score_file(engine, model, items, options.output, faults)
     seconds = time.perf_counter() - started
     ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
@@ -44,6 +45,11 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if scored.faults:
         print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if scored.faults else DONE
+
+
+def _written(output: str) -> Path:
+    """The file that the output is written to."""
+    return sqlite_path(output) if output.startswith(SCHEME) else Path(output)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,10 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output",
-        type=Path,
         required=True,
         metavar="FILE",
-        help=".csv: ids, probability, model version; .jsonl: whole answers with reasons",
+        help=".csv: ids, probability, model version; .jsonl: whole answers with reasons; sqlite:///FILE: rows "
+        "of the model's table of results",
     )
     return parser
 

@@ -2,14 +2,14 @@
 
 An export is a table of columns: what each is called there, and where it comes from in the ledger. A source is a column
 of the ledger (`time`), or what lies under a name in one of those that hold JSON (`ids.customer_id`, `features.apr`,
-`answer.prediction`).
+`answer.prediction`). The tables that have readers of their own stand in results.py.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -17,21 +17,15 @@ from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
 from riskscore.ledger.ledger_chain import BATCH, PURGE
 from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
+from riskscore.results import RESULTS, Export, cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection
 
 HIDDEN = ("salt", "content_sha256", "erased_before")
-
-
-class Export(NamedTuple):
-    """Columns by name with their sources and types, and the models whose scored rows they are of (none: every row)."""
-
-    columns: Mapping[str, tuple[str, str]]  # name -> (source, `text`, `number` or `integer`)
-    models: tuple[str, ...] = ()
 
 
 def _type(name: str) -> str:
@@ -47,20 +41,7 @@ EXPORTS = {
             if name not in HIDDEN
         }
     ),
-    # the scored offers of offer_click, as its results table has them
-    "results_clicked": Export(
-        {
-            "model_id": ("model", "text"),
-            "process_time": ("time", "text"),
-            "request_amt": ("features.requested", "number"),
-            "annual_income": ("features.annual_income", "number"),
-            "apr": ("features.apr", "number"),
-            "credit_type": ("features.credit", "text"),
-            "loan_type": ("features.loan_purpose", "text"),
-            "clicked": ("answer.prediction", "integer"),
-        },
-        ("offer_click", "offer_click_balanced"),
-    ),
+    **RESULTS,
 }
 
 
@@ -81,19 +62,7 @@ def exported(
     nested = {column for column, dot, _, _ in sources if dot}
     for row in connection.execution_options(yield_per=BATCH).execute(chosen).mappings():
         opened = {name: json.loads(row[name] or "{}") for name in nested}
-        yield [_cell(opened[column].get(inner) if dot else row[column], kind) for column, dot, inner, kind in sources]
-
-
-def _cell(value: Any, kind: str) -> Any:
-    """A value as its column has it; what isn't of its type is left empty, as it never was scored."""
-    if value is None:
-        return None
-    if kind == "text":
-        text = value if isinstance(value, str) else json.dumps(value)
-        return text.encode("utf-8", "backslashreplace").decode()
-    if not isinstance(value, (int, float)):
-        return None
-    return float(value) if kind == "number" else int(value)
+        yield [cell(opened[column].get(inner) if dot else row[column], kind) for column, dot, inner, kind in sources]
 
 
 def write_export(path: Path, export: Export, rows: Iterator[list[Any]]) -> int:

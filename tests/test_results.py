@@ -1,0 +1,115 @@
+"""Scores appended to a table of results in SQLite: the declared columns, every row of a batch or none."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from itertools import chain
+
+import pytest
+
+from riskscore.batch import BATCH_ROWS, score_file
+from riskscore.dump import FaultReport
+from riskscore.errors import InvalidFile
+from riskscore.results import RESULTS, Export, cell, results_table
+from riskscore.sqlite_files import writing
+from tests.scoring_examples import engine
+
+LOAN = {"loan_id": "L1", "features": {"amount": 1000.0, "term": 12, "secured": True}}
+OTHER = {"loan_id": "L2", "amount": 2500.5, "term": 24, "secured": False}  # a flat event is one too
+INVALID = {"loan_id": "L3", "features": {"amount": "much", "term": 12, "secured": True}}
+CLICKED = Export(
+    {
+        "model_id": ("model", "text"),
+        "process_time": ("time", "text"),
+        "amount": ("features.amount", "number"),
+        "whose": ("ids.loan_id", "text"),
+        "clicked": ("answer.prediction", "integer"),
+    },
+    ("small_loans",),
+)
+
+
+@pytest.fixture
+def score(small_loans, tmp_path):
+    """Scores events into results.db, as scripts/score.py does."""
+
+    def run(*events, then=()):
+        items = chain(((f"line {number}", event) for number, event in enumerate(events, start=1)), then)
+        with FaultReport(tmp_path / "faults.csv") as faults:
+            url = f"sqlite:///{tmp_path / 'results.db'}"
+            return score_file(engine(small_loans=small_loans), small_loans, items, url, faults)
+
+    return run
+
+
+def rows(tmp_path, query):
+    with closing(sqlite3.connect(tmp_path / "results.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_columns_come_from_where_the_table_says(score, tmp_path, monkeypatch):
+    monkeypatch.setitem(RESULTS, "clicked", CLICKED)
+    assert score(LOAN, OTHER, INVALID) == (2, 1)
+    assert rows(tmp_path, "SELECT model_id, amount, whose, clicked FROM clicked ORDER BY rowid") == [
+        ("small_loans", 1000.0, "L1", 0),
+        ("small_loans", 2500.5, "L2", 1),
+    ]
+    ((moment,),) = rows(tmp_path, "SELECT DISTINCT process_time FROM clicked")
+    assert datetime.fromisoformat(moment).tzinfo
+
+
+def test_a_model_without_a_declared_table_has_one_of_its_own(score, tmp_path):
+    score(LOAN)
+    score(OTHER)
+    found = rows(tmp_path, "SELECT loan_id, outcome, prediction, probability > 0 FROM results_small_loans")
+    assert found == [("L1", "scored", 0, 1), ("L2", "scored", 1, 1)]
+
+
+def test_a_batch_that_fails_leaves_no_row(score, tmp_path):
+    score(LOAN)
+
+    def broken():
+        yield from [("line 2", OTHER)] * BATCH_ROWS
+        raise InvalidFile("the file ends in the middle of a row")
+
+    with pytest.raises(InvalidFile, match="ends in the middle"):
+        score(OTHER, then=broken())
+    assert rows(tmp_path, "SELECT loan_id FROM results_small_loans") == [("L1",)]
+
+
+def test_a_table_with_other_columns_is_refused_and_left(score, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "results.db")) as connection:
+        connection.execute("CREATE TABLE results_small_loans (model_id, process_time)")
+    with pytest.raises(InvalidFile, match="the table results_small_loans has no column loan_id"):
+        score(LOAN)
+    assert rows(tmp_path, "SELECT * FROM results_small_loans") == []
+
+
+def test_a_failure_leaves_no_file_that_was_not_there(tmp_path):
+    with pytest.raises(InvalidFile, match=r"new\.db is as it was; SQLite refused: no such table: nowhere"):  # noqa: SIM117
+        with writing(tmp_path / "new.db") as connection:
+            connection.execute("INSERT INTO nowhere VALUES (1)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_models_of_offers_share_a_table():
+    tables = {results_table(name, ["offer_id"])[0] for name in ("offer_click", "offer_click_balanced")}
+    assert tables == {"results_clicked"}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "held"),
+    [
+        (None, "text", None),
+        ("poor", "text", "poor"),
+        (101, "text", "101"),
+        (True, "integer", 1),
+        (3, "number", 3.0),
+        ("11 million", "number", None),
+        ("\ud800", "text", "\\ud800"),
+    ],
+)
+def test_a_cell_is_of_its_columns_type_or_empty(value, kind, held):
+    assert cell(value, kind) == held
