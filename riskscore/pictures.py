@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INK, FAINT, CHANCE = "#1f4e79", "#b8cbe0", "#999999"
+MOST_BARS = 25
 
 
 def curves(labels: NDArray[np.int8], out_of_fold: NDArray[np.float64]) -> bytes:
@@ -49,8 +50,8 @@ def calibration(bins: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def drivers(strength: Mapping[str, float]) -> bytes:
-    """Mean absolute contribution of each feature, the strongest on top."""
-    ordered = sorted(strength.items(), key=lambda item: item[1])
+    """Mean absolute contribution of each feature, the strongest on top; of many features the strongest alone."""
+    ordered = sorted(strength.items(), key=lambda item: item[1])[-MOST_BARS:]
     figure = Figure(figsize=(7, 0.8 + 0.28 * len(ordered)), layout="constrained")
     axes = figure.subplots()
     axes.barh([name for name, _ in ordered], [value for _, value in ordered], color=INK)
