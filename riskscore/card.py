@@ -41,7 +41,7 @@ $metrics
 
 ![ROC and precision-recall curves of predictions for rows not seen; a faint line per repeat](curves.png)
 
-## Whether its probabilities can be taken at their word
+$search## Whether its probabilities can be taken at their word
 Expected calibration error $ece, over ten bins of equally many predictions for rows not seen; each row counts once
 per repeat. $calibration
 
@@ -83,6 +83,16 @@ else that is checked before the model serves.
 $hashes
 """)
 
+SEARCH = Template("""\
+## How its parameters were found
+$words
+
+$note.
+
+$table
+
+""")
+
 METRIC_WORDS = {
     "auc": ("AUC (area under the ROC curve)", "higher; 0.5 is chance"),
     "pr_auc": ("PR AUC (average precision)", "higher; the base rate is chance"),
@@ -110,6 +120,7 @@ def papers(
         data=_data(manifest["training"]),
         method=metrics["method"],
         metrics=_metrics(metrics),
+        search=_search(manifest["search"]),
         ece=f"{metrics['reliability']['ece']:.3f}",
         calibration=_calibration(manifest),
         reliability=_reliability(metrics["reliability"]["bins"]),
@@ -139,6 +150,24 @@ def _calibration(manifest: Manifest) -> str:
         f" fitted without it, the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f} and"
         f" the log loss {found['log_loss']:.3f}."
     )
+
+
+def _search(found: Manifest) -> str:
+    """The search's best trials and what their figures are worth; "" where people chose the parameters."""
+    if not found:
+        return ""
+    words = (
+        f"A {found['method']} search tried {found['trials']:,} settings of"
+        f" {', '.join(f'`{name}`' for name in found['searched'])}, each by {found['folds']}-fold cross-validation, and"
+        f" kept the one of the best {METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
+    )
+    rows = [(_parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}") for row in found["table"]]
+    table = _table(("parameters", "mean over the folds", "standard deviation"), rows)
+    return SEARCH.substitute(words=words, note=found["note"][0].upper() + found["note"][1:], table=table)
+
+
+def _parameters(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}` {value}" for name, value in parameters.items())
 
 
 def _list(items: Iterable[str]) -> str:
@@ -250,7 +279,7 @@ def _warnings(settings: Settings) -> str:
 
 def _recipe(settings: Settings, manifest: Manifest) -> str:
     estimator, versions = manifest["estimator"], manifest["versions"]
-    parameters = ", ".join(f"`{name}` {value}" for name, value in estimator["parameters"].items())
+    parameters = _parameters(estimator["parameters"])
     packages = ", ".join(f"{package} {version}" for package, version in versions.items())
     commands = "\n".join(settings.card["reproduce"])
     return f"`{estimator['class']}`: {parameters}; seed {estimator['seed']}. {packages}." + (

@@ -32,6 +32,7 @@ from riskscore.manifest_parts import (
 )
 from riskscore.outcome import IDENTITY_TOLERANCE
 from riskscore.proofs import check_directions, check_pickle, prove_twin
+from riskscore.search import search, search_steps
 from riskscore.support import draw_rows, support_of
 from riskscore.training_data import broken_identities
 from riskscore.validation import Validation, cross_validate, reliability, scores_of
@@ -70,9 +71,10 @@ def train(
     root: Path,
     now: datetime,
     step: Callable[[], object] = lambda: None,
+    state: Path | None = None,
 ) -> Trained:
     """Build model `settings.name` and write it into `folder`."""
-    trained = build(settings, data, root, now, step)
+    trained = build(settings, data, root, now, step, state)
     write(folder, trained)
     return trained
 
@@ -83,13 +85,17 @@ def build(
     root: Path,
     now: datetime,
     step: Callable[[], object] = lambda: None,
+    state: Path | None = None,
 ) -> Trained:
     """Fit, validate and prove a model; nothing is written.
 
-    root: where the paths of model.toml start. now: dates the version. step: called after each fold.
+    root: where the paths of model.toml start. now: dates the version. step: called after each fold,
+    `steps(settings)` times. state: the file from which a search that was stopped goes on, None to start afresh.
     """
     source = source_of(settings, root)
     columns = encoded(settings, data)
+    found = search(settings, columns, _predictor, state, step)
+    settings = replace(settings, parameters=found.parameters)
     validation = cross_validate(columns, _predictor(settings), settings.folds, settings.repeats, settings.seed, step)
     estimator = fit(settings, columns.matrix, columns.labels)
     document = family_of(settings).document(estimator, columns.names)
@@ -109,6 +115,7 @@ def build(
         "threshold": settings.threshold,
         "engines": ["joblib"] if lacks else ["twin", "joblib"],
         "estimator": estimator_entry(settings, estimator),
+        "search": found.record,
         "versions": installed_versions(dict.fromkeys(("python", "numpy", "joblib", *family_of(settings).packages))),
         "source": source,
         **rules_of(settings),
@@ -122,6 +129,11 @@ def build(
     manifest["version"] = version_of(manifest, contents, now)
     papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
     return Trained(contents, manifest, papers, lacks)
+
+
+def steps(settings: Settings) -> int:
+    """How often `build` calls its `step`."""
+    return search_steps(settings) + settings.folds * settings.repeats
 
 
 def encoded(settings: Settings, data: TrainingData) -> TrainingData:
