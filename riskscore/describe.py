@@ -104,9 +104,9 @@ def feature_of(feature: Feature) -> dict[str, Any]:
     }
 
 
-def golden_event(model: Model) -> dict[str, Any]:
-    """The model's first golden row as an event."""
-    vector = model.artefact.manifest["golden"][0]["vector"]
+def golden_event(model: Model, place: int = 0) -> dict[str, Any]:
+    """One of the model's golden rows as an event, the first where no place is given."""
+    vector = model.artefact.manifest["golden"][place]["vector"]
     features = zip(model.contract.features, vector, strict=True)
     values = {feature.name: None if value is None else feature.value(value) for feature, value in features}
     return {"model": model.name, "features": values}

@@ -100,7 +100,10 @@ def profile_table(
     columns += [Profile(name, table.columns[name], left_out="as asked for") for name in leave_out]
     found = TableProfile(table.name, table.rows, target, positive, negatives, ids, columns, labels)
     if not found.features:
-        raise InvalidFile(f"{table.name} has no column beside {target} that could be a feature", target)
+        reasons = "; ".join(f"{column.name}: {column.left_out}" for column in columns[:3])
+        raise InvalidFile(
+            f"{table.name} has no column beside {target} that can be a feature ({reasons or 'no other'})", target
+        )
     return found
 
 
@@ -169,8 +172,9 @@ def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
         if again.any():
             row = int(np.argmax(again))
             raise InvalidFile(
-                f"{table.place(row)}: its {' and '.join(ids)} stands on line {table.lines[first[which.ravel()[row]]]}"
-                f" already, as on {int(again.sum()):,} rows in all; an id names one row",
+                f"{table.place(row)}: the same {' and '.join(ids)} as in line {table.lines[first[which.ravel()[row]]]};"
+                f" {int(again.sum()):,} rows repeat an earlier one's (where two columns name a row together, give --id"
+                " twice)",
                 ids[0],
             )
 

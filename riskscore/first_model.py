@@ -1,0 +1,71 @@
+"""Where a model of a stranger's table is put: its folder at once, what people wrote kept; and examples to send."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from riskscore.artefact import SIGNATURE, open_artefact
+from riskscore.atomic import replacing_file, replacing_folder
+from riskscore.describe import golden_event
+from riskscore.engine import Engine
+from riskscore.errors import InvalidFile
+from riskscore.manifest import MANIFEST
+from riskscore.manifest_parts import PAPERS, WRITTEN
+from riskscore.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+BY_PEOPLE = ("model.toml", "reasons.toml")
+EXAMPLES = 3
+
+
+def check_name(models: Path, name: str, force: bool) -> None:
+    """Refuse a name that no model can have, and one that is taken, unless that was asked for."""
+    if not NAME.fullmatch(name):
+        raise InvalidFile("the name of a model is letters, digits, _ and -, at most 64 of them")
+    if (models / name).exists() and not force:
+        raise InvalidFile(
+            f"there is a model {name} already; train it by scripts/train.py {name} --data FILE, or draft it anew by"
+            " --force, which keeps its model.toml as model.toml.old"
+        )
+
+
+@contextmanager
+def new_folder(models: Path, name: str) -> Iterator[Path]:
+    """An empty folder of this name to fill; it takes its place among the models in one step when the block ends well.
+
+    What people wrote in a folder that stood there is kept with .old behind its name; what a training wrote goes.
+    """
+    with tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside) / name
+        folder.mkdir()
+        yield folder
+        with replacing_folder(models / name) as fresh:
+            for file in BY_PEOPLE:
+                if (fresh / file).exists():
+                    (fresh / file).replace(fresh / f"{file}.old")
+            for file in (*WRITTEN, *PAPERS, MANIFEST, SIGNATURE):
+                (fresh / file).unlink(missing_ok=True)
+            shutil.copytree(folder, fresh, dirs_exist_ok=True)
+
+
+def write_examples(folder: Path, events: Path) -> tuple[Path, dict[str, Any]]:
+    """Some events with the model's golden rows, which are synthetic, into events/<name>/; the first one and its answer.
+
+    folder: of the trained model.
+    """
+    model = Model(open_artefact(str(folder)))
+    found = [golden_event(model, place) for place in range(min(EXAMPLES, len(model.artefact.manifest["golden"])))]
+    (answer,) = Engine(lambda _: model, model.name, lambda _model, _keys: []).score(found[:1])
+    for number, event in enumerate(found, 1):
+        with replacing_file(events / model.name / f"example-{number}.json") as file:
+            file.write(json.dumps(event, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return events / model.name / "example-1.json", answer

@@ -1,0 +1,140 @@
+"""From a labelled table of anybody's to a model that serves: looks at its columns, drafts model.toml, trains, tells."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tqdm import tqdm
+
+from riskscore.drafting import draft
+from riskscore.emulator import INVOCATIONS
+from riskscore.first_model import check_name, new_folder, write_examples
+from riskscore.profiling import TableProfile, profile_table
+from riskscore.program import DONE, run
+from riskscore.settings import read_settings
+from riskscore.text_columns import read_table
+from riskscore.training import Trained, train
+from riskscore.training_data import from_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+KINDS = {
+    "number": ("number", "numbers"),
+    "integer": ("whole number", "whole numbers"),
+    "boolean": ("truth", "truths"),
+    "category": ("category", "categories"),
+}
+METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier"}
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Draft and train; 0 where the model was written."""
+    options = _parser().parse_args(arguments)
+    check_name(options.models, options.name, options.force)
+    table = _look(options)
+    print(_found(options.name, table))
+    with new_folder(options.models, options.name) as folder:
+        (folder / "model.toml").write_text(draft(options.name, table), encoding="utf-8")
+        trained = None if options.draft_only else _train(folder, options, environ)
+        read_settings(folder)
+    if trained is None:
+        print(_drafted(options))
+    else:
+        print(_trained(options, trained))
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="new_model.py", description=__doc__)
+    parser.add_argument("name", metavar="NAME", help="what the model is called: the folder it is written to")
+    parser.add_argument("--data", required=True, type=Path, metavar="FILE", help=".csv (, ; or tab) or .parquet")
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="the label: 0, 1 or empty")
+    parser.add_argument("--positive", default="", metavar="VALUE", help="the label that counts as 1, where it isn't 1")
+    parser.add_argument(
+        "--id", action="append", default=[], metavar="COLUMN", help="names a row (more than once: all do)"
+    )
+    parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="a feature, though suspected")
+    parser.add_argument("--leave-out", action="append", default=[], metavar="COLUMN", help="no feature")
+    parser.add_argument("--draft-only", action="store_true", help="write model.toml, and train nothing")
+    parser.add_argument("--force", action="store_true", help="in place of a model of this name; its model.toml is kept")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
+    parser.add_argument("--events", type=Path, metavar="DIR", help="where NAME/*.json go (events beside --models)")
+    return parser
+
+
+def _look(options: argparse.Namespace) -> TableProfile:
+    with tqdm(unit=" rows", desc="reading", delay=0.5) as bar:
+        table = read_table(options.data, options.target, bar.update)
+    with tqdm(total=len(table.columns), unit=" columns", desc="looking", delay=0.5) as bar:
+        return profile_table(
+            table, options.target, options.id, options.positive, options.keep, options.leave_out, bar.update
+        )
+
+
+def _train(folder: Path, options: argparse.Namespace, environ: Mapping[str, str]) -> Trained:
+    settings, root = read_settings(folder), options.models.resolve().parent
+    data = from_source(
+        settings, options.data, root, environ, lambda rows: tqdm(rows, unit=" rows", desc="reading again", delay=0.5)
+    )
+    with tqdm(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation", delay=0.5) as bar:
+        return train(settings, data, folder, root, datetime.now(UTC), bar.update)
+
+
+def _found(name: str, table: TableProfile) -> str:
+    """What is in the table, in a few lines."""
+    counts = Counter(column.kind for column in table.features).most_common()
+    kinds = ", ".join(f"{count} {KINDS[kind][count > 1]}" for kind, count in counts)
+    labelled = "" if table.labelled == table.rows else f", {table.labelled:,} labelled"
+    codes = [column.name for column in table.features if column.missing]
+    lines = [
+        f"{name}: {table.rows:,} rows{labelled}; {table.positives:,} have label 1 ({table.base_rate:.1%})",
+        f"features   {len(table.features)}: {kinds}",
+        *([f"ids        {', '.join(table.ids)}"] if table.ids else []),
+        *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
+        *(f"left out   {column.name or '(no name)'}: {column.left_out}" for column in table.left_out),
+    ]
+    return "\n".join(lines)
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _drafted(options: argparse.Namespace) -> str:
+    file = options.models / options.name / "model.toml"
+    return f"drafted    {_shown(file)}; read it over, then\n  scripts/train.py {options.name} --data {options.data}"
+
+
+def _trained(options: argparse.Namespace, trained: Trained) -> str:
+    folder = options.models / options.name
+    event, answer = write_examples(folder, options.events or options.models.resolve().parent / "events")
+    metrics: dict[str, Any] = trained.manifest["metrics"]
+    figures = ", ".join(f"{word} {metrics['cross_validated'][key]['mean']:.3f}" for key, word in METRIC_WORDS.items())
+    return "\n".join(
+        [
+            f"figures    {figures}; {metrics['method'].partition(';')[0]}",
+            f"written    {_shown(folder)}: read model.toml over, and judge the model by MODEL_CARD.md",
+            f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
+            "next       make serve, and in another terminal",
+            f"  curl -d @{_shown(event)} http://localhost:9000{INVOCATIONS}",
+        ]
+    )
+
+
+def _shown(path: Path) -> str:
+    """Short, where it lies below here."""
+    return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    run(main)
