@@ -32,7 +32,7 @@ NAMED = (
     (re.compile(r"no such function: (\w+)|Function with name (\w+)"), "function {}"),
 )
 UNRUN = ("BinderException", "CatalogException")
-CASTS = "a column of a CSV is text, and it takes one for something else; cast it, as in amount::double"
+CASTS = "it takes a column of a CSV, which is text, for something else; cast it"
 TYPES = "|".join(
     [
         "BOOL|BOOLEAN|DATE|TIME|TIMESTAMP|INTERVAL|UUID|FLOAT|DOUBLE|DECIMAL|INTEGER",

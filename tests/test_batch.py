@@ -6,13 +6,22 @@ import csv
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from riskscore.batch import BATCH_ROWS, items_of_file, score_file
+from riskscore.artefact import open_artefact
+from riskscore.batch import BATCH_ROWS, items_of_file, items_to_score, score_file
 from riskscore.deployment import Deployment
 from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
+from riskscore.model import Model
+from riskscore.settings import read_settings
+from riskscore.sources import wanted_of
+from riskscore.training import train
+from riskscore.training_data import from_source
+from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
 FEATURES = {
@@ -126,6 +135,71 @@ def test_every_answer_of_a_jsonl_has_its_reasons_however_long_the_file(score):
     text = "".join(json.dumps({"features": FEATURES}) + "\n" for _ in range(BATCH_ROWS + 1))
     answers = [json.loads(line) for line in score("in.jsonl", text, "out.jsonl")[0].splitlines()]
     assert {len(answer["reasons"]) for answer in answers} == {4}
+
+
+# Tables that hold the target
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A model of three features whose clients want files of two columns."""
+    root = tmp_path_factory.mktemp("root")
+    columns = '[response.columns]\nwho = "customer_id"\npd = "probability"\n'
+    folder = write_model(root, toml=MODEL_TOML + columns)
+    settings = read_settings(folder)
+    train(settings, from_source(settings, write_csv(root / "rows.csv", rows())), folder, root, NOW)
+    return Model(open_artefact(str(folder)))
+
+
+@pytest.fixture
+def offered(tmp_path, small):
+    """What a table's rows become: the file's lines, the notes and the counts."""
+
+    def run(text, name="in.csv", write=Path.write_text):
+        write(tmp_path / name, text)
+        notes = []
+        items = items_to_score(tmp_path / name, wanted_of(small), notes.append)
+        with FaultReport(tmp_path / "faults.csv") as faults:
+            counts = score_file(Engine(lambda _: small, "small", None), small, items, tmp_path / "out.csv", faults)
+        return (tmp_path / "out.csv").read_text().splitlines(), notes, counts
+
+    return run
+
+
+HEADER = "label;late;inflow;share;customer_id\n"
+
+
+def test_of_a_table_with_the_target_the_rows_without_it_are_scored_into_the_columns_asked_for(offered):
+    lines, notes, counts = offered(HEADER + "1;1;900;;A\n;1;900;;B\n0;1;900;;C\n;2;900;.5;D\n")
+    assert [line.split(",")[0] for line in lines] == ["who", "B", "D"]
+    assert lines[0] == "who,pd"
+    assert all(0 < float(line.split(",")[1]) < 1 for line in lines[1:])
+    assert (notes, counts) == (["scored are the rows without label; 2 have one"], (2, 0))
+
+
+def test_where_every_row_has_the_target_all_are_scored_and_it_is_ignored(offered):
+    lines, notes, _ = offered(HEADER + "1;1;900;;A\nodd;1;900;;B\n")
+    assert [line.split(",")[0] for line in lines] == ["who", "A", "B"]
+    assert notes == ["no row lacks label, so every row is scored and label ignored"]
+
+
+def test_a_table_without_the_target_is_scored_without_a_word(offered):
+    lines, notes, counts = offered("late,inflow,share,customer_id\n1,900,,A\n1,900,,B\n")
+    assert ([line.split(",")[0] for line in lines], notes, counts) == (["who", "A", "B"], [], (2, 0))
+
+
+@pytest.mark.parametrize(("first", "last", "scored"), [("1", "", 1), ("1", "0", 2), ("", "", 2)])
+def test_a_row_that_can_not_be_read_is_reported_once(offered, first, last, scored):
+    _, _, counts = offered(HEADER + f"{first};1;900;;A\n;1;much;;B\n{last};1;900;;C\n")
+    assert counts == (scored, 1)
+
+
+def test_a_parquet_file_is_scored_as_the_same_csv(offered):
+    table = pa.table(
+        {"label": [None, 1], "late": [1, 1], "inflow": [9.5, 1], "share": [None, 2.5], "customer_id": ["A", "B"]}
+    )
+    from_parquet = offered(table, "in.parquet", lambda path, rows: pq.write_table(rows, path))
+    assert from_parquet == offered(HEADER + ";1;9.5;;A\n1;1;1;2.5;B\n")
 
 
 @pytest.mark.parametrize(("source", "output"), [("in.xlsx", "out.csv"), ("in.csv", "out.xlsx")])
