@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MAX_LEAVES = 64  # of a tree: each is a bit of one number
+MAX_LEAVES = 63  # of a tree: each is a bit of one number
 MAX_BYTES = 64 * 2**20  # of a matrix; what would take more is left to the lists
 # Numbers of so many bits, and the prime that the powers of two below leave different remainders by.
-NUMBERS = ((8, np.uint8, 11), (16, np.uint16, 19), (32, np.uint32, 37), (64, np.uint64, 67))
+NUMBERS = ((8, np.uint8, 11), (16, np.uint16, 19), (32, np.uint32, 37), (63, np.int64, 67))
 TOGETHER = 32  # lines that are added at once: numpy is slow to add many short ones
 
 
@@ -59,24 +59,23 @@ class ArrayTwin:
     def __init__(self, twin: TreeTwin, splits: Sequence[_Split], leaves: Sequence[Sequence[float]]) -> None:
         self.n_features = twin.n_features
         self.base_margin = twin.base_margin
+        leaves = [[twin.base_margin], *leaves]
         widest = max(map(len, leaves))
-        number, self._prime = next((kind, prime) for bits, kind, prime in NUMBERS if bits >= widest)
+        number, prime = next((kind, prime) for bits, kind, prime in NUMBERS if bits >= widest)
         full = np.array([(1 << len(values)) - 1 for values in leaves], number)
         by_feature = {k: list(found) for k, found in groupby(splits, attrgetter("feature"))}
         self._lines = _Lines(twin.n_features, {k: [s.threshold for s in found] for k, found in by_feature.items()})
         self._matrix = np.concatenate([_kept(full, found) for found in by_feature.values()])
-        self._first = np.arange(len(leaves)) * self._prime
-        self._values = np.zeros(len(leaves) * self._prime, np.float32)
+        self._prime, self._first = number(prime), np.arange(len(leaves)) * prime
+        self._values = np.zeros(len(leaves) * prime, np.float32)
         for first, values in zip(self._first.tolist(), leaves, strict=True):
             for leaf, value in enumerate(values):
-                self._values[first + (1 << leaf) % self._prime] = value
-        self._base = np.float32(twin.base_margin)
+                self._values[first + (1 << leaf) % prime] = value
 
     def margin(self, vector: Sequence[float]) -> float:
         """The margin of one row: floats in the contract's order, NaN = missing."""
         kept = np.bitwise_and.reduce(self._matrix.take(self._lines.of(vector), 0))
-        values = self._values.take(self._first + ((kept & -kept) % self._prime).astype(np.intp))
-        values[0] += self._base
+        values = self._values.take(self._first + (kept & -kept) % self._prime)
         return float(np.add.accumulate(values)[-1])  # in tree order, rounded after each: `sum` adds in pairs
 
 
@@ -134,7 +133,10 @@ class _Lines:
 
 
 class _Split(NamedTuple):
-    """A split of a tree. left: the bits of the leaves to its left; right: whether a missing value goes right."""
+    """A split of a tree. left: the bits of the leaves to its left; right: whether a missing value goes right.
+
+    Trees count from 1; before them stands the base margin, as one that has a single leaf.
+    """
 
     feature: int
     threshold: float
@@ -150,7 +152,7 @@ def _splits(twin: TreeTwin) -> list[_Split]:
     for node in reversed(range(len(keys))):  # a child stands behind its parent
         if left[node]:
             counts[node] = counts[left[node]] + counts[right[node]]
-    splits, open_nodes = [], [(root, 0, tree) for tree, root in enumerate(twin.roots)]
+    splits, open_nodes = [], [(root, 0, tree) for tree, root in enumerate(twin.roots, start=1)]
     while open_nodes:
         node, first, tree = open_nodes.pop()
         if left[node]:

@@ -44,7 +44,7 @@ def test_contributions_are_those_of_the_lists_to_the_bit(model: tuple[xgb.Booste
     assert (quick.base_value, [quick.of(row) for row in rows]) == (lists.base_value, [lists.of(row) for row in rows])
 
 
-@pytest.mark.parametrize("leaves", [2, 8, 9, 16, 17, 32, 33, 64])
+@pytest.mark.parametrize("leaves", [2, 8, 9, 16, 17, 32, 33, 63])
 def test_trees_of_any_width_that_fits_a_number(leaves: int) -> None:
     grown = {"max_depth": 0, "max_leaves": leaves, "grow_policy": "lossguide", "min_child_weight": 0}
     twin = trees.load(_document(rows=3000, n_estimators=1, **grown))
