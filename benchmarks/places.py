@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
@@ -44,16 +44,20 @@ def prepared(*, own_environments: bool = True) -> Iterator[Places]:
     """The places, the task folder for this run alone. own_environments=False: this interpreter stands for both."""
     function = usual = Path(sys.executable)
     if own_environments:
-        function, usual = _environment(CACHE / "function", FUNCTION), _environment(CACHE / "usual", USUAL)
+        function, usual = environment(CACHE / "function", FUNCTION), environment(CACHE / "usual", USUAL)
     with tempfile.TemporaryDirectory(prefix="riskscore-task-") as task:
         _fill_task_folder(Path(task))
         yield Places(function, usual, Path(task))
 
 
-def _environment(folder: Path, packages: tuple[str, ...]) -> Path:
-    """The interpreter of an environment with these packages, made anew when they or their pins have changed."""
+def environment(folder: Path, packages: tuple[str, ...], pins: Sequence[str] | None = None) -> Path:
+    """The interpreter of an environment with these packages, made anew when they or their pins have changed.
+
+    pins: versions for whatever else they need (default: those of our own lock).
+    """
     python = folder / "bin" / "python"
-    wanted = hashlib.sha256(f"{sys.version} {packages} {LOCK.read_text(encoding='utf-8')}".encode()).hexdigest()
+    pins = _pins() if pins is None else pins
+    wanted = hashlib.sha256(f"{sys.version} {packages} {pins}".encode()).hexdigest()
     made = folder / "made-from"
     if python.exists() and made.exists() and made.read_text() == wanted:
         return python
@@ -61,7 +65,7 @@ def _environment(folder: Path, packages: tuple[str, ...]) -> Path:
     _uv("venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
     # Constraints only: uv refuses hashes for some packages of an installation and none for others.
     constraints = folder / "constraints.txt"
-    constraints.write_text("".join(f"{pin}\n" for pin in _pins()))
+    constraints.write_text("".join(f"{pin}\n" for pin in pins))
     _uv("pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), "-c", str(constraints), *packages)
     made.write_text(wanted)
     return python
