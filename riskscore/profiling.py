@@ -125,7 +125,7 @@ def _labels(table: TableFile, target: str, positive: str) -> tuple[NDArray[np.in
     labels = np.array(known, dtype=np.int8)[column.codes]
     if (labels == STRANGE).any():
         raise InvalidFile(f"{table.place(int(np.argmax(labels == STRANGE)))}: {_not_a_label(target, texts)}", target)
-    for label in (0, 1):
+    for label in (1, 0):
         count, rows = int((labels == label).sum()), int((labels >= 0).sum())
         if count < FEWEST_ROWS:
             raise InvalidFile(
