@@ -255,17 +255,21 @@ def _drivers(settings: Settings, strength: Mapping[str, float]) -> str:
 
 def _support(features: Sequence[Manifest]) -> str:
     rows = [
-        [
-            f"`{feature['name']}`",
-            feature.get("description", ""),
-            _number(feature["support"]["minimum"]),
-            _number(feature["support"]["quantiles"]["0.5"]),
-            _number(feature["support"]["maximum"]),
-            *(_number(feature[limit]) if limit in feature else "none" for limit in ("minimum", "maximum")),
-        ]
+        [f"`{feature['name']}`", feature.get("description", ""), *_span(feature), f"{support.get('missing', 0):.1%}"]
         for feature in features
+        if (support := feature["support"])
     ]
-    return _table(("feature", "meaning", "from", "median", "to", "hard minimum", "hard maximum"), rows)
+    return _table(("feature", "meaning", "from", "median", "to", "hard minimum", "hard maximum", "missing"), rows)
+
+
+def _span(feature: Manifest) -> list[str]:
+    """From, median, to and the hard limits; of a category how many of its values were seen."""
+    support = feature["support"]
+    if "values" in feature:
+        seen = sum(place >= 0 for place in support["values"])
+        return [f"{seen} of {len(feature['values'])} values", "", "", "", ""]
+    limits = (_number(feature[limit]) if limit in feature else "none" for limit in ("minimum", "maximum"))
+    return [*map(_number, (support["minimum"], support["quantiles"]["0.5"], support["maximum"])), *limits]
 
 
 def _warnings(settings: Settings) -> str:
@@ -278,7 +282,7 @@ def _warnings(settings: Settings) -> str:
 
 
 def _recipe(settings: Settings, manifest: Manifest) -> str:
-    estimator, versions = manifest["estimator"], manifest["versions"]
+    estimator, versions = manifest["estimator"], manifest["training"]["fitted_with"] | manifest["versions"]
     parameters = _parameters(estimator["parameters"])
     packages = ", ".join(f"{package} {version}" for package, version in versions.items())
     commands = "\n".join(settings.card["reproduce"])

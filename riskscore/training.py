@@ -196,6 +196,7 @@ def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
         "positives": positives,
         "base_rate": round(positives / rows, 6),
         "data_sha256": data.sha256,
+        "fitted_with": installed_versions(dict.fromkeys(("python", "numpy", "scikit-learn", "xgboost"))),
         "broken_identities": broken_identities(data, settings.identities, IDENTITY_TOLERANCE),
         "notes": data.notes,
     }
