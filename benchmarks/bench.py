@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import bench_sql
 from benchmarks.bench_engines import LOADED_ROWS, LOADING_ROWS, engines
 from benchmarks.bulk import bulk
+from benchmarks.bulk_text import bulk_text
 from benchmarks.cold_warm import cold, warm
 from benchmarks.files import files
 from benchmarks.places import ROOT, prepared
@@ -67,6 +68,7 @@ PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
     "cold": lambda places, sizes: cold(places, sizes.cold_rounds),
     "warm": lambda places, sizes: warm(places, sizes.warm_rounds, sizes.warm_answers),
     "bulk": lambda places, sizes: bulk(places, sizes.bulk_rows, sizes.bulk_rounds),
+    "x100": lambda places, sizes: bulk_text(places, sizes.bulk_rows, sizes.bulk_rounds),
     "engines": lambda places, sizes: engines(places, sizes.engine_rounds, sizes.loaded_rows, sizes.loading_rows),
     "files": lambda places, sizes: files(places, sizes.file_rows, sizes.file_rounds),
 }

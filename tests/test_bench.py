@@ -23,6 +23,7 @@ EVERY_LINE = (
     "json to json",
     "through the emulator",
     "Booster.inplace_predict, rows prepared",
+    "json decoding, lambda_handler(event)",
     "joblib, 1 row, no reasons",
     "joblib, 10 rows, 4 reasons",
     "once loaded, joblib is the faster from",
