@@ -1,17 +1,18 @@
-"""From nothing to a score, on real parts: PostgreSQL, the feature SQL, and the function under the Lambda emulator."""
+"""From nothing to a score, on real parts: a model's sources, its SQL, and the function under the Lambda emulator."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
+import shlex
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tqdm import tqdm
 
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.errors import OurFault, UnknownModel
-from riskscore.program import DONE, run
+from riskscore.program import DATA_FAULTS, DONE, run
 from riskscore.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
 from riskscore.settings import read_settings
 
@@ -27,9 +28,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-EVENTS = ROOT / ".cache" / "demo" / "events"
+DEMO = ROOT / ".cache" / "demo"
+EVENTS = DEMO / "events"
 SAMPLE_TABLE = "bank_transactions_scoring"
 WARM = 50
+SHOWN = 3  # lines of a file
+
+
+class Files(NamedTuple):
+    """A model whose rows lie in files. sample: whose it is; data: their URL; steps: programs that prepare them.
+
+    {folder} stands for where the sample's files are.
+    """
+
+    sample: str
+    data: str
+    steps: tuple[str, ...] = ()
+
+
+LOAD = (
+    "scripts/load_offers.py --replace --leads {folder}/leads.parquet --offers {folder}/offers.parquet"
+    " --clicks {folder}/clicks.parquet --database sqlite:///{folder}/offers.db"
+)
+OFFERS = Files("offer_click", "sqlite:///{folder}/offers.db", (LOAD,))
+FILES = {
+    "pay_later": Files("pay_later", "{folder}/dataset.csv"),
+    "x100": Files("x100", "{folder}/train.csv"),
+    "offer_click": OFFERS,
+    "offer_click_balanced": OFFERS,
+    "default_90d": Files("default_90d", "duckdb:{folder}"),
+}
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -40,8 +68,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         raise UnknownModel(f"there is no model {model}; known: {', '.join(_models())}")
     from_sql = read_settings(ROOT / "model" / model).source["table"] == SAMPLE_TABLE
     with _ledgers() if from_sql else contextlib.nullcontext() as url:
-        event_file = _dumped(model, url, environ) if url else _committed(model)
-        _score(model, event_file, {**environ, "DATABASE_URL": url} if url else environ)
+        event_file = _dumped(model, url, environ) if url else _from_files(model)
+        _score(event_file, {**environ, "DATABASE_URL": url} if url else environ)
     return DONE
 
 
@@ -86,10 +114,29 @@ def _dumped(model: str, url: str, environ: Mapping[str, str]) -> Path:
     return _first(EVENTS / model)
 
 
-def _committed(model: str) -> Path:
-    _heading("1. An event")
-    _say(f"{model} has no ledgers among the samples: this is one of its committed events.")
+def _from_files(model: str) -> Path:
+    """Score a simulated sample, where the project ships one, then take an event of the model's."""
+    if model in FILES:
+        files = FILES[model]
+        folder = (DEMO / files.sample).relative_to(ROOT)
+        _heading("1. Files, simulated")
+        _run(f"scripts/sample_data.py {files.sample} --out {folder}")
+        for step in files.steps:
+            _run(step.format(folder=folder))
+        _heading("2. Every row of them, scored")
+        output = f"{DEMO.relative_to(ROOT)}/{model}.csv"
+        _run(f"scripts/score.py {model} --data {files.data.format(folder=folder)} --output {output}")
+        lines = (ROOT / output).read_text(encoding="utf-8").splitlines()[: 1 + SHOWN]
+        print(textwrap.indent("\n".join([output, *lines, "..."]), "  "))
     return _first(ROOT / "events" / model)
+
+
+def _run(command: str) -> None:
+    """One of our programs, as a person would call it; rows that it leaves out are no failure here."""
+    print(textwrap.indent(f"$ python {command}", "  "), flush=True)
+    done = subprocess.run([sys.executable, *shlex.split(command)], cwd=ROOT, check=False)
+    if done.returncode not in (DONE, DATA_FAULTS):
+        raise OurFault(f"{command.partition(' ')[0]} ended with status {done.returncode}")
 
 
 def _first(folder: Path) -> Path:
@@ -99,10 +146,8 @@ def _first(folder: Path) -> Path:
     return files[0]
 
 
-def _score(model: str, event_file: Path, environ: Mapping[str, str]) -> None:
+def _score(event_file: Path, environ: Mapping[str, str]) -> None:
     event = json.loads(event_file.read_text())
-    if model != "credit_risk":
-        event = {**event, "model": model}
     shown = event_file.relative_to(ROOT)
     _heading(f"The event: {shown}")
     print(textwrap.indent(json.dumps(event, indent=2), "  "))
@@ -113,7 +158,7 @@ def _score(model: str, event_file: Path, environ: Mapping[str, str]) -> None:
         warm = sorted(_timed(emulator, event)[0] for _ in range(WARM))[WARM // 2]
         print(textwrap.indent(json.dumps(answer, indent=2, ensure_ascii=False), "  "))
         print(f"\n  first answer {cold * 1000:.0f} ms, the start included; then {warm * 1000:.1f} ms (median)")
-    if "error" in answer:
+    if '"error":' in json.dumps(answer):
         raise OurFault("the function answered with an error instead of a score")
     _heading("Do it again")
     _say("Nothing is left running. In one terminal `make serve`, which keeps it up until Ctrl-C; in another:")
