@@ -8,7 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -18,7 +18,7 @@ from riskscore.errors import InvalidFile
 from riskscore.program import DONE, run
 from riskscore.settings import read_settings
 from riskscore.sources import database_url
-from riskscore.training import Trained, train
+from riskscore.training import Trained, steps, train
 from riskscore.training_data import from_source
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     root = options.models.resolve().parent
     url = options.data or database_url(options.database)
     data = from_source(settings, url, root, environ, lambda rows: tqdm(rows, unit=" rows", desc="reading", delay=0.5))
-    with tqdm(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation", delay=0.5) as bar:
-        trained = train(settings, data, folder, root, _now(environ), bar.update)
+    state = root / ".cache" / "search" / f"{settings.name}.jsonl"
+    with tqdm(total=steps(settings), unit=" folds", desc="cross-validation", delay=0.5) as bar:
+        trained = train(settings, data, folder, root, _now(environ), bar.update, state)
     print(summary(trained, folder, time.perf_counter() - started))
     return DONE
 
@@ -80,6 +81,7 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
             f"{manifest['model']} {manifest['version']}, written to {folder} in {seconds:.1f} s",
             f"rows       {training['rows']:,} from {training['origin']}; base rate {training['base_rate']:.1%}",
             *(f"note       {note}" for note in (*training["notes"], *broken)),
+            *_searched(manifest["search"]),
             f"validation {metrics['method']}",
             *(
                 f"  {METRIC_WORDS[name]:9}{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
@@ -92,6 +94,15 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
             f"judge it by {folder / 'MODEL_CARD.md'}",
         ]
     )
+
+
+def _searched(found: Mapping[str, Any]) -> list[str]:
+    """What a search chose, and by which figure; nothing where there was none."""
+    if not found:
+        return []
+    best = ", ".join(f"{name} = {value}" for name, value in found["best"].items())
+    figure = f"{METRIC_WORDS[found['metric']]} {found['table'][0]['mean']:.4f} on the search's own folds"
+    return [f"search     the best of {found['trials']:,} trials is {best}; {figure}, which is optimistic"]
 
 
 def _sha256(path: Path) -> str:

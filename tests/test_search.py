@@ -373,3 +373,15 @@ def test_a_card_of_parameters_by_hand_has_no_such_section(tmp_path: Path) -> Non
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
     assert trained.manifest["search"] == {}
     assert "How its parameters" not in trained.papers["MODEL_CARD.md"].decode()
+
+
+def test_the_script_searches_says_what_it_chose_and_keeps_the_trials(tmp_path: Path) -> None:
+    prepared(tmp_path)
+    write_csv(tmp_path / "rows.csv", rows())
+    places = ("--data", tmp_path / "rows.csv", "--models", tmp_path / "model", "--out", tmp_path / "out")
+    command = [sys.executable, ROOT / "scripts" / "train.py", "small", *places]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False, env={})
+    assert shown.returncode == 0, shown.stderr
+    best = json.loads((tmp_path / "out" / "small" / "manifest.json").read_text())["search"]["best"]["learning_rate"]
+    assert f"search     the best of 5 trials is learning_rate = {best}; Brier" in shown.stdout
+    assert len((tmp_path / ".cache" / "search" / "small.jsonl").read_text().splitlines()) == 1 + 5
