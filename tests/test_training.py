@@ -495,7 +495,7 @@ def test_a_committed_model_is_of_the_committed_settings_and_query(name: str) -> 
     manifest = artefact.manifest
     assert artefact.contract.names == settings.contract.names
     assert manifest["threshold"] == settings.threshold
-    assert manifest["estimator"]["parameters"] == settings.parameters
+    assert manifest["estimator"]["parameters"] == settings.parameters | manifest.get("search", {}).get("best", {})
     for key in ("identities", "limits", "observations", "refer", "points", "response", "reasons"):
         assert manifest[key] == getattr(settings, key)
     if settings.source["sql"]:
