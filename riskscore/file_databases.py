@@ -75,13 +75,13 @@ def duckdb_over(
     A CSV's columns are text, whatever the file happens to hold, so that a query means the same on every file: it
     casts. One thread, so that sums come out the same each time. query: what errors call the SQL. texts: all SQL that
     will be run; files that it doesn't name are let be. aliases: other spellings of column names -> ours. beside: a
-    second folder, of tables that belong to the query and not to the data.
+    second folder, if it is there, of tables that belong to the query and not to the data.
     """
     try:
         import duckdb
     except ModuleNotFoundError:
         raise NotConfigured("duckdb: needs DuckDB: add requirements-dev.txt's to the installation") from None
-    files = _tables([folder, *([beside] if beside else [])], texts)
+    files = _tables([folder, *([beside] if beside and beside.is_dir() else [])], texts)
     alone = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1}
     try:
         with closing(duckdb.connect(":memory:", config=alone)) as connection:  # type: ignore[arg-type]

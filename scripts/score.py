@@ -35,7 +35,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     model = deployment.find(options.model)
     engine = Engine(deployment.find, options.model, deployment.look_up)
     url = options.input or options.data or database_url(options.database or url_from(environ))
-    items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: print(text, file=sys.stderr))
+    items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: tqdm.write(text, file=sys.stderr))
     items = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
     with FaultReport(_written(options.output).with_suffix(".faults.csv")) as faults:
         scored = score_file(engine, model, items, options.output, faults)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.settings import Settings, read_settings
 from riskscore.sources import FORMS, SourceRow, placed_rows, rows_at, wanted_by
 from riskscore.training_data import from_source
+from tests.conftest import without_database
 from tests.training_examples import MODEL_TOML, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -254,6 +257,61 @@ def test_an_id_on_many_rows_of_the_labels_is_told_by_rows(tmp_path: Path) -> Non
         connection.execute("INSERT INTO outcomes VALUES ('008', 1)")
     with pytest.raises(InvalidFile, match=r"sql/features.sql, rows 2 and 3: the same customer_id"):
         from_source(settings, url, tmp_path)
+
+
+def test_tables_of_the_query_itself_lie_beside_it(tmp_path: Path) -> None:
+    settings = small(tmp_path, "duckdb")
+    csv(tmp_path / "sql" / "regions.csv", [("007", "north"), ("011", "south")], ("customer_id", "region"))
+    (tmp_path / "sql" / "features.sql").write_text(
+        FEATURES["duckdb"].replace("people", "people WHERE customer_id IN (SELECT r.customer_id FROM regions AS r)")
+    )
+    rows = rows_at(folder(tmp_path / "data", csv), wanted_by(settings, tmp_path))
+    assert [row.ids["customer_id"] for row in rows if isinstance(row, SourceRow)] == ["007", "011"]
+
+
+# The programs
+
+
+def run(program: str, *arguments: object, **environ: str) -> tuple[int, str, str]:
+    command = [sys.executable, ROOT / "scripts" / program, "small", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**without_database(), **environ})
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["parquet", "sqlite", "duckdb over CSV"])
+def test_the_programs_train_and_score_from_a_url(tmp_path: Path, kind: str) -> None:
+    dialect, write = KINDS[kind]
+    small(tmp_path, dialect)
+    url, models = write(tmp_path), tmp_path / "model"
+    status, said, failed = run("train.py", "--data", url, "--models", models)
+    assert (status, "note       1 row without label left out" in said) == (0, True), failed
+    if dialect:  # as a published model brings its query along
+        (tmp_path / "sql" / "features.sql").rename(models / "small" / "features.sql")
+        (tmp_path / "sql" / "labels.sql").unlink()
+    status, _, failed = run(
+        *("score.py", "--data", url, "--output", tmp_path / "scores.csv"), RISKSCORE_MODEL_URI=str(models)
+    )
+    scored = [line.split(",")[0] for line in (tmp_path / "scores.csv").read_text().splitlines()]
+    assert (status, scored) == (0, ["customer_id", *(row[0] for row in ROWS if dialect or row[5] is None)]), failed
+
+
+def test_another_query_than_that_of_the_training_is_refused(tmp_path: Path) -> None:
+    small(tmp_path, "sqlite")
+    url, models = database(tmp_path / "people.db"), tmp_path / "model"
+    assert run("train.py", "--data", url, "--models", models)[0] == 0
+    (models / "small" / "features.sql").write_text(FEATURES["sqlite"].replace("all of", "some of"))
+    status, _, failed = run("score.py", "--data", url, "--output", tmp_path / "o.csv", RISKSCORE_MODEL_URI=str(models))
+    assert (status, "but the model was trained with" in failed) == (1, True), failed
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_fault_half_way_through_leaves_nothing_behind(tmp_path: Path) -> None:
+    small(tmp_path)
+    before = sorted(path.name for path in (tmp_path / "model" / "small").iterdir())
+    path = csv(tmp_path / "rows.csv", [*ROWS, ("012", "much", 0, None, False, 0)])
+    status, _, failed = run("train.py", "--data", path, "--models", tmp_path / "model")
+    assert (status, failed) == (2, "train.py: rows.csv, line 7, column inflow: expected a number\n")
+    assert sorted(path.name for path in (tmp_path / "model" / "small").iterdir()) == before
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the samples of real data aren't here")
