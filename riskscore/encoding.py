@@ -94,8 +94,12 @@ def column_names(feature: Feature) -> list[str]:
 
 def has_missing_column(feature: Feature) -> bool:
     """Whether one of its columns says that it is missing; a category as one-hot always can, where it may be."""
-    may_miss = feature.nullable or feature.unknown == "missing"
-    return may_miss and (feature.indicator or feature.encoding == "one_hot")
+    return may_be_missing(feature) and (feature.indicator or feature.encoding == "one_hot")
+
+
+def may_be_missing(feature: Feature) -> bool:
+    """Whether its columns have to say something where there is no value."""
+    return feature.nullable or feature.unknown == "missing"
 
 
 def _expansion(feature: Feature) -> Expand | None:
@@ -133,5 +137,5 @@ def _known(feature: Feature, k: int) -> tuple[float, ...]:
 
 def linear(feature: Feature) -> Feature:
     """The feature as a plain linear model could take it: no gap, and no order that a category doesn't have."""
-    entry = {**feature.to_dict(), "indicator": feature.nullable, "parse": feature.parse}
+    entry = {**feature.to_dict(), "indicator": may_be_missing(feature), "parse": feature.parse}
     return Feature(**entry | ({"encoding": "one_hot"} if feature.type == "category" else {}))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from riskscore import trees
-from riskscore.encoding import Encoding, has_missing_column
+from riskscore.encoding import Encoding, has_missing_column, may_be_missing
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.linear import LogisticModel
 
@@ -147,7 +147,7 @@ def _build_logistic(settings: Settings) -> Any:
 
     _check_parameters(settings, LogisticRegression().get_params(), reserved=("random_state",))
     for feature in settings.contract.features:
-        if feature.nullable and not has_missing_column(feature):
+        if may_be_missing(feature) and not has_missing_column(feature):
             sentence = (
                 f"{settings.name}/model.toml: logistic takes no missing value, but {feature.name} has no indicator"
             )

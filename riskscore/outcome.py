@@ -194,7 +194,8 @@ class Reasons:
         if math.isnan(value):
             return str(texts.get("missing", texts["low"]))
         if self._features[k].type == "category":
-            return f"{self._subjects[k]}: {self._features[k].value(value) or 'a value that is not known'}"
+            subject = self._subjects[k][:1].upper() + self._subjects[k][1:]
+            return f"{subject}: {self._features[k].value(value) or 'a value that is not known'}"
         middle = self._middle[k]
         if value == middle:  # neither more nor less than in most: a comparison would be untrue
             return str(texts.get("middle") or f"Together with the rest, this counted too: {self._subjects[k]}")

@@ -222,7 +222,7 @@ def _contract(file: str, entries: list[Any], parse: str, family: str) -> Contrac
         _require(_are_texts(feature["aliases"].values()), file, f"{where}aliases must map texts to values")
         _require(all(type(code) in CODES for code in feature["missing"]), file, f"{where}missing: texts and numbers")
         if feature["indicator"] is None:  # a linear model takes no gap
-            feature["indicator"] = family == "logistic" and feature["nullable"]
+            feature["indicator"] = family == "logistic" and (feature["nullable"] or feature["unknown"] == "missing")
         features.append({key: value for key, value in feature.items() if value is not None})
     try:
         return Contract.from_dicts(features, parse)
