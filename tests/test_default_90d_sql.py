@@ -164,9 +164,11 @@ def test_an_amount_that_cannot_be_read_does_not_count(features, amount):
     assert (row["num_transactions"], row["total_debit"], row["has_rent"]) == (1, 10, 0)
 
 
-def test_a_customer_of_whom_no_amount_can_be_read_has_no_average(features):
-    (row,) = features(paid("n/a", number="1"))
-    assert (row["num_transactions"], row["avg_amount"], row["lowest_balance"]) == (0, None, 0)
+def test_a_customer_of_whom_no_amount_can_be_read_is_reported(features):
+    read, unread = features(paid("-1"), paid("n/a", customer="D"))
+    assert read["data_fault"] is None
+    assert unread["data_fault"] == "no transaction has an amount that can be read"
+    assert (unread["num_transactions"], unread["avg_amount"]) == (0, None)
 
 
 def test_no_transactions_no_row(features):

@@ -11,8 +11,8 @@
 --              both are 45.99 spent. Without a type of debit or credit the sign decides.
 --            * A transaction_id that a customer has more than once counts once, as its earliest. One without an id
 --              counts as it stands.
---            * An amount that cannot be read does not count. Where a customer has no other, avg_amount is NULL, and
---              the model refuses the row rather than score an empty account.
+--            * An amount that cannot be read does not count. Where a customer has no other, data_fault says so, and the
+--              row is reported rather than scored as an empty account.
 --            * A timestamp that cannot be read puts its transaction last.
 -- Caveats    A description is compared in lower case, without accents, punctuation and digits; words match whole:
 --            "RENT 04/25" is rent, "RENTAL CAR" and "CURRENT" are not. It may be of several categories. direction says
@@ -165,6 +165,7 @@ SELECT
     -- Who spent nothing gambled no part of it.
     coalesce(cast(gambled AS double) / nullif(cast(total_debit AS double), 0), 0) AS gambling_share,
     -- Counted from where the files begin; 0 for an account that was never below that.
-    cast(least(coalesce(lowest_balance, 0), 0) AS double) AS lowest_balance
+    cast(least(coalesce(lowest_balance, 0), 0) AS double) AS lowest_balance,
+    CASE WHEN num_transactions = 0 THEN 'no transaction has an amount that can be read' END AS data_fault
 FROM summed
 ORDER BY customer_id
