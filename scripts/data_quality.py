@@ -1,0 +1,57 @@
+"""Reports on the quality of a folder's transactions and labels, draws them, and writes the training set."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.atomic import replacing_file
+from riskscore.data_quality import examine, opened
+from riskscore.program import DONE, counted, run
+from riskscore.quality_report import PICTURES, page, write_training_set
+from riskscore.settings import read_settings
+from riskscore.sources import rows_at, wanted_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = "default_90d"
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Report; 0 where done, whatever was found."""
+    options = parser().parse_args(arguments)
+    settings = read_settings(ROOT / "model" / MODEL)
+    with opened(options.folder, settings, ROOT) as connection:
+        quality = examine(connection)
+        pictures = {name: draw(connection) for name, (_, draw) in PICTURES.items()}
+    rows = rows_at(f"duckdb:{options.folder}", wanted_by(settings, ROOT, environ))
+    written, left = write_training_set(options.out / "training_set.csv", settings, rows)
+    for name, content in pictures.items():
+        with replacing_file(options.out / name) as file:
+            file.buffer.write(content)
+    report = options.out / "DATA_QUALITY.md"
+    with replacing_file(report) as file:
+        file.write(page(options.folder.resolve().name, quality, {name: what for name, (what, _) in PICTURES.items()}))
+    found = sum(finding.found > 0 for finding in quality.findings)
+    print(f"{report}: {found} of {counted(len(quality.findings), 'check')} found something")
+    print(f"{options.out / 'training_set.csv'}: {counted(written, 'customer')}; {left:,} left out")
+    return DONE
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="data_quality.py", description=__doc__)
+    result.add_argument("folder", type=Path, metavar="FOLDER", help="with transactions and labels, .csv or .parquet")
+    result.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("artifacts"), help="the files go there (artifacts)"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    run(main)

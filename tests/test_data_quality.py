@@ -1,0 +1,178 @@
+"""The data-quality report: each check finds its row and no other, and the page tells counts alone."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from riskscore.data_quality import CHECKS, CLEANED, examine, opened
+from riskscore.errors import InvalidFile
+from riskscore.quality_report import PICTURES, page
+from riskscore.samples import default_90d
+from riskscore.settings import read_settings
+from scripts import data_quality
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data" / "default_90d"
+SETTINGS = read_settings(ROOT / "model" / "default_90d")
+HEADER = "customer_id,transaction_id,amount,type,description,timestamp"
+SOUND = ["A,1,-10.00,debit,TESCO,2025-02-01T10:00:00", "B,1b,20.00,credit,PAYROLL,2025-02-01T10:00:00"]
+LABELS = ["A,0", "B,1"]
+
+
+@pytest.fixture
+def found(tmp_path):
+    """What the checks find beside sound rows: {what: first row}."""
+
+    def of(*transactions, labels=()):
+        (tmp_path / "transactions.csv").write_text("\n".join([HEADER, *SOUND, *transactions]) + "\n")
+        (tmp_path / "labels.csv").write_text("\n".join(["customer_id,defaulted", *LABELS, *labels]) + "\n")
+        with opened(tmp_path, SETTINGS, ROOT) as connection:
+            findings = examine(connection).findings
+        return {finding.check.what: finding.first for finding in findings if finding.found}
+
+    return of
+
+
+def test_sound_rows_are_found_nothing_in(found):
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        (",3,-1,debit,x,2025-02-01", "customer_id is empty"),
+        ("A,,-1,debit,x,2025-02-01", "transaction_id is empty"),
+        ("A,1,-1,debit,x,2025-02-01", "transaction_id stands in an earlier row of the customer"),
+        ("B,1,-1,debit,x,2025-02-01", "transaction_id stands in an earlier row of another customer"),
+        ("A,3,,debit,x,2025-02-01", "amount is empty"),
+        ("A,3,ten,debit,x,2025-02-01", "amount is no number"),
+        ("A,3,0.00,debit,x,2025-02-01", "amount is 0"),
+        ("A,3,-1,,x,2025-02-01", "type is empty"),
+        ("A,3,-1,fee,x,2025-02-01", "type is neither debit nor credit"),
+        ("A,3,1,debit,x,2025-02-01", "the sign is against the type"),
+        ("A,3,-1,Credit,x,2025-02-01", "the sign is against the type"),
+        ("A,3,-1,debit, ,2025-02-01", "description is empty"),
+        ("A,3,-1,debit,x,", "timestamp is empty"),
+        ("A,3,-1,debit,x,2025-02-30", "timestamp can't be read"),
+        ("C,3,-1,debit,x,2025-02-01", "the customer has no label"),
+    ],
+)
+def test_a_faulty_transaction_is_found_by_its_check_alone(found, row, what):
+    assert found(row) == {what: 3}
+
+
+@pytest.mark.parametrize(
+    ("label", "what"),
+    [
+        (",0", {"customer_id is empty": 3}),
+        ("A,0", {"the customer stands in an earlier row": 3}),
+        ("C,1", {"the customer has no transactions": 3}),
+    ],
+)
+def test_a_faulty_label_is_found_by_its_check_alone(found, label, what):
+    assert found(labels=[label]) == what
+
+
+def test_a_label_that_is_none(found):
+    others = [f"{customer},{customer}1,-1,debit,x,2025-02-01" for customer in "CD"]
+    assert found(*others, labels=["C,", "D,maybe"]) == {"the label is empty": 3, "the label is neither 0 nor 1": 4}
+
+
+def test_a_row_that_stands_there_twice(found):
+    assert found(SOUND[0]) == {
+        "transaction_id stands in an earlier row of the customer": 3,
+        "the whole row stands there before": 3,
+    }
+
+
+def test_an_amount_far_out_of_its_type(found):
+    usual = [f"A,u{k},-{10 + k},debit,x,2025-02-01" for k in range(20)]
+    assert found(*usual, "A,far,-100000,debit,x,2025-02-01") == {"amount is far out for its type": 23}
+
+
+def test_the_report_cleans_a_description_as_the_features_do():
+    expression = re.search(r"trim\(regexp_replace\(.*?\)\)", CLEANED, re.DOTALL)[0]
+    features = (ROOT / SETTINGS.source["sql"]).read_text()
+    assert "".join(expression.split()) in "".join(features.split())
+
+
+def test_a_sample_gives_a_page_pictures_and_a_training_set(tmp_path, capsys):
+    default_90d.write(tmp_path / "data", 60)
+    assert data_quality.main([str(tmp_path / "data"), "--out", str(tmp_path / "out")], {}) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        ["DATA_QUALITY.md", "training_set.csv", *PICTURES]
+    )
+    assert all((tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG") for name in PICTURES)
+    rows = list(csv.DictReader((tmp_path / "out" / "training_set.csv").read_text().splitlines()))
+    assert list(rows[0]) == ["customer_id", *SETTINGS.contract.names, "defaulted"]
+    assert len(rows) == 60 - default_90d.STRAYS
+    assert "training_set.csv: 54 customers; 6 left out" in capsys.readouterr().out
+
+
+def test_the_same_report_each_time_and_no_value_in_it(tmp_path):
+    default_90d.write(tmp_path / "data", 40)
+    for out in ("one", "two"):
+        data_quality.main([str(tmp_path / "data"), "--out", str(tmp_path / out)], {})
+    names = [path.name for path in (tmp_path / "one").iterdir()]
+    assert [(tmp_path / "one" / name).read_bytes() for name in names] == [
+        (tmp_path / "two" / name).read_bytes() for name in names
+    ]
+    text = (tmp_path / "one" / "DATA_QUALITY.md").read_text()
+    assert "CUST0" not in text
+    assert "T0000" not in text
+
+
+def test_a_description_that_few_customers_have_stays_private(tmp_path):
+    lines = [f"A,{k},-1,debit,GIFT TO JANE DOE,2025-02-01" for k in range(30)]
+    lines += [f"C{k},c{k},-1,debit,CORNER SHOP {k},2025-02-01" for k in range(10)]
+    (tmp_path / "transactions.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+    (tmp_path / "labels.csv").write_text("customer_id,defaulted\nA,0\n")
+    with opened(tmp_path, SETTINGS, ROOT) as connection:
+        quality = examine(connection)
+    assert quality.unknown == [("corner shop", 10)]
+    assert "jane" not in page("data", quality, {})
+
+
+def test_parquet_and_the_other_headers_give_the_same_training_set(tmp_path):
+    default_90d.write(tmp_path / "plain", 30)
+    default_90d.write(tmp_path / "txn", 30, spelling="txn")
+    (tmp_path / "parquet").mkdir()
+    for path in (tmp_path / "plain").iterdir():
+        duckdb.sql(f"COPY (FROM '{path}') TO '{tmp_path / 'parquet' / path.stem}.parquet'")
+    for name in ("plain", "txn", "parquet"):
+        data_quality.main([str(tmp_path / name), "--out", str(tmp_path / "out" / name)], {})
+    plain, txn, parquet = (
+        (tmp_path / "out" / name / "training_set.csv").read_text() for name in ("plain", "txn", "parquet")
+    )
+    assert plain == txn == parquet
+
+
+def test_a_missing_column_is_named(tmp_path):
+    (tmp_path / "transactions.csv").write_text("customer_id,transaction_id,amount,description,timestamp\nA,1,1,x,\n")
+    (tmp_path / "labels.csv").write_text("customer_id,defaulted\nA,0\n")
+    with pytest.raises(InvalidFile, match="column type"), opened(tmp_path, SETTINGS, ROOT):
+        pass
+
+
+def test_every_check_says_what_becomes_of_its_rows():
+    assert len({(check.table, check.what) for check in CHECKS}) == len(CHECKS)
+    assert all(check.then for check in CHECKS)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the published transactions are not on this machine")
+def test_the_published_transactions(tmp_path):
+    data_quality.main([str(SHARED), "--out", str(tmp_path)], {})
+    rows = list(csv.DictReader((tmp_path / "training_set.csv").read_text().splitlines()))
+    assert [(row["customer_id"], row["num_transactions"], row["defaulted"]) for row in rows] == [
+        ("CUST_0001", "3", "0"),
+        ("CUST_0002", "2", "1"),
+        ("CUST_0003", "2", "0"),
+        ("CUST_0004", "2", "1"),
+        ("CUST_0005", "1", "0"),
+    ]
+    assert (rows[0]["total_debit"], rows[0]["avg_amount"], rows[1]["has_rent"]) == ("65.98", "811.34", "1")
