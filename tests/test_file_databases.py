@@ -82,6 +82,10 @@ def test_files_that_the_query_does_not_name_may_be_broken(data: Path) -> None:
         ("SELECT FROM", "f.sql over data/: the query failed (ParserException)"),
         ("SELECT strptime(amount, '%Y') FROM people", "f.sql over data/: the query failed (InvalidInputException)"),
         ("SELECT error(amount) FROM people", "f.sql over data/: the query failed (InvalidInputException)"),
+        (
+            "SELECT error('no such column: ' || amount) FROM people WHERE id = '008'",
+            "f.sql over data/: the query failed (InvalidInputException)",
+        ),
         ("SELECT * FROM broken", "broken.parquet is not a parquet file"),
         ("SELECT * FROM ragged", "ragged.csv, line 3: 3 cells, but the header has 2"),
         ("SELECT * FROM quoted", "quoted.csv, line 3: broken quoting"),

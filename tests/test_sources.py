@@ -119,6 +119,7 @@ def test_every_kind_of_source_gives_the_same_rows(tmp_path: Path, kind: str) -> 
     rows = [row for row in rows_at(write(tmp_path), wanted_by(settings, tmp_path)) if isinstance(row, SourceRow)]
     assert [row.ids["customer_id"] for row in rows] == [row[0] for row in ROWS]
     assert [tuple(row.features[name] for name in NAMES[1:5]) for row in rows] == [row[1:5] for row in ROWS]
+    assert [type(row.features["good"]) for row in rows] == [type(row[4]) for row in ROWS]
     assert [row.label is None for row in rows] == [row[5] is None for row in ROWS]
 
 
