@@ -220,6 +220,25 @@ def test_a_request_that_takes_too_long_is_given_up():
     assert patient("GET", "/health").status_code == 200
 
 
+def test_what_is_loaded_at_the_start_is_not_looked_through_for_garbage(request):
+    import asyncio
+    import gc
+
+    request.addfinalizer(gc.unfreeze)
+    application = from_environment({"RISKSCORE_LEDGER": ""}, str(ROOT))
+    heard = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return next(heard)
+
+    async def send(message: Any) -> None:
+        said.append((message["type"], gc.get_freeze_count() > 10_000))
+
+    asyncio.run(application({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send))
+    assert said == [("lifespan.startup.complete", True), ("lifespan.shutdown.complete", True)]
+
+
 # -- as a process ------------------------------------------------------------------------------------------------------
 
 
