@@ -7,8 +7,7 @@ them into a list of floats, NaN for a missing one; nothing is converted by guess
 from __future__ import annotations
 
 import math
-from math import isnan
-from operator import gt, itemgetter, le, lt, ne
+from operator import itemgetter
 
 from riskscore.errors import (
     ArtefactRefused,
@@ -22,13 +21,12 @@ from riskscore.errors import (
     WrongType,
     shown,
 )
+from riskscore.plain_numbers import FLOAT32_MAX, NO_LIMITS, PlainNumbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
-
-FLOAT32_MAX = 3.4028234663852886e38  # the estimator computes in float32: beyond it a value becomes infinite
 
 
 class Feature:
@@ -103,6 +101,7 @@ class Feature:
             "a category needs values, each once": category and not 0 < len(self.values) == len(set(self.values)),
             "only a category has values and aliases": not category and bool(self.values or self.aliases),
             "aliases must lead to its values": not set(self.aliases.values()) <= set(self.values),
+            "a code for missing is one of its values": not set(self.missing).isdisjoint((*self.values, *self.aliases)),
             "unknown must be refuse, missing or one of its values": self.unknown not in known,
             f"encoding must be one of {', '.join(ENCODINGS[category])}": self.encoding not in ENCODINGS[category],
         }
@@ -119,7 +118,8 @@ class Feature:
         folded = {spelling.strip().casefold(): place for spelling, place in spellings.items()}
         if any(folded[spelling.strip().casefold()] != place for spelling, place in spellings.items()):
             raise ArtefactRefused(f"feature {self.name!r}: two of its values differ in capitals alone", self.name)
-        return folded
+        usual = {write(spelling): place for spelling, place in folded.items() for write in (str.upper, str.title)}
+        return usual | spellings | folded  # found at once, as most are written
 
     def number(self, value: Any) -> float:
         """The value as a float; NaN for an allowed null, a category's place among its values, -1.0 for an unknown one.
@@ -152,7 +152,7 @@ class Feature:
             return f"between {self.minimum:g} and {self.maximum:g}"
         if low:
             return f"at least {self.minimum:g} and within the range of a 32-bit float"
-        return f"at most {self.maximum:g}" if high else "within the range of a 32-bit float"
+        return f"at most {self.maximum:g}" if high else NO_LIMITS
 
     def to_dict(self) -> dict[str, Any]:
         """The feature as the manifest keeps it; what is at its default is left out."""
@@ -242,8 +242,6 @@ UNKNOWN = -1.0  # in a vector, a category's value that is none of the declared o
 CODES = frozenset((str, int, float))  # not bool: true is no code
 LABEL_IGNORED = "label_ignored"  # among a row's observations: it brings the label, which isn't looked at
 
-NUMBERS = frozenset((int, float))  # not bool: true is no number
-NONE = type(None)
 
 KINDS = {
     str: "a string",
@@ -270,21 +268,7 @@ def kind_of(value: Any) -> str:
 class Contract:
     """Ordered features. Entry k of every vector of the model is `features[k]`."""
 
-    __slots__ = (
-        *(
-            "_by_name",
-            "_finite",
-            "_maxima",
-            "_minima",
-            "_numbers",
-            "_others",
-            "_plain",
-            "_required",
-            "_taken",
-            "_values",
-        ),
-        *("_whole", "features", "names", "parse"),
-    )
+    __slots__ = ("_by_name", "_numbers", "_others", "_plain", "_values", "features", "names", "parse")
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -296,13 +280,9 @@ class Contract:
         self._values = itemgetter(*self.names, self.names[0])  # at least two names, so that it gives a tuple
         quick = [_is_quick(feature) for feature in self.features]
         self._others = [(k, feature) for k, feature in enumerate(self.features) if not quick[k]]
-        self._numbers = [feature for k, feature in enumerate(self.features) if quick[k]]
-        self._minima = [feature.minimum for feature in self._numbers]
-        self._maxima = [feature.maximum for feature in self._numbers]
-        self._whole = [k for k, feature in enumerate(self._numbers) if feature.type == "integer"]
-        self._required = [k for k, feature in enumerate(self._numbers) if not feature.nullable]
-        self._taken = NUMBERS if self.parse == "strict" else NUMBERS | {str}
         self._plain = itemgetter(*(k for k, is_quick in enumerate(quick) if is_quick), 0, 0)
+        plain = [feature for k, feature in enumerate(self.features) if quick[k]]
+        self._numbers = PlainNumbers(plain, text=self.parse == "text")
 
     @classmethod
     def from_dicts(cls, features: Iterable[Mapping[str, Any]], parse: str = "strict") -> Contract:
@@ -328,51 +308,14 @@ class Contract:
             self._refuse_names(row)
         if len(row) != len(self.names):
             self._refuse_names(row)
-        vector = self._quick(values)
+        vector = self._numbers.read(self._plain(values)[:-2] if self._others else values)
         if not vector:
             return [feature.number(value) for feature, value in zip(self.features, values, strict=True)]
         for k, feature in self._others:  # in rising order: each finds its place among those before it
-            vector.insert(k, feature.number(values[k]))
+            value = values[k]
+            place = feature.codes.get(value) if type(value) is str else None
+            vector.insert(k, feature.number(value) if place is None else place)
         return vector
-
-    def _quick(self, values: Sequence[Any]) -> list[float]:
-        """The plain numbers of a row within their limits, as nearly all are; [] where a closer look is due."""
-        numbers: Sequence[Any] = self._plain(values)[:-2] if self._others else values
-        kinds = set(map(type, numbers))
-        gaps = 0
-        if not kinds <= self._taken:
-            if not kinds <= self._taken | {NONE}:
-                return []
-            gaps = numbers.count(None)
-        if str in kinds:
-            from riskscore.texts import ODD
-
-            if ODD.search("|".join([value for value in numbers if type(value) is str])):
-                return []
-            gaps += numbers.count("")
-        if gaps:
-            numbers = [math.nan if value is None or value == "" else value for value in numbers]
-        try:
-            vector = list(map(float, numbers))
-        except (OverflowError, ValueError):
-            return []
-        return vector if self._sound(vector, gaps) else []
-
-    def _sound(self, vector: list[float], gaps: int) -> bool:
-        """Whether all are within their limits; gaps: how many are allowed to be NaN, where they may be missing."""
-        if gaps:
-            if sum(map(ne, vector, vector)) != gaps or any(map(isnan, map(vector.__getitem__, self._required))):
-                return False
-            return not (
-                any(map(lt, vector, self._minima))
-                or any(map(gt, vector, self._maxima))
-                or not all(isnan(number) or number.is_integer() for number in map(vector.__getitem__, self._whole))
-            )
-        return (
-            all(map(le, self._minima, vector))
-            and all(map(le, vector, self._maxima))
-            and all(map(float.is_integer, map(vector.__getitem__, self._whole)))
-        )
 
     def _refuse_names(self, row: Mapping[str, Any]) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""

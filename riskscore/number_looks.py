@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from riskscore import readings
 from riskscore.column_profile import MOSTLY, Given, Profile
-from riskscore.contract import FLOAT32_MAX
 from riskscore.errors import InvalidFile
+from riskscore.plain_numbers import FLOAT32_MAX
 from riskscore.readings import SPELLINGS, matches
 from riskscore.sentinels import sentinels_of
 

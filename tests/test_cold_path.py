@@ -41,6 +41,7 @@ OURS = {
             "manifest",
             "model",
             "outcome",
+            "plain_numbers",
             "trees",
             "treeshap",
         )

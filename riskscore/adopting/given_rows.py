@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.contract import FLOAT32_MAX
 from riskscore.errors import CallerFault, InvalidFile
+from riskscore.plain_numbers import FLOAT32_MAX
 from riskscore.support import QUANTILES, draw_rows, support_of
 from riskscore.tables import read_csv
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskscore.contract import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused
 from riskscore.events import MAX_ID, MAX_ROWS
+from riskscore.plain_numbers import FLOAT32_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
