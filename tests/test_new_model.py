@@ -1,0 +1,243 @@
+"""scripts/new_model.py as a person runs it: a stranger's table becomes a model that serves, or one sentence."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+from riskscore.emulator import running_emulator
+from riskscore.errors import InvalidFile
+from riskscore.first_model import check_name, new_folder
+from tests.conftest import without_database
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(program: str, *arguments: object) -> CompletedProcess[str]:
+    command = [sys.executable, f"scripts/{program}", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=without_database(), capture_output=True, text=True, check=False)
+
+
+def new_model(
+    root: Path, file: Path, *options: object, name: str = "theirs", target: str = "y"
+) -> CompletedProcess[str]:
+    return run("new_model.py", name, "--data", file, "--target", target, "--models", root / "model", *options)
+
+
+def files(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def bank(path: Path, rows: int = 240) -> Path:
+    """As a German bank's system writes it: semicolons, a BOM, decimal commas, codes, twins, blanks, and one leak."""
+    rng = random.Random(4)
+    header = [
+        "Kunden-Nr",
+        "Betrag (€)",
+        "Zins %",
+        "Beruf",
+        "Alter",
+        "Alter in Jahren",
+        "Eröffnet",
+        "Notiz",
+        "Konto aktiv",
+    ]
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        write = csv.writer(file, delimiter=";").writerow
+        write([*header, "Rückstand", "Ausfall"])
+        for k in range(rows):
+            age, default = rng.choice([*range(18, 70), 999, 999, 999, 999]), rng.random() < 0.3
+            amount = f"{rng.randrange(1, 90)}.{rng.randrange(100, 1000)},{rng.randrange(10, 100)}"
+            write(
+                [
+                    *(f"K-{k:05}", amount, f"{rng.gauss(5 + 2 * default, 1.5):.2f} %".replace(".", ",")),
+                    *(rng.choice(["Angestellte", "selbständig", "Beamte", "", "k.A."]), age, age),
+                    *(f"{rng.randrange(1, 29)}.{rng.randrange(1, 13)}.2024", f"Gespräch {k}: sagt, er zahle; bald"),
+                    *(rng.choice(["true", "false"]), f"{rng.randrange(1, 99)},00" if default else "", int(default)),
+                ]
+            )
+    return path
+
+
+@pytest.fixture(scope="module")
+def german(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The bank's model, and what was said on the way."""
+    root = tmp_path_factory.mktemp("german")
+    done = new_model(root, bank(root / "bank.csv"), target="Ausfall")
+    assert done.returncode == 0, done.stderr
+    return root, done.stdout
+
+
+def test_a_foreign_table_becomes_a_model_at_once(german):
+    root, said = german
+    written = ["MODEL_CARD.md", "manifest.json", "model.joblib", "model.json", "model.toml", "trees.bin"]
+    assert {f"model/theirs/{name}" for name in written} <= set(files(root))
+    assert [name for name in files(root) if name.startswith("events/")] == [
+        f"events/theirs/example-{k}.json" for k in (1, 2, 3)
+    ]
+    for line in (
+        "theirs: 240 rows; ",
+        "features   5: 2 numbers, 1 category, 1 whole number, 1 truth",
+        "ids        Kunden-Nr",
+        "left out   Alter in Jahren: it says the same as Alter in every row",
+        "left out   Eröffnet: it holds dates",
+        "left out   Notiz: it is free text: 240 different values",
+        "left out   Rückstand: it may know the label: alone it separates the labels with an AUC of 1.000",
+        "figures    AUC 0.",
+        f"curl -d @{root}/events/theirs/example-1.json",
+    ):
+        assert line in said
+
+
+def test_its_contract_is_what_the_table_holds(german):
+    root, _ = german
+    table = tomllib.loads((root / "model" / "theirs" / "model.toml").read_text(encoding="utf-8"))
+    features = {feature.pop("name"): feature for feature in table["features"]}
+    assert sorted(features["Beruf"].pop("values")) == ["Angestellte", "Beamte", "k.A.", "selbständig"]
+    assert (table["parse"], table["ids"]) == ("text", ["Kunden-Nr"])
+    assert features == {
+        "Betrag (€)": {"unit": "decimal_comma"},
+        "Zins %": {"unit": "decimal_comma"},
+        "Beruf": {"type": "category", "nullable": True, "unknown": "missing"},
+        "Alter": {"type": "integer", "nullable": True, "missing": [999, "999"]},
+        "Konto aktiv": {"type": "boolean"},
+    }
+
+
+def test_the_file_itself_is_scored_its_label_unread(german, tmp_path):
+    root, _ = german
+    environ = {**without_database(), "RISKSCORE_MODEL_URI": str(root / "model")}
+    command = [
+        sys.executable,
+        "scripts/score.py",
+        "theirs",
+        "--input",
+        root / "bank.csv",
+        "--output",
+        tmp_path / "o.csv",
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    header, *rows = csv.reader((tmp_path / "o.csv").read_text().splitlines())
+    assert (header[:2], len(rows), rows[7][0]) == (["Kunden-Nr", "probability"], 240, "K-00007")
+    assert all(0 < float(row[1]) < 1 for row in rows)
+
+
+def test_a_real_foreign_csv_goes_to_a_served_score(tmp_path):
+    """Tumours measured in Wisconsin, as scikit-learn's wheel brings them: 569 rows, 30 columns, malignant or not."""
+    data = load_breast_cancer()
+    with (tmp_path / "tumours.csv").open("w", newline="") as file:
+        csv.writer(file).writerow([*data.feature_names, "diagnosis"])
+        names = data.target_names[data.target]
+        csv.writer(file).writerows([*row, name] for row, name in zip(data.data.tolist(), names, strict=True))
+    options = ("--positive", "malignant")
+    done = new_model(tmp_path, tmp_path / "tumours.csv", *options, name="tumours", target="diagnosis")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.partition("AUC ")[2][:5]) > 0.98
+
+    environ = {**without_database(), "RISKSCORE_MODEL_URI": str(tmp_path / "model"), "RISKSCORE_MODEL": "tumours"}
+    example = json.loads((tmp_path / "events" / "tumours" / "example-1.json").read_bytes())
+    rows = [dict(zip(data.feature_names, row, strict=True)) for row in data.data.tolist()]
+    with running_emulator(environ=environ) as emulator:
+        answer = emulator.invoke(example)
+        answers = emulator.invoke({"instances": rows, "reasons": 0})
+    assert (answer["model"], answer["outcome"]) == ("tumours", "scored")
+    assert f"probability {answer['probability']:.4f} by the {answer['engine']}" in done.stdout
+    right = [answer["prediction"] == (name == "malignant") for answer, name in zip(answers, names, strict=True)]
+    assert sum(right) > 0.97 * len(rows)  # of the rows that it was trained on
+
+
+def test_a_parquet_becomes_the_model_that_its_csv_becomes(german, tmp_path):
+    root, _ = german
+    names = (root / "bank.csv").read_text(encoding="utf-8-sig").splitlines()[0].split(";")
+    as_text = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
+    by_semicolon = pyarrow.csv.ParseOptions(delimiter=";")
+    table = pyarrow.csv.read_csv(root / "bank.csv", parse_options=by_semicolon, convert_options=as_text)
+    pq.write_table(table, tmp_path / "bank.parquet")
+    done = new_model(tmp_path, tmp_path / "bank.parquet", "--draft-only", target="Ausfall")
+    assert done.returncode == 0, done.stderr
+    drafts = [(folder / "model" / "theirs" / "model.toml").read_text(encoding="utf-8") for folder in (root, tmp_path)]
+    assert tomllib.loads(drafts[1].replace("bank.parquet", "bank.csv")) == tomllib.loads(drafts[0])
+
+
+# Whole or not at all, and nothing of a person's overwritten
+
+
+def table(path: Path, text: str = "") -> Path:
+    rng = random.Random(5)
+    rows = "".join(f"{rng.randrange(1000) / 10},{k % 2}\n" for k in range(60))
+    path.write_text(text or f"x,y\n{rows}")
+    return path
+
+
+def test_a_draft_alone_is_trained_afterwards(tmp_path):
+    done = new_model(tmp_path, table(tmp_path / "t.csv"), "--draft-only")
+    assert (done.returncode, files(tmp_path)) == (0, ["model/theirs/model.toml", "t.csv"])
+    assert f"scripts/train.py theirs --data {tmp_path}/t.csv" in done.stdout
+    assert run("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model").returncode == 0
+
+
+def test_a_model_that_is_there_stays_as_it_is(tmp_path):
+    folder = tmp_path / "model" / "theirs"
+    folder.mkdir(parents=True)
+    (folder / "model.toml").write_text("a person's")
+    done = new_model(tmp_path, table(tmp_path / "t.csv"))
+    assert (done.returncode, done.stderr.startswith("new_model.py: there is a model theirs already")) == (2, True)
+    assert files(folder) == ["model.toml"]
+
+
+def test_by_force_it_is_replaced_and_what_a_person_wrote_is_kept(tmp_path):
+    folder = tmp_path / "model" / "theirs"
+    folder.mkdir(parents=True)
+    for name in ("model.toml", "reasons.toml", "manifest.json", "trees.bin", "notes.txt"):
+        (folder / name).write_text("before")
+    done = new_model(tmp_path, table(tmp_path / "t.csv"), "--force", "--draft-only")
+    assert done.returncode == 0, done.stderr
+    assert files(folder) == ["model.toml", "model.toml.old", "notes.txt", "reasons.toml.old"]
+    assert (folder / "model.toml.old").read_text() == "before"
+
+
+REFUSED: list[tuple[str, list[str], str]] = [
+    ("x,y\n1,good\n2,bad\n", [], "t.csv, line 2: y must be 0 or 1, but it is 'bad' or 'good' here; --positive 'good'"),
+    ("x,y\n1,0\n2,1\n2,1\n3,0\n", ["--id", "x"], "t.csv, line 4: the same x as in line 3; 1 rows repeat"),
+]
+
+
+@pytest.mark.parametrize(("text", "options", "sentence"), REFUSED)
+def test_a_table_that_no_model_comes_of_leaves_nothing_behind(tmp_path, text, options, sentence):
+    done = new_model(tmp_path, table(tmp_path / "t.csv", text), *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"new_model.py: {sentence}")
+    assert len(done.stderr.splitlines()) == 1
+    assert files(tmp_path) == ["t.csv"]
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "../up", "a b", "a" * 65])
+def test_a_name_that_no_model_can_have(tmp_path, name):
+    with pytest.raises(InvalidFile, match="the name of a model is letters, digits, _ and -"):
+        check_name(tmp_path, name, force=True)
+
+
+def test_a_training_that_fails_leaves_nothing_behind(tmp_path):
+    def train(folder: Path) -> None:
+        (folder / "model.toml").write_text("half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "model", "theirs") as folder:
+        train(folder)
+    assert files(tmp_path) == []
