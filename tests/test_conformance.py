@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from riskscore.artefact import save_artefact
+from riskscore.artefact import list_models, save_artefact
 from riskscore.contribution_tables import prepare
 from riskscore.deployment import Deployment
 from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
@@ -46,6 +46,17 @@ if TYPE_CHECKING:
     Door = Callable[["World", str, Events], list[bytes]]
 
 NAMED_ENGINE = re.compile(rb'"engine":"(twin|joblib)"')
+
+SHIPPED = list_models(str(ROOT / "model"))
+
+
+def examples(model: str) -> dict[str, dict[str, Any]]:
+    """A shipped model's event files, and one that lacks a feature."""
+    files = sorted((ROOT / "events" / model).glob("*.json"))
+    found = {path.stem: json.loads(path.read_bytes()) for path in files}
+    features = next(given["features"] for given in found.values() if "features" in given)
+    return {**found, "invalid: missing": {"features": dict(list(features.items())[1:])}}
+
 
 LOAN = {"loan_id": "L1", "features": {"amount": 1000, "term": 12, "secured": True}}
 
@@ -73,11 +84,12 @@ EVENTS: dict[str, dict[str, dict[str, Any]]] = {
         "no reasons": {**LOAN, "reasons": 0},
         "invalid: missing": {**LOAN, "features": {"amount": 1000}},
     },
+    **{name: examples(name) for name in SHIPPED if name != "credit_risk"},
 }
 
 
 class World:
-    """What the doors open on: one folder with both models."""
+    """What the doors open on: one folder with the shipped models and a small one."""
 
     def __init__(self, folder: Path, engine: str, emulator: Any) -> None:
         self.folder = folder
@@ -126,7 +138,8 @@ def write_loans(folder: Path) -> None:
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("models")
     write_loans(folder / "small_loans")
-    (folder / "credit_risk").symlink_to(ROOT / "model" / "credit_risk")
+    for name in SHIPPED:
+        (folder / name).symlink_to(ROOT / "model" / name)
     with running_emulator(environ=environment(folder, request.param)) as emulator:
         yield World(folder, request.param, emulator)
 
@@ -152,6 +165,11 @@ def named(model: str, events: Events) -> list[dict[str, Any]]:
     return [{**given, "model": model} for given in events]
 
 
+def one(body: bytes) -> bytes:
+    """The result of one event; a model's clients may get theirs always in a list."""
+    return apart(body)[0] if body.startswith(b"[") else body
+
+
 def apart(body: bytes) -> list[bytes]:
     """The results in the bytes of a list, which is nothing but these."""
     results = [encode(result) for result in json.loads(body)]
@@ -169,7 +187,7 @@ def direct(world: World, model: str, events: Events) -> list[bytes]:
         for name in ("RISKSCORE_MODEL_URI", "RISKSCORE_ENGINE"):
             patch.setenv(name, world.environ[name])
         spec.loader.exec_module(function)
-        return [encode(function.lambda_handler(given, None)) for given in named(model, events)]
+        return [one(encode(function.lambda_handler(given, None))) for given in named(model, events)]
 
 
 @door("direct, many")
@@ -180,7 +198,7 @@ def direct_many(world: World, model: str, events: Events) -> list[bytes]:
 
 @door("emulator")
 def emulator(world: World, model: str, events: Events) -> list[bytes]:
-    return [encode(world.emulator.invoke(given)) for given in named(model, events)]
+    return [one(encode(world.emulator.invoke(given))) for given in named(model, events)]
 
 
 @door("python-lambda-local")
@@ -203,13 +221,13 @@ def http_door(name: str, path: str, many: bool) -> None:
     def send(world: World, model: str, body: Any) -> bytes:
         found = world.emulator.invoke(asking(name, "POST", path.format(model=model), json.dumps(body)))
         body = found["body"].encode()
-        assert found["statusCode"] == 200 or json.loads(body)["outcome"] == "invalid"
+        assert found["statusCode"] == 200 or json.loads(one(body))["outcome"] == "invalid"
         return bytes(body)
 
     @door(f"{name}, many" if many else name)
     def results(world: World, model: str, events: Events) -> list[bytes]:
         said = named(model, events) if "{model}" not in path else list(events)
-        return apart(send(world, model, said)) if many else [send(world, model, given) for given in said]
+        return apart(send(world, model, said)) if many else [one(send(world, model, given)) for given in said]
 
 
 for envelope in ("api-gateway-v1", "api-gateway-v2", "function-url", "load-balancer", "load-balancer-multi-value"):
@@ -283,7 +301,7 @@ def ask_service(world: World, path: str, bodies: list[bytes], **headers: str) ->
 
 @door("service")
 def service(world: World, model: str, events: Events) -> list[bytes]:
-    return ask_service(world, f"/models/{model}/predict", [encode(given) for given in events])
+    return list(map(one, ask_service(world, f"/models/{model}/predict", [encode(given) for given in events])))
 
 
 @door("service, many")
@@ -311,7 +329,9 @@ CASES = [
 @pytest.mark.parametrize(("model", "name", "opened"), CASES)
 def test_the_result_is_the_same_bytes_through_every_door(world: World, model: str, name: str, opened: str) -> None:
     given = {**EVENTS[model][name], "model": model}
-    expected = encode(world.deployment.engine().answer(given))
+    engine = world.deployment.engine()
+    # a file of scores is for whoever made it, in our fields; every other door answers a model's clients in theirs
+    expected = encode(engine.score([given])[0]) if "score.py" in opened else one(encode(engine.answer(given)))
     assert world.compared(world.through(opened, model)[name]) == world.compared(expected)
 
 
@@ -326,7 +346,7 @@ def engines(result: bytes) -> list[str]:
     return [name.decode() for name in NAMED_ENGINE.findall(result)]
 
 
-@pytest.mark.parametrize("model", EVENTS)
+@pytest.mark.parametrize("model", ["credit_risk", "small_loans"])
 def test_the_events_show_every_outcome(world: World, model: str) -> None:
     outcomes = {json.loads(result)["outcome"] for result in world.through("emulator", model).values()}
     assert outcomes == {"scored", "refer", "invalid"}
