@@ -118,9 +118,12 @@ def _add(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str
 
 
 def _csv_view(path: Path, aliases: Mapping[str, str]) -> str:
-    mark, header = check_csv(path, aliases)
+    mark, header = check_csv(path, aliases)  # so that DuckDB, which would refuse mixed line ends, need not be strict
+    _require_once(path, header)
     columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in header)
-    options = f"auto_detect = false, header = true, delim = {_text(mark)}, quote = '\"', escape = '\"'"
+    options = (
+        f"auto_detect = false, header = true, delim = {_text(mark)}, quote = '\"', escape = '\"', strict_mode = false"
+    )
     return f"SELECT * FROM read_csv({_text(str(path))}, {options}, columns = {{{columns}}})"  # noqa: S608
 
 
@@ -134,11 +137,17 @@ def _parquet_view(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Ma
         raise InvalidFile(f"{path.name} is not a parquet file") from None
     names = [column[0] for column in described]
     ours = [aliases.get(name, name) for name in names]
-    twice = [name for k, name in enumerate(ours) if name in ours[:k]]
-    if twice:
-        raise InvalidFile(f"{path.name}: column {twice[0]} stands there twice", twice[0])
+    _require_once(path, ours)
     columns = ", ".join(f"{_name(name)} AS {_name(our)}" for name, our in zip(names, ours, strict=True))
     return f"SELECT {columns} FROM {source}"  # noqa: S608
+
+
+def _require_once(path: Path, names: list[str]) -> None:
+    """Refuse names that differ in capitals alone: to SQL they are one."""
+    small = [name.lower() for name in names]
+    twice = [name for k, name in enumerate(names) if name.lower() in small[:k]]
+    if twice:
+        raise InvalidFile(f"{path.name}: column {twice[0]} stands there twice", twice[0])
 
 
 def _name(name: str) -> str:

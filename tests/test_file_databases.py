@@ -53,6 +53,26 @@ def test_files_are_tables_and_a_csvs_cells_are_text(data: Path) -> None:
     assert by_duckdb(data, "SELECT id, amount FROM rates") == [{"id": "007", "amount": 1.5}]
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("id,x\r\n1,2\n3,4\r\n", [("1", "2"), ("3", "4")]),
+        ("\ufeffid;x\n\n1;2\n\n", [("1", "2")]),
+        ('id\tx\n1\t"two\r\nlines"\n2\t"a ""b"", c"\n', [("1", "two\r\nlines"), ("2", 'a "b", c')]),
+        ("id,x\n007,it's 5\"\n,\n", [("007", "it's 5\""), (None, None)]),
+    ],
+)
+def test_a_csv_is_read_as_everywhere_else(data: Path, text: str, rows: list[tuple[object, ...]]) -> None:
+    (data / "people.csv").write_bytes(text.encode())
+    assert [tuple(row.values()) for row in by_duckdb(data, "SELECT * FROM people")] == rows
+
+
+def test_names_that_differ_in_capitals_alone_are_one_to_sql(data: Path) -> None:
+    (data / "people.csv").write_text("id,ID\n1,2\n")
+    with pytest.raises(InvalidFile, match=r"people.csv: column ID stands there twice"):
+        by_duckdb(data, "SELECT * FROM people")
+
+
 def test_files_that_the_query_does_not_name_may_be_broken(data: Path) -> None:
     (data / "rates.csv").write_text("")
     assert len(by_duckdb(data, "SELECT * FROM people")) == 2
