@@ -45,7 +45,7 @@ def quick_contributions(contributions: Any) -> Any:
     if not isinstance(contributions, TableContributions):
         return contributions
     lines = sum(len(masks.thresholds) + 2 for masks in contributions.masks)
-    small = max(lines * contributions.n_groups, 2 * len(contributions.table)) <= MAX_BYTES
+    small = max(lines * contributions.n_groups, len(contributions.table)) <= MAX_BYTES
     return ArrayContributions(contributions) if lines and small else contributions
 
 
