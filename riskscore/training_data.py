@@ -21,7 +21,7 @@ from riskscore.database import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.program import counted
 from riskscore.source_readers import conninfo_of
-from riskscore.sources import KINDS, kind_of, origin_of, rows_at, wanted_by
+from riskscore.sources import KINDS, file_of, kind_of, origin_of, rows_at, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Rows = Iterable[SourceRow | CallerFault]
 
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
+ABOUT = "about.txt"  # says where the files beside it come from, for the model card
 ID_BYTES = 16  # of a hash: no two ids of any table share one by chance
 
 
@@ -77,13 +78,23 @@ def from_source(
 
 
 def _about(url: str | Path, wanted: Wanted) -> str:
-    """What a database says of the training table, "" where nobody commented on it; of other sources nothing."""
-    if KINDS[kind_of(url)] is not KINDS["postgresql"] or not wanted.source.get("training_table"):
+    """What a database's comment says of the training table, or about.txt of files beside it; "" where there is none."""
+    if KINDS[kind_of(url)] is not KINDS["postgresql"]:
+        path = file_of(url)
+        return _text_of((path if path.is_dir() else path.parent) / ABOUT)
+    if not wanted.source.get("training_table"):
         return ""
     query = sql.SQL("SELECT obj_description(to_regclass(%(table)s), 'pg_class') AS about")
     table = {"table": '"' + wanted.source["training_table"] + '"'}
     with closing(Database(conninfo_of(str(url)), wanted.environ)) as database:
         return str(database.read(query, table)[0]["about"] or "")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig").strip() if path.is_file() else ""
+    except UnicodeDecodeError:
+        raise InvalidFile(f"{path.name} is not UTF-8 text") from None
 
 
 def from_rows(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.atomic import replacing_file
 from riskscore.program import DONE, run, whole_number
 from riskscore.samples import default_90d, offer_click, pay_later, x100
+from riskscore.training_data import ABOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     rows = sample.rows if options.rows is None else options.rows
     for path in sample.write(options.out, rows, options.seed, options.separator or sample.separator):
         print(f"{path}: simulated, seed {options.seed}")
+    with replacing_file(options.out / ABOUT) as file:
+        file.write(f"Simulated by scripts/sample_data.py {options.model} --seed {options.seed}: nobody's data.\n")
     return DONE
 
 

@@ -184,3 +184,12 @@ def test_of_several_ids_the_whole_repeated_row_is_named(tmp_path: Path) -> None:
 def test_rows_without_an_id_are_nobodys_twice(tmp_path: Path) -> None:
     text = "customer_id,inflow,late,share,label\n" + ",1,1,1,1\n,1,1,1,0\n" * 2
     assert trained_on(tmp_path, text).customers is None
+
+
+@pytest.mark.parametrize("about", ["Simulated: nobody's data.", ""])
+def test_a_file_says_where_its_rows_come_from_in_about_txt(tmp_path: Path, about: str) -> None:
+    settings = read_settings(write_model(tmp_path))
+    table = write_csv(tmp_path / "rows.csv", rows())
+    if about:
+        (tmp_path / "about.txt").write_text(f"{about}\n")
+    assert from_source(settings, table).about == about
