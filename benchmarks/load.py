@@ -19,6 +19,7 @@ from typing import Any
 import uvloop
 
 SEED = 20251120
+KEPT = 2.0  # seconds that a free connection is used again: servers end one that is idle for longer, uvicorn after 5
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -68,15 +69,19 @@ async def closed_loop(port: int, requests: list[bytes], connections: int, durati
 async def open_loop(port: int, requests: list[bytes], rate: float, duration: float) -> list[float]:
     """Seconds to each answer where so many requests come a second, at random, each on a connection that is free."""
     seconds: list[float] = []
-    free: list[Connection] = [await opened(port)]
+    free: list[tuple[float, Connection]] = []  # since when each is free, the last one last
     gaps, coming, under_way = random.Random(SEED), cycle(requests), []
 
     async def one(request: bytes) -> None:
         started = time.perf_counter()
-        connection = free.pop() if free else await opened(port)
+        since, connection = free.pop() if free else (0.0, None)
+        if connection and since < started - KEPT:
+            connection[1].close()
+            connection = None
+        connection = connection or await opened(port)
         await answered(connection, request)
         seconds.append(time.perf_counter() - started)
-        free.append(connection)
+        free.append((time.perf_counter(), connection))
 
     at = time.perf_counter()
     until = at + duration
@@ -84,7 +89,7 @@ async def open_loop(port: int, requests: list[bytes], rate: float, duration: flo
         await asyncio.sleep(at - time.perf_counter())
         under_way.append(asyncio.create_task(one(next(coming))))
     await asyncio.gather(*under_way)
-    for _, writer in free:
+    for _, (_, writer) in free:
         writer.close()
     return seconds
 
