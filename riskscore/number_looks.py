@@ -59,7 +59,7 @@ def _spelling(texts: pa.Array, given: Given) -> tuple[str, NDArray[np.bool_]]:
 
 def _doubtful(texts: pa.Array, fits: NDArray[np.bool_]) -> str:
     """What 1.234 is in a file with decimal commas: 1234, where every point of the column stands before three digits."""
-    pointed = matches(texts, r".*\..*") & fits
+    pointed = matches(texts, r".*[.eE].*") & fits
     grouped = matches(texts, readings.POINT_GROUPS)
     return "comma" if pointed.any() and not (pointed & ~grouped).any() else "plain"
 

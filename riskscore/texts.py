@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 TRUTHS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False, "1.0": True, "0.0": False}
 
-_AMOUNT = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
+_AMOUNT = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+"
 _MONEY = re.compile(rf"([+-]?)[$€£¥]? ?([+-]?)({_AMOUNT})|\([$€£¥]?({_AMOUNT})\)")  # in brackets: below zero
-_COMMA = re.compile(r"(?:€ ?)?([+-]?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?)(?: ?[€%])?")
+_COMMA = re.compile(r"(?:€ ?)?([+-]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]+)?)(?: ?[€%])?")
 
 
 def plain(text: str) -> float | None:
