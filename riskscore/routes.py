@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Handler = Callable[["Routes", "Request"], Any]
 
 JSON = {"content-type": "application/json"}
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors begin a file with it; the codec that takes it off is Python, and slow
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -218,7 +219,7 @@ def _is_json(content_type: str | None) -> bool:
 def parse(body: bytes | str) -> Any:
     """The JSON of a body. Raises BrokenJson."""
     try:
-        return json.loads(body.decode("utf-8-sig") if isinstance(body, bytes) else body)
+        return json.loads(body.removeprefix(BYTE_ORDER_MARK).decode() if isinstance(body, bytes) else body)
     except UnicodeDecodeError:
         raise BrokenJson("the body is not JSON: it is not in UTF-8") from None
     except RecursionError:
