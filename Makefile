@@ -38,8 +38,8 @@ $(READY): requirements.txt requirements-dev.txt
 demo: $(READY)  ## from nothing to a score: PostgreSQL, feature SQL, events, the function under the Lambda emulator (MODEL=name)
 	@$(IN) scripts/demo.py $(MODEL)
 
-serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000)
-	@exec $(IN) scripts/sample_database.py $(IN) scripts/serve_lambda.py --port $(PORT)
+serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000, MODEL=name)
+	@RISKSCORE_MODEL=$(MODEL) exec $(IN) scripts/sample_database.py $(IN) scripts/serve_lambda.py --port $(PORT)
 
 serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001)
 	@exec $(IN) scripts/serve_http.py
@@ -61,8 +61,8 @@ lint: $(READY)  ## ruff and mypy
 	@$(IN) -m ruff format --check .
 	@$(IN) -m mypy
 
-train: $(READY)  ## the model anew from the sample ledgers (MODEL=name)
-	@$(IN) scripts/sample_database.py sh -c '$(IN) scripts/train.py $(MODEL) --database "$$DATABASE_URL"'
+train: $(READY)  ## a model anew from its simulated sample (MODEL=name)
+	@$(IN) scripts/train_sample.py $(MODEL)
 
 bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
 	@$(IN) benchmarks/bench.py

@@ -12,7 +12,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -22,6 +22,7 @@ from riskscore.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.errors import OurFault, UnknownModel
 from riskscore.program import DATA_FAULTS, DONE, run
 from riskscore.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
+from riskscore.samples.commands import FILES
 from riskscore.settings import read_settings
 
 if TYPE_CHECKING:
@@ -33,31 +34,6 @@ EVENTS = DEMO / "events"
 SAMPLE_TABLE = "bank_transactions_scoring"
 WARM = 50
 SHOWN = 3  # lines of a file
-
-
-class Files(NamedTuple):
-    """A model whose rows lie in files. sample: whose it is; data: their URL; steps: programs that prepare them.
-
-    {folder} stands for where the sample's files are.
-    """
-
-    sample: str
-    data: str
-    steps: tuple[str, ...] = ()
-
-
-LOAD = (
-    "scripts/load_offers.py --replace --leads {folder}/leads.parquet --offers {folder}/offers.parquet"
-    " --clicks {folder}/clicks.parquet --database sqlite:///{folder}/offers.db"
-)
-OFFERS = Files("offer_click", "sqlite:///{folder}/offers.db", (LOAD,))
-FILES = {
-    "pay_later": Files("pay_later", "{folder}/dataset.csv"),
-    "x100": Files("x100", "{folder}/train.csv"),
-    "offer_click": OFFERS,
-    "offer_click_balanced": OFFERS,
-    "default_90d": Files("default_90d", "duckdb:{folder}"),
-}
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -120,12 +96,11 @@ def _from_files(model: str) -> Path:
         files = FILES[model]
         folder = (DEMO / files.sample).relative_to(ROOT)
         _heading("1. Files, simulated")
-        _run(f"scripts/sample_data.py {files.sample} --out {folder}")
-        for step in files.steps:
-            _run(step.format(folder=folder))
+        for command in files.commands(str(folder)):
+            _run(command)
         _heading("2. Every row of them, scored")
         output = f"{DEMO.relative_to(ROOT)}/{model}.csv"
-        _run(f"scripts/score.py {model} --data {files.data.format(folder=folder)} --output {output}")
+        _run(f"scripts/score.py {model} --data {files.url(str(folder))} --output {output}")
         lines = (ROOT / output).read_text(encoding="utf-8").splitlines()[: 1 + SHOWN]
         print(textwrap.indent("\n".join([output, *lines, "..."]), "  "))
     return _first(ROOT / "events" / model)

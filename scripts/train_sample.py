@@ -1,0 +1,50 @@
+"""Trains a model from the simulated data that the project ships with: ledgers in PostgreSQL, or files."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from riskscore.program import DONE, run
+from riskscore.sample_database import sample_database
+from riskscore.samples.commands import FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ".cache/samples"
+
+
+def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
+    """Train; the status of the first program that fails, 0 where the model was written."""
+    parser = argparse.ArgumentParser(prog="train_sample.py", description=__doc__)
+    parser.add_argument("model", help=f"credit_risk, {', '.join(FILES)}")
+    parser.add_argument("--out", default="", metavar="DIR", help="write to DIR/MODEL (default: model/)")
+    options = parser.parse_args(arguments)
+    out = f" --out {shlex.quote(options.out)}" if options.out else ""
+    if options.model not in FILES:
+        with sample_database() as url:  # an embedded server's: it holds no password
+            return _run(f"scripts/train.py {options.model} --database $DATABASE_URL{out}", url)
+    files, folder = FILES[options.model], f"{SAMPLES}/{FILES[options.model].sample}"
+    for command in (*files.commands(folder), f"scripts/train.py {options.model} --data {files.url(folder)}{out}"):
+        if status := _run(command):
+            return status
+    return DONE
+
+
+def _run(command: str, url: str = "") -> int:
+    """The status of one of our programs, called as a person would call it."""
+    print(f"$ python {command}", flush=True)
+    words = [url if word == "$DATABASE_URL" else word for word in shlex.split(command)]
+    return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    run(main)
