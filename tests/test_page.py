@@ -136,14 +136,15 @@ def test_the_keyboard_alone_reaches_every_field_in_order_and_sends_the_form(brow
         if active.text == "Score" and active.tag_name == "button":
             break
         names.append(active.get_attribute("name"))
-    assert [name for name in names if name] == [*IDS, *FEATURES]
+    assert [name for name in names if name] == ["model", *IDS, *FEATURES]
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert text_of(browser, "points") == POINTS
 
 
 def test_every_control_has_a_label_and_a_hint(browser, service):
     browser.get(service.url)
-    for control in browser.find_elements(By.CSS_SELECTOR, "form[method=post] input, select"):
+    assert browser.find_element(By.ID, "model").accessible_name == "Model"
+    for control in browser.find_elements(By.CSS_SELECTOR, "form[method=post] :is(input, select)"):
         assert control.accessible_name, control.get_attribute("id")
         for described in control.get_attribute("aria-describedby").split():
             assert text_of(browser, described)
