@@ -168,11 +168,12 @@ def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
     if ids:
         rows = np.column_stack([table.columns[name].codes for name in ids])
         _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-        again = first[which.ravel()] != np.arange(table.rows)
+        before = first[which.ravel()]  # the first row of the same ids
+        again = before != np.arange(table.rows)
         if again.any():
             row = int(np.argmax(again))
             raise InvalidFile(
-                f"{table.place(row)}: the same {' and '.join(ids)} as in line {table.lines[first[which.ravel()[row]]]};"
+                f"{table.place(row)}: the same {' and '.join(ids)} as in {table.unit} {table.lines[before[row]]};"
                 f" {int(again.sum()):,} rows repeat an earlier one's (where two columns name a row together, give --id"
                 " twice)",
                 ids[0],

@@ -40,8 +40,8 @@ def read_csv(
     aliases: other spellings of the header's names -> ours. note: told of the columns that are none of these.
     Raises InvalidFile where the file as a whole can't be read.
     """
-    lines = _lines(path, {*contract.names, *(aliases or {})})
-    header = _header(path, next(lines)[1], [*contract.names, *required], aliases or {})
+    lines = csv_lines(path, {*contract.names, *(aliases or {})})
+    header = csv_header(path, next(lines)[1], [*contract.names, *required], aliases or {})
     unused(path, [name for name in header if name not in contract and name not in (*required, *optional)], note)
     kinds = [_kind(contract.feature(name)) if name in contract else None for name in header]
     for line, cells in lines:
@@ -50,10 +50,10 @@ def read_csv(
 
 def check_csv(path: Path, aliases: Mapping[str, str], names: Collection[str] = ()) -> tuple[str, list[str]]:
     """The separator and the header's names, ours, of a file that is sound to its last line; InvalidFile otherwise."""
-    lines = _lines(path, {*names, *aliases, *aliases.values()})
-    header = _header(path, next(lines)[1], (), aliases)
+    lines = csv_lines(path, {*names, *aliases, *aliases.values()})
+    header = csv_header(path, next(lines)[1], (), aliases)
     for line, cells in lines:
-        fault = cells if isinstance(cells, InvalidFile) else _count_fault(path, line, header, cells)
+        fault = cells if isinstance(cells, InvalidFile) else count_fault(path, line, header, cells)
         if fault:
             raise fault
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -66,7 +66,7 @@ def unused(path: Path, names: Sequence[str], note: Callable[[str], None]) -> Non
         note(f"{path.name}: columns not used: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}")
 
 
-def _lines(path: Path, names: Collection[str]) -> Iterator[tuple[int, Cells]]:
+def csv_lines(path: Path, names: Collection[str]) -> Iterator[tuple[int, Cells]]:
     """(line it begins on, cells) of the header and of each row that isn't blank. names: some that it should have."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         try:
@@ -85,7 +85,7 @@ def not_utf8(path: Path) -> InvalidFile:
     """The error of a file in another encoding, or in several: where the first line stands that isn't UTF-8."""
     with open(path, "rb") as file:
         line = next((number for number, line in enumerate(file, 1) if not _is_utf8(line)), 1)
-    return InvalidFile(f"{path.name} is not UTF-8 text, first in line {line}")
+    return InvalidFile(f"{path.name} is not UTF-8 text, first in line {line}; save it as UTF-8")
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -104,7 +104,8 @@ def _delimiter(path: Path, first: str, names: Collection[str]) -> str:
     return max(DELIMITERS, key=lambda mark: (len(cells[mark] & {*names}), len(cells[mark])))
 
 
-def _header(path: Path, cells: Cells, needed: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
+def csv_header(path: Path, cells: Cells, needed: Sequence[str], aliases: Mapping[str, str]) -> list[str]:
+    """The names of a header's cells, ours, none twice; InvalidFile where one that is needed lacks."""
     if isinstance(cells, InvalidFile):
         raise cells
     header = [aliases.get(cell.strip(), cell.strip()) for cell in cells]
@@ -113,7 +114,7 @@ def _header(path: Path, cells: Cells, needed: Sequence[str], aliases: Mapping[st
             raise InvalidFile(f"{path.name}, line 1: column {name} is missing", name)
     twice = [name for k, name in enumerate(header) if name in header[:k]]
     if twice:
-        raise InvalidFile(f"{path.name}, line 1: column {twice[0]} stands there twice", twice[0])
+        raise InvalidFile(f"{path.name}, line 1: column {twice[0] or 'without a name'} stands there twice", twice[0])
     return header
 
 
@@ -127,7 +128,8 @@ def _next(path: Path, line: int, lines: Any) -> Cells | None:
         return InvalidFile(f"{path.name}, line {line}: broken quoting")
 
 
-def _count_fault(path: Path, line: int, header: list[str], cells: list[str]) -> InvalidFile | None:
+def count_fault(path: Path, line: int, header: list[str], cells: list[str]) -> InvalidFile | None:
+    """What is wrong with a row of more or fewer cells than the header has."""
     if len(cells) == len(header):
         return None
     return InvalidFile(f"{path.name}, line {line}: {len(cells)} cells, but the header has {len(header)}")
@@ -136,7 +138,7 @@ def _count_fault(path: Path, line: int, header: list[str], cells: list[str]) -> 
 def _row(
     path: Path, line: int, header: list[str], kinds: Sequence[Callable[[str], Any] | None], cells: list[str]
 ) -> dict[str, Any] | InvalidFile:
-    fault = _count_fault(path, line, header, cells)
+    fault = count_fault(path, line, header, cells)
     if fault:
         return fault
     row: dict[str, Any] = {}

@@ -6,7 +6,6 @@ A person's values never reach a message: it names the file, the line (the row, o
 
 from __future__ import annotations
 
-import csv
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
+from riskscore.tables import count_fault, csv_header, csv_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     Step = Callable[[int], object]
 
-DELIMITERS = ",;\t"
 BLOCK = 20_000  # rows read before they are packed
-PARQUET = (".parquet", ".pq")
+HINTS = {"line": (", line 1", "; columns are separated by comma, semicolon or tab"), "row": ("", "")}
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ class Column:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file's columns by name, in its order. lines: the line on which each row begins; delimiter: "" of a parquet."""
+    """A file's columns by name, in its order. lines: where each row begins; unit: `line`, or `row` of a parquet."""
 
     name: str
     columns: dict[str, Column]
     lines: array[int]
-    delimiter: str
+    unit: str
 
     @property
     def rows(self) -> int:
@@ -59,7 +58,7 @@ class TableFile:
 
     def place(self, row: int) -> str:
         """Where a row stands, for a sentence."""
-        return f"{self.name}, {'line' if self.delimiter else 'row'} {self.lines[row]}"
+        return f"{self.name}, {self.unit} {self.lines[row]}"
 
 
 def read_table(path: Path, target: str, step: Step = lambda _: None) -> TableFile:
@@ -67,72 +66,40 @@ def read_table(path: Path, target: str, step: Step = lambda _: None) -> TableFil
 
     step: told how many rows were read since.
     """
-    table = _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path, target, step)
+    if path.suffix.lower() not in READERS:
+        raise InvalidFile(f"{path.name}: expected a file ending in {' or '.join(READERS)}")
+    table = READERS[path.suffix.lower()](path, target, step)
     if target not in table.columns:
-        hint = "; columns are separated by comma, semicolon or tab" if table.delimiter else ""
-        raise InvalidFile(f"{path.name}{', line 1' if hint else ''}: column {target} is missing{hint}", target)
+        place, hint = HINTS[table.unit]
+        raise InvalidFile(f"{path.name}{place}: column {target} is missing{hint}", target)
     if not table.rows:
         raise InvalidFile(f"{path.name} has a header and no rows")
     return table
 
 
 def _read_csv(path: Path, target: str, step: Step) -> TableFile:
-    try:
-        delimiter = max(DELIMITERS, key=lambda mark: _fit(_first(path, mark), target))
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter=delimiter, strict=True)
-            header = _header(path, lines)
-            begins = array("q")
-            packed = [
-                [pa.array(cells, pa.string()) for cells in zip(*block, strict=True)]
-                for block in _blocks(path, lines, len(header), begins, step)
-            ]
-    except UnicodeDecodeError:
-        raise InvalidFile(_not_utf8(path)) from None
+    rows = csv_lines(path, {target})
+    header = csv_header(path, next(rows)[1], (), {})
+    begins = array("q")
+    packed = [
+        [pa.array(cells, pa.string()) for cells in zip(*block, strict=True)]
+        for block in _blocks(path, header, rows, begins, step)
+    ]
     columns = {
         name: _encoded(pa.chunked_array([block[k] for block in packed], pa.string())) for k, name in enumerate(header)
     }
-    return TableFile(path.name, columns, begins, delimiter)
+    return TableFile(path.name, columns, begins, "line")
 
 
-def _first(path: Path, delimiter: str) -> list[str]:
-    """The header, were this the separator; [] where its quotes then make no sense."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        try:
-            return [cell.strip() for cell in next(csv.reader(file, delimiter=delimiter, strict=True), [])]
-        except csv.Error:
-            return []
-
-
-def _fit(cells: list[str], target: str) -> tuple[bool, int]:
-    return target in cells, len(cells)
-
-
-def _header(path: Path, lines: Any) -> list[str]:
-    """The names of the columns; one of them may be empty, as where a data frame's index was written along."""
-    try:
-        cells = [cell.strip() for cell in next(lines, [])]
-    except csv.Error:
-        raise InvalidFile(f"{path.name}, line 1: broken quoting") from None
-    if not any(cells):
-        raise InvalidFile(f"{path.name} is empty; expected a header line with column names")
-    _check_names(f"{path.name}, line 1", cells)
-    return cells
-
-
-def _check_names(where: str, names: list[str]) -> None:
-    for name in (name for k, name in enumerate(names) if name in names[:k]):
-        raise InvalidFile(
-            f"{where}: {f'column {name}' if name else 'a column without a name'} stands there twice", name
-        )
-
-
-def _blocks(path: Path, lines: Any, width: int, begins: array[int], step: Step) -> Iterator[list[list[str]]]:
+def _blocks(
+    path: Path, header: list[str], rows: Iterator[tuple[int, Any]], begins: array[int], step: Step
+) -> Iterator[list[list[str]]]:
     """The rows, some thousands at a time; notes on which line each begins."""
     block: list[list[str]] = []
-    for line, cells in _rows(path, lines):
-        if len(cells) != width:
-            raise InvalidFile(f"{path.name}, line {line}: {len(cells)} cells, but the header has {width}")
+    for line, cells in rows:
+        fault = cells if isinstance(cells, InvalidFile) else count_fault(path, line, header, cells)
+        if fault:
+            raise fault
         block.append(cells)
         begins.append(line)
         if len(block) == BLOCK:
@@ -144,18 +111,6 @@ def _blocks(path: Path, lines: Any, width: int, begins: array[int], step: Step) 
         step(len(block))
 
 
-def _rows(path: Path, lines: Any) -> Iterator[tuple[int, list[str]]]:
-    """(the line it begins on, cells) of every row that holds something."""
-    line = lines.line_num + 1
-    try:
-        for cells in lines:
-            if cells:
-                yield line, cells
-            line = lines.line_num + 1
-    except csv.Error:
-        raise InvalidFile(f"{path.name}, line {line}: broken quoting") from None
-
-
 def _encoded(chunks: pa.ChunkedArray) -> Column:
     """Texts without the blanks around them, a null as "", each once."""
     if not chunks.length():
@@ -165,17 +120,7 @@ def _encoded(chunks: pa.ChunkedArray) -> Column:
     return Column(encoded.dictionary, encoded.indices.to_numpy(zero_copy_only=False))
 
 
-def _not_utf8(path: Path) -> str:
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode()
-            except UnicodeDecodeError:
-                return f"{path.name}, line {number}: not UTF-8 text; save the file as UTF-8 (iconv -f LATIN1 -t UTF-8)"
-    return f"{path.name} is not UTF-8 text"
-
-
-def _read_parquet(path: Path) -> TableFile:
+def _read_parquet(path: Path, _target: str, step: Step) -> TableFile:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -183,9 +128,12 @@ def _read_parquet(path: Path) -> TableFile:
             raise
         raise InvalidFile(f"{path.name} is no parquet file") from None
     names = table.column_names
-    _check_names(path.name, names)
+    twice = [name for k, name in enumerate(names) if name in names[:k]]
+    if twice:
+        raise InvalidFile(f"{path.name}: column {twice[0]} stands there twice", twice[0])
     columns = {name: _encoded(_as_texts(path, name, table.column(name))) for name in names}
-    return TableFile(path.name, columns, array("q", range(1, table.num_rows + 1)), "")
+    step(table.num_rows)
+    return TableFile(path.name, columns, array("q", range(1, table.num_rows + 1)), "row")
 
 
 def _as_texts(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -196,3 +144,6 @@ def _as_texts(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray
         return column.cast(pa.string())
     except pa.ArrowException:
         raise InvalidFile(f"{path.name}: column {name} holds {column.type}, which is no single value", name) from None
+
+
+READERS: dict[str, Callable[[Path, str, Step], TableFile]] = {".csv": _read_csv, ".parquet": _read_parquet}

@@ -304,8 +304,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("y\n0\n1\n0\n1\n", {}, "t.csv has no column beside y that can be a feature (no other)"),
     ("a,b\n1,0\n", {}, "t.csv, line 1: column y is missing; columns are separated by comma, semicolon or tab"),
     ("a|y\n1|0\n", {}, "t.csv, line 1: column y is missing; columns are separated by comma, semicolon or tab"),
+    ("y;a\n0;1\n1;2,5\n1;x;y\n", {}, "t.csv, line 4: 3 cells, but the header has 2"),
     ("a,a,y\n1,1,0\n", {}, "t.csv, line 1: column a stands there twice"),
-    (",,y\n1,1,0\n", {}, "t.csv, line 1: a column without a name stands there twice"),
+    (",,y\n1,1,0\n", {}, "t.csv, line 1: column without a name stands there twice"),
     ('a,y\n"x\ny",0\n1,2,3\n', {}, "t.csv, line 4: 3 cells, but the header has 2"),
     ('a,y\n1,0\n"x,1\n2,0\n', {}, "t.csv, line 3: broken quoting"),
     (
@@ -342,8 +343,8 @@ def test_a_table_that_no_model_comes_of_is_one_sentence(tmp_path, text, options,
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("name,y\nM\u00fcller,0\n".encode("latin-1"), "t.csv, line 2: not UTF-8 text"),
-        ("name,y\nMueller,0\n".encode("utf-16"), "t.csv, line 1: not UTF-8 text"),
+        ("name,y\nM\u00fcller,0\n".encode("latin-1"), "t.csv is not UTF-8 text, first in line 2"),
+        ("name,y\nMueller,0\n".encode("utf-16"), "t.csv is not UTF-8 text, first in line 1"),
     ],
 )
 def test_another_encoding_is_refused_with_its_first_line(tmp_path, content, sentence):
