@@ -109,7 +109,7 @@ def test_files_that_the_query_does_not_name_may_be_broken(data: Path) -> None:
         ("SELECT * FROM broken", "broken.parquet is not a parquet file"),
         ("SELECT * FROM ragged", "ragged.csv, line 3: 3 cells, but the header has 2"),
         ("SELECT * FROM quoted", "quoted.csv, line 3: broken quoting"),
-        ("SELECT * FROM latin", "latin.csv is not UTF-8 text, first in line 3"),
+        ("SELECT * FROM latin", "latin.csv is not UTF-8 text, first in line 3; save it as UTF-8"),
     ],
 )
 def test_what_goes_wrong_in_duckdb_is_told_without_a_value(data: Path, query: str, sentence: str) -> None:
