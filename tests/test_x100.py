@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -129,3 +130,11 @@ def test_every_real_row_is_scored_alone_in_a_list_and_as_strings() -> None:
     assert engine_for("x100").answer(strings) == answers
     alone = json.loads((REAL / "row_as_object.json").read_bytes())
     assert engine_for("x100").answer(alone) == engine_for("x100").answer([alone])
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real rows aren't here")
+def test_the_simulated_columns_have_the_ranges_of_the_real_ones() -> None:
+    rows = json.loads((REAL / "rows_100.json").read_bytes())
+    answers = engine_for("x100").score(rows)
+    outside = Counter(warning["feature"] for answer in answers for warning in answer["warnings"])
+    assert max(outside.values(), default=0) <= 5
