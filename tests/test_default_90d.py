@@ -74,6 +74,19 @@ def test_the_risk_moves_one_way(feature: str, low: float, high: float, rises: bo
             assert first <= second if rises else first >= second
 
 
+def test_a_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path) -> None:
+    first, again, other = (
+        [path.read_bytes() for path in default_90d.write(tmp_path / name, 20, seed)]
+        for name, seed in (("a", 7), ("b", 7), ("c", 8))
+    )
+    assert first == again != other
+
+
+def test_more_customers_of_a_seed_begin_with_the_fewer(tmp_path: Path) -> None:
+    few, many = (default_90d.write(tmp_path / str(rows), rows)[0].read_bytes() for rows in (20, 30))
+    assert many.startswith(few)
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data/, simulated, and model/, with a default_90d of few trees trained from it."""

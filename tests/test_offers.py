@@ -129,6 +129,14 @@ def test_what_does_not_fit_is_named_and_nothing_is_left_behind(files, tmp_path, 
     assert not (tmp_path / "o.db").exists()
 
 
+def test_a_row_is_counted_from_the_files_beginning_whatever_the_batch(files, tmp_path, monkeypatch):
+    monkeypatch.setattr("riskscore.offers.BATCH_ROWS", 2)
+    with pytest.raises(InvalidFile, match="row 3, column lead_uuid: no row of leads has it"):
+        load(tmp_path / "o.db", files(offers=offers(lead_uuid=["a", "b", "c"])))
+    with pytest.raises(InvalidFile, match="row 3, column offer_id: an earlier row has the same"):
+        load(tmp_path / "o.db", files(offers=offers(offer_id=[1, 2, 1])))
+
+
 def test_a_file_that_is_no_parquet(files, tmp_path):
     paths = files()
     paths["offers"].write_bytes(paths["offers"].read_bytes()[:-9])
