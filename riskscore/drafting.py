@@ -145,7 +145,8 @@ def _rest(name: str, table: TableProfile) -> list[str]:
         "",
         *comment(
             "The features. minimum and maximum are hard limits, beyond which a row is refused: add them where you are"
-            " sure. description is what reasons call the feature."
+            " sure. A value of a category that isn't listed is refused, unless unknown says otherwise. description is"
+            " what reasons call the feature."
         ),
     ]
 

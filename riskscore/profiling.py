@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 
 from riskscore import readings
 from riskscore.column_looks import profile_column
@@ -17,6 +18,7 @@ from riskscore.column_profile import ID_NAME, Profile, is_id_like
 from riskscore.errors import InvalidFile
 from riskscore.leakage import alone, suspected
 from riskscore.number_looks import has_sure_commas
+from riskscore.program import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,8 +97,9 @@ def profile_table(
     ids = tuple(ids) or _proposed_id(columns)
     columns = [column for column in columns if column.name not in ids]
     _leave_out_ids(columns, keep)
-    _leave_out_twins(columns)
+    _leave_out_twins(columns, keep)
     _leave_out_leaks(columns, labels, keep)
+    _check_kept(table, columns, keep)
     columns += [Profile(name, table.columns[name], left_out="as asked for") for name in leave_out]
     found = TableProfile(table.name, table.rows, target, positive, negatives, ids, columns, labels)
     if not found.features:
@@ -124,7 +127,7 @@ def _labels(table: TableFile, target: str, positive: str) -> tuple[NDArray[np.in
     known = [NO_LABEL if not text else meaning.get(text if positive else text.lower(), STRANGE) for text in texts]
     labels = np.array(known, dtype=np.int8)[column.codes]
     if (labels == STRANGE).any():
-        raise InvalidFile(f"{table.place(int(np.argmax(labels == STRANGE)))}: {_not_a_label(target, texts)}", target)
+        raise InvalidFile(f"{table.place(int(np.argmax(labels == STRANGE)))}: {_not_a_label(table, target)}", target)
     for label in (1, 0):
         count, rows = int((labels == label).sum()), int((labels >= 0).sum())
         if count < FEWEST_ROWS:
@@ -149,13 +152,14 @@ def _negatives(table: TableFile, target: str, texts: Sequence[str], positive: st
     return negatives
 
 
-def _not_a_label(target: str, texts: Sequence[str]) -> str:
-    """The values themselves are named only where they are plainly two classes."""
-    found = sorted({text for text in texts if text})
-    if len(found) != 2:
-        strange = f"the column has {len(found):,} different values; --positive VALUE says which one counts as 1"
+def _not_a_label(table: TableFile, target: str) -> str:
+    """The values themselves are named only where they are plainly two classes, and nobody's own."""
+    column = table.columns[target]
+    named = column.texts.filter(pc.not_equal(column.texts, "")).to_pylist()
+    if len(named) != 2 or column.counts().min() < 2:
+        strange = f"the column has {len(named):,} different values; --positive VALUE says which one counts as 1"
         return f"{target} must be 0 or 1, or empty, but {strange}"
-    first, second = found
+    first, second = sorted(named)
     return f"{target} must be 0 or 1, but it is {first!r} or {second!r} here; --positive {second!r} counts that as 1"
 
 
@@ -174,8 +178,8 @@ def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
             row = int(np.argmax(again))
             raise InvalidFile(
                 f"{table.place(row)}: the same {' and '.join(ids)} as in {table.unit} {table.lines[before[row]]};"
-                f" {int(again.sum()):,} rows repeat an earlier one's (where two columns name a row together, give --id"
-                " twice)",
+                f" {counted(int(again.sum()), 'row')} in all with ids that stand there before (where two columns name a"
+                " row together, give --id twice)",
                 ids[0],
             )
 
@@ -197,14 +201,14 @@ def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
             column.left_out = "it tells rows apart and nothing else: next to every row has a value of its own"
 
 
-def _leave_out_twins(columns: Sequence[Profile]) -> None:
+def _leave_out_twins(columns: Sequence[Profile], keep: Sequence[str]) -> None:
     """Of columns that say the same in every row the first one stays."""
     seen: dict[bytes, str] = {}
     for column in columns:
         if column.left_out:
             continue
         first = seen.setdefault(_fingerprint(column), column.name)
-        if first != column.name:
+        if first != column.name and column.name not in keep:
             column.left_out = f"it says the same as {first} in every row"
 
 
@@ -232,3 +236,10 @@ def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep:
         column.suspicion = reasons.get(column.name, "")
         if column.suspicion and column.name not in keep:
             column.left_out = f"it may know the label: {column.suspicion}"
+
+
+def _check_kept(table: TableFile, columns: Sequence[Profile], keep: Sequence[str]) -> None:
+    """What was asked for and can't be had is no silent loss."""
+    for column in columns:
+        if column.name in keep and column.left_out:
+            raise InvalidFile(f"{table.name}: column {column.name} can't be kept, since {column.left_out}", column.name)

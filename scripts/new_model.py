@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -95,6 +96,7 @@ def _found(name: str, table: TableProfile) -> str:
     counts = Counter(column.kind for column in table.features).most_common()
     kinds = ", ".join(f"{count} {KINDS[kind][count > 1]}" for kind, count in counts)
     labelled = "" if table.labelled == table.rows else f", {table.labelled:,} labelled"
+    suspects = any(column.suspicion for column in table.left_out)
     codes = [column.name for column in table.features if column.missing]
     lines = [
         f"{name}: {table.rows:,} rows{labelled}; {table.positives:,} have label 1 ({table.base_rate:.1%})",
@@ -102,6 +104,7 @@ def _found(name: str, table: TableProfile) -> str:
         *([f"ids        {', '.join(table.ids)}"] if table.ids else []),
         *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
         *(f"left out   {column.name or '(no name)'}: {column.left_out}" for column in table.left_out),
+        *(["           (--keep COLUMN takes a suspected one all the same)"] if suspects else []),
     ]
     return "\n".join(lines)
 
@@ -112,23 +115,29 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 def _drafted(options: argparse.Namespace) -> str:
     file = options.models / options.name / "model.toml"
-    return f"drafted    {_shown(file)}; read it over, then\n  scripts/train.py {options.name} --data {options.data}"
+    elsewhere = [] if options.models == ROOT / "model" else ["--models", str(options.models)]
+    command = ["scripts/train.py", options.name, "--data", str(options.data), *elsewhere]
+    return f"drafted    {_shown(file)}; read it over, then\n  {shlex.join(command)}"
 
 
 def _trained(options: argparse.Namespace, trained: Trained) -> str:
     folder = options.models / options.name
     event, answer = write_examples(folder, options.events or options.models.resolve().parent / "events")
     metrics: dict[str, Any] = trained.manifest["metrics"]
-    figures = ", ".join(f"{word} {metrics['cross_validated'][key]['mean']:.3f}" for key, word in METRIC_WORDS.items())
+    figures = ", ".join(_figure(word, metrics["cross_validated"][key]) for key, word in METRIC_WORDS.items())
     return "\n".join(
         [
-            f"figures    {figures}; {metrics['method'].partition(';')[0]}",
+            f"figures    {figures}; {metrics['method'].partition(',')[0]}",
             f"written    {_shown(folder)}: read model.toml over, and judge the model by MODEL_CARD.md",
             f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
             "next       make serve, and in another terminal",
             f"  curl -d @{_shown(event)} http://localhost:9000{INVOCATIONS}",
         ]
     )
+
+
+def _figure(word: str, found: Mapping[str, float]) -> str:
+    return f"{word} {found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
 
 
 def _shown(path: Path) -> str:
