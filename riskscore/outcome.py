@@ -6,6 +6,7 @@ Everything here is decided by tables of the manifest, which training took from m
 from __future__ import annotations
 
 import math
+from operator import itemgetter, le
 
 from riskscore.contract import LABEL_IGNORED
 
@@ -64,6 +65,10 @@ class Rules:
         self._support = [
             (k, Seen(feature, feature.support)) for k, feature in enumerate(contract.features) if feature.support
         ]
+        by_place = dict(self._support)
+        self._lows = [by_place[k].low if k in by_place else -math.inf for k in range(len(contract.names))]
+        self._highs = [by_place[k].high if k in by_place else math.inf for k in range(len(contract.names))]
+        self._few = [(k, frozenset(seen.values)) for k, seen in self._support if seen.values is not None]
         self._limits = [(column[limit["feature"]], limit) for limit in manifest.get("limits", ())]
         self._identities = [
             (identity, [(factor, [column[name] for name in names]) for factor, *names in identity["terms"]])
@@ -104,11 +109,7 @@ class Rules:
 
     def warnings(self, vector: Sequence[float], observations: Mapping[str, int]) -> list[dict[str, str]]:
         """What speaks against trusting the score: each with its rule, the feature it is about and a sentence."""
-        found = [
-            _warning("outside_support", seen.name, objection)
-            for k, seen in self._support
-            if (objection := seen.objection(vector[k]))
-        ]
+        found = [] if self._is_ordinary(vector) else self._objections(vector)
         found += [
             _warning(limit["name"], limit["feature"], limit["text"])
             for k, limit in self._limits
@@ -120,13 +121,27 @@ class Rules:
             if not _holds(terms, vector)
         ]
         # a query may yield more columns than model.toml calls a warning
-        noticed = {name: count for name, count in observations.items() if name in self._observations}
         found += [
             _warning(name, self._target if name == LABEL_IGNORED else name, self._observations[name])
-            for name, count in noticed.items()
-            if count
+            for name, count in observations.items()
+            if count and name in self._observations
         ]
         return found
+
+    def _is_ordinary(self, vector: Sequence[float]) -> bool:
+        """Whether training saw the like of all values, as nearly always; where not (or one is missing), look closer."""
+        return (
+            all(map(le, self._lows, vector))
+            and all(map(le, vector, self._highs))
+            and all(vector[k] in values for k, values in self._few)
+        )
+
+    def _objections(self, vector: Sequence[float]) -> list[dict[str, str]]:
+        return [
+            _warning("outside_support", seen.name, objection)
+            for k, seen in self._support
+            if (objection := seen.objection(vector[k]))
+        ]
 
     def refers(self, warnings: Sequence[Mapping[str, str]]) -> bool:
         """Whether model.toml sends a row with these warnings to a person."""
@@ -139,9 +154,14 @@ def _warning(rule: str, feature: str, text: str) -> dict[str, str]:
 
 def _holds(terms: Sequence[tuple[float, Sequence[int]]], vector: Sequence[float]) -> bool:
     """Whether the terms (factor times the product of columns) add up to zero; a missing value breaks no identity."""
-    values = [factor * math.prod(vector[k] for k in columns) for factor, columns in terms]
+    values = []
+    for factor, columns in terms:
+        product = 1.0
+        for k in columns:
+            product *= vector[k]
+        values.append(factor * product)
     residual = abs(math.fsum(values))
-    return not residual > IDENTITY_TOLERANCE * max(1.0, math.fsum(map(abs, values)))
+    return not residual > IDENTITY_TOLERANCE or not residual > IDENTITY_TOLERANCE * math.fsum(map(abs, values))
 
 
 class Scale:
@@ -176,8 +196,12 @@ class Reasons:
         """
         if not count or not contributions:  # none: of a model whose scores nothing explains
             return []
-        sums = [(round(math.fsum(contributions[k] for k in group), 6), group) for group in self._groups]
-        raising = sorted((entry for entry in sums if entry[0] > 0), key=lambda entry: -entry[0])
+        sums = [
+            (contributions[group[0]] if len(group) == 1 else math.fsum([contributions[k] for k in group]), group)
+            for group in self._groups
+        ]
+        raising = [(rounded, group) for total, group in sums if total > 0 and (rounded := round(total, 6)) > 0]
+        raising.sort(key=itemgetter(0), reverse=True)  # stable: equal ones stay in the contract's order
         return [self._reason(total, group, vector, contributions) for total, group in raising[:count]]
 
     def _reason(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from riskscore.deployment import UNHURRIED, engine_from
-from riskscore.model import LOADED_ROWS, LOADING_ROWS, Model
+from riskscore.model import LOADED_ROWS, LOADING_ROWS, QUICK_ROWS, Model
 from tests.scoring_examples import artefact
 
 ROOT = str(Path(__file__).resolve().parent.parent)
@@ -17,18 +17,20 @@ ROOT = str(Path(__file__).resolve().parent.parent)
 @pytest.mark.parametrize(
     ("choice", "loaded", "rows", "engine"),
     [
-        ("auto", False, LOADING_ROWS - 1, "twin"),
-        ("auto", False, LOADING_ROWS, "joblib"),
-        ("auto", True, LOADED_ROWS - 1, "twin"),
-        ("auto", True, LOADED_ROWS, "joblib"),
-        ("twin", False, LOADING_ROWS, "twin"),
-        ("joblib", False, 1, "joblib"),
+        ("auto", None, LOADING_ROWS - 1, "twin"),
+        ("auto", None, LOADING_ROWS, "joblib"),
+        ("auto", Model.estimator, LOADED_ROWS - 1, "twin"),
+        ("auto", Model.estimator, LOADED_ROWS, "joblib"),
+        ("auto", Model.prepare, QUICK_ROWS - 1, "twin"),
+        ("auto", Model.prepare, QUICK_ROWS, "joblib"),
+        ("twin", Model.prepare, LOADING_ROWS, "twin"),
+        ("joblib", None, 1, "joblib"),
     ],
 )
 def test_large_requests_go_to_the_estimator_and_larger_ones_have_it_loaded(choice, loaded, rows, engine):
     model = Model(artefact(), choice)
     if loaded:
-        model.prepare()
+        loaded(model)
     assert model.engine_for(rows) == engine
 
 

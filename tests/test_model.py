@@ -72,6 +72,15 @@ def test_both_engines_give_the_same_margin_to_the_last_bit(rows: Callable[[], Ve
     assert all(map(math.isfinite, by_twin))
 
 
+@pytest.mark.parametrize("rows", [golden, lambda: random_rows(500), extreme_rows], ids=["golden", "random", "extreme"])
+def test_a_prepared_model_gives_the_same_numbers_to_the_last_bit(rows: Callable[[], Vectors]) -> None:
+    vectors, fresh, prepared = rows(), Model(artefact(), "twin"), Model(artefact(), "twin")
+    prepared.prepare()
+    margins = fresh.margins(vectors, "twin")
+    assert prepared.margins(vectors, "twin") == margins
+    assert prepared.contributions(vectors, margins) == fresh.contributions(vectors, margins)
+
+
 def test_every_committed_event_gets_the_same_answer_from_either_engine() -> None:
     events = [json.loads(path.read_text(encoding="utf-8")) for path in COMMITTED] + [EVENT]
     for one in events:
