@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from riskscore.samples import pay_later, x100
 from riskscore.settings import read_settings
+from riskscore.training_data import from_source
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -138,3 +140,13 @@ def test_x100_has_gaps_in_93_columns_and_none_in_the_target() -> None:
     assert sum(gap > 0 for gap in gaps.values()) == 93
     assert max(gaps.values()) < 0.07
     assert share([row["y"] for row in ROWS]) == pytest.approx(0.23, abs=0.03)
+
+
+@pytest.mark.parametrize("model", MODULES)
+def test_the_shipped_model_was_trained_from_its_whole_sample(model: str, tmp_path: Path) -> None:
+    rows = {"pay_later": 20_000, "x100": 8_000}[model]
+    settings = read_settings(ROOT / "model" / model)
+    data = from_source(settings, written(tmp_path, model, rows=rows), ROOT)
+    shipped = json.loads((ROOT / "model" / model / "manifest.json").read_bytes())["training"]
+    assert (shipped["rows"], shipped["data_sha256"]) == (len(data.labels), data.sha256)
+    assert shipped["about"].startswith("Simulated")
