@@ -47,6 +47,8 @@ class Encoding:
                 self._steps[-1] = (self._steps[-1][0], k + 1, None)
             else:
                 self._steps.append((k, k + 1, expand))
+        if len(set(self.names)) < len(self.names):  # as "a[1" and "a(1", which XGBoost then can't tell apart
+            self.names = [f"{name} ({k})" if name in self.names[:k] else name for k, name in enumerate(self.names)]
         self.is_plain = len(self._steps) == 1 and self._steps[0][2] is None
 
     def columns(self, vector: Sequence[float]) -> Sequence[float]:

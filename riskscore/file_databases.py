@@ -6,6 +6,7 @@ query, and the file, row and column where the engine tells them.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
 from contextlib import closing, contextmanager
@@ -93,6 +94,12 @@ def duckdb_over(
             yield connection
     except duckdb.Error as error:
         raise InvalidFile(_duckdb_fault(error, folder, query)) from None
+
+
+def hashes_of_tables(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each CSV and parquet file of a folder, by its name: the tables that belong to a query."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in FOLDER_FILES)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def _tables(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:

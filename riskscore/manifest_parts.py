@@ -13,6 +13,7 @@ import joblib
 from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
+from riskscore.file_databases import hashes_of_tables
 from riskscore.settings import DIALECTS
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def source_of(settings: Settings, root: Path) -> dict[str, Any]:
         if not path.is_file():
             raise InvalidFile(f"{settings.name}/model.toml: source.sql names {source['sql']}, which isn't there")
         source["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if source.get("dialect") == "duckdb" and (tables := hashes_of_tables(path.parent)):
+            source["tables"] = tables
     return source
 
 

@@ -61,7 +61,7 @@ SOURCE = {
 }
 DIALECTS = ("postgresql", "sqlite", "duckdb")
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
-VALIDATION = {"folds": (int, 5), "repeats": (int, 5)}
+VALIDATION = {"folds": (int, 5), "repeats": (int, 5), "group": (str, "")}
 SEARCH = {
     "method": (str, REQUIRED),
     "trials": (int, 20),
@@ -122,6 +122,7 @@ class Settings:
     contract: Contract
     folds: int
     repeats: int
+    group: str
     search: Table
     directions: dict[str, int]
     identities: list[Table]
@@ -150,6 +151,8 @@ def read_settings(folder: Path) -> Settings:
     _require(0 < table["threshold"] < 1, file, "threshold must lie between 0 and 1")
     _require(table["ids"] and _are_texts(table["ids"]), file, "ids must be a list of column names")
     _require(min(validation["folds"], 2) == 2, file, "validation.folds must be at least 2")
+    _require(validation["group"] in ("", *table["ids"]), file, "validation.group must be one of the ids")
+    _require(0 <= table["seed"] < 2**32, file, "seed must lie between 0 and 4294967295")
     _require(validation["repeats"] > 0, file, "validation.repeats must be at least 1")
     return Settings(
         name=folder.name,
@@ -163,6 +166,7 @@ def read_settings(folder: Path) -> Settings:
         contract=contract,
         folds=validation["folds"],
         repeats=validation["repeats"],
+        group=validation["group"] or table["ids"][0],
         search=check_search(file, _checked(file, "search.", table["search"], SEARCH)) if table["search"] else {},
         directions=_directions(file, table["constraints"], contract),
         identities=identities,

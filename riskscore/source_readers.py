@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.database import STATEMENT_SECONDS, Database
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
 from riskscore.features import FAULT, FeatureSource
-from riskscore.file_databases import duckdb_over, records_of_duckdb, records_of_sqlite, sqlite_over
+from riskscore.file_databases import duckdb_over, hashes_of_tables, records_of_duckdb, records_of_sqlite, sqlite_over
 from riskscore.program import counted
 from riskscore.tables import read_csv, read_jsonl, unused
 
@@ -158,8 +158,18 @@ def read_sqlite(path: Path, wanted: Wanted, note: Note) -> Records:
 def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
     """The query's own tables (lists of words, say) lie beside it; the data have the folder to themselves."""
     statement, name = _statement(wanted, "duckdb"), str(wanted.source["sql"])
+    _check_tables(wanted, (wanted.root / name).parent)
     with duckdb_over(folder, name, [statement], wanted.aliases, (wanted.root / name).parent) as connection:
         yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
+
+
+def _check_tables(wanted: Wanted, folder: Path) -> None:
+    """Refuse tables beside the query that aren't those that the model was trained with."""
+    trained = wanted.source.get("tables") or {}
+    found = hashes_of_tables(folder) if trained else {}
+    for name, expected in trained.items():
+        if found.get(name) != expected:
+            raise ArtefactRefused(f"{name} beside {wanted.source['sql']} isn't the one that the model was trained with")
 
 
 def _answered(wanted: Wanted, run: Callable[[str], Iterator[Record]], statement: str, note: Note) -> Records:

@@ -109,7 +109,7 @@ def from_rows(
     origin: the source in words; about: what it says of its rows. notes: what reading them notes, known at their end.
     Raises InvalidFile where a row can't be read or breaks the contract, a label is neither 0 nor 1, or ids repeat.
     """
-    target, whose = settings.source["target"], settings.ids[0]
+    target, whose = settings.source["target"], settings.group
     meanings = _meanings(settings.source)
     values, labels, customers = array("d"), array("b"), []
     left_out: Counter[str] = Counter()

@@ -7,13 +7,15 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.errors import ArtefactRefused, CallerFault, DataFault, InvalidFile
+from riskscore.manifest_parts import source_of
 from riskscore.settings import Settings, read_settings
 from riskscore.sources import FORMS, SourceRow, placed_rows, rows_at, wanted_by
 from riskscore.training_data import from_source
@@ -268,6 +270,13 @@ def test_tables_of_the_query_itself_lie_beside_it(tmp_path: Path) -> None:
     )
     rows = rows_at(folder(tmp_path / "data", csv), wanted_by(settings, tmp_path))
     assert [row.ids["customer_id"] for row in rows if isinstance(row, SourceRow)] == ["007", "011"]
+    source = source_of(settings, tmp_path)
+    assert list(source["tables"]) == ["regions.csv"]
+    scoring = replace(wanted_by(settings, tmp_path), source=source, labelled=False)
+    assert len(list(rows_at(f"duckdb:{tmp_path / 'data'}", scoring))) == 2
+    csv(tmp_path / "sql" / "regions.csv", [("007", "north")], ("customer_id", "region"))
+    with pytest.raises(ArtefactRefused, match=r"regions.csv beside sql/features.sql isn't the one that the model was"):
+        list(rows_at(f"duckdb:{tmp_path / 'data'}", scoring))
 
 
 # The programs

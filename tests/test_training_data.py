@@ -193,3 +193,14 @@ def test_a_file_says_where_its_rows_come_from_in_about_txt(tmp_path: Path, about
     if about:
         (tmp_path / "about.txt").write_text(f"{about}\n")
     assert from_source(settings, table).about == about
+
+
+def test_the_rows_of_a_group_are_kept_together_in_the_folds(tmp_path: Path) -> None:
+    toml = MODEL_TOML.replace('ids = ["customer_id"]', 'ids = ["offer_id", "customer_id"]')
+    settings = read_settings(
+        write_model(tmp_path, toml=toml.replace("repeats = 2", 'repeats = 2\ngroup = "customer_id"'))
+    )
+    lines = [[f"O{k}", f"C{k % 40}", *line[1:]] for k, line in enumerate(rows())]
+    columns = ("offer_id", "customer_id", "inflow", "late", "share", "label")
+    data = from_source(settings, write_csv(tmp_path / "rows.csv", lines, columns))
+    assert sorted(set(data.customers or [])) == sorted({line[1] for line in lines})
