@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskscore import readings
-from riskscore.column_profile import MOSTLY, Given, Profile
+from riskscore.column_profile import MOSTLY, NAMED_VALUES, Given, Profile
 from riskscore.number_looks import look_numbers
 from riskscore.readings import matches
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 100  # of a category: what a person would still read over
 TRIED = 10 * MOST_VALUES  # texts, before those that differ in capitals alone are put together
-NAMED_VALUES = 50  # up to so many whole numbers are names where the column's name says so
 COVERED = 0.8  # of the filled rows, by the values that are not rare: otherwise it is free text
 ORDINAL_FROM = 21  # values: from so many on a column of the estimator's for each would be too many
 CODE_NAME = re.compile(r"(?i:(^|[^a-z])(id|code|nr))$|[a-z](Id|ID|Code)$")

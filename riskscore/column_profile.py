@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOSTLY = 0.9  # of the filled rows
 LONGEST_ID = 100  # characters
+NAMED_VALUES = 50  # up to so many whole numbers are names of kinds where the column's name says so; more name rows
+OWNER = re.compile(r"(?i:(^|[^a-z])(id|uuid|guid|key|nr))$|[a-z](Id|ID)$")
 ID_NAME = re.compile(r"(?i:(^|[^a-z])(id|uuid|guid|key|nr|no|number|num|index|idx))$|[a-z](Id|ID)$")
 
 
@@ -78,14 +80,19 @@ class Given(NamedTuple):
         return float(self.counts[which].sum() / self.counts[self.filled].sum())
 
 
+def is_unique(profile: Profile) -> bool:
+    """Whether every row has a value of its own."""
+    return not profile.gaps and len(profile.column.texts) == len(profile.column.codes)
+
+
 def is_id_like(profile: Profile) -> bool:
-    """Whether a column tells rows apart and nothing else: all values differ, or nearly so and its name says it."""
+    """Whether a column names rows, or whom they belong to, and nothing else."""
     rows, distinct = len(profile.column.codes), len(profile.column.texts)
     if profile.kind not in ("integer", "category", "text") or rows < 2:
         return False
     named = bool(ID_NAME.search(profile.name))
-    if distinct < rows or profile.gaps:
-        return named and distinct > rows / 2
+    if not is_unique(profile):
+        return named and (distinct > rows / 2 or (bool(OWNER.search(profile.name)) and distinct > NAMED_VALUES))
     if profile.kind != "integer":
         return named or not matches(profile.column.texts, rf".*\s.*|.{{{LONGEST_ID},}}").any()
     spread = float(profile.values.max() - profile.values.min())

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from riskscore import readings
 from riskscore.column_looks import profile_column
-from riskscore.column_profile import ID_NAME, Profile, is_id_like
+from riskscore.column_profile import ID_NAME, Profile, is_id_like, is_unique
 from riskscore.errors import InvalidFile
 from riskscore.leakage import alone, suspected
 from riskscore.number_looks import has_sure_commas
@@ -185,12 +185,15 @@ def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
 
 
 def _proposed_id(columns: Sequence[Profile]) -> tuple[str, ...]:
-    """The column that tells the rows apart, where there is one: named so before all others, texts before numbers."""
-    found = [
-        column for column in columns if is_id_like(column) and len(column.column.texts) == len(column.column.codes)
-    ]
+    """The column that tells the rows apart, where there is one: named so before all others, texts before numbers.
+
+    Before it a column that says whose rows they are, since cross-validation keeps rows of one first id together.
+    """
+    found = [column for column in columns if column.name and is_id_like(column)]
     found.sort(key=lambda column: (not ID_NAME.search(column.name), column.kind == "integer"))
-    return tuple(column.name for column in found[:1] if column.name)
+    unique = [column.name for column in found if is_unique(column)][:1]
+    owners = [column.name for column in found if not is_unique(column) and not column.gaps][:1]
+    return (*owners, *unique) if unique else ()
 
 
 def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
@@ -198,7 +201,9 @@ def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
         if not column.name:
             column.left_out = "it has no name"
         elif is_id_like(column) and not column.left_out and column.name not in keep:
-            column.left_out = "it tells rows apart and nothing else: next to every row has a value of its own"
+            column.left_out = (
+                f"it names rows and tells nothing else of them: {len(column.column.texts):,} different values"
+            )
 
 
 def _leave_out_twins(columns: Sequence[Profile], keep: Sequence[str]) -> None:

@@ -176,11 +176,27 @@ def test_an_id_is_proposed_where_a_column_tells_every_row_apart(tmp_path, column
     assert profiled(tmp_path, {**columns, "z": noise()}).ids == ids
 
 
-def test_what_else_tells_rows_apart_is_no_feature(tmp_path):
+def test_whose_rows_they_are_stands_before_which_row_it_is(tmp_path):
     table = {"loan_id": [*range(80)], "customer_id": [k * 3 // 4 for k in range(80)], "z": noise()}
-    assert [column.name for column in profiled(tmp_path, table).left_out] == ["customer_id"]
-    kept = profiled(tmp_path, table, keep=["customer_id"])
+    assert profiled(tmp_path, table).ids == ("customer_id", "loan_id")
+
+
+def test_what_else_names_rows_is_no_feature(tmp_path):
+    table = {"a_id": [*range(80)], "b_id": [*range(1, 81)], "customer_id": ["", *(k * 3 // 4 for k in range(79))]}
+    found = profiled(tmp_path, {**table, "z": noise()})
+    assert {column.name: column.left_out for column in found.left_out} == {
+        "b_id": "it names rows and tells nothing else of them: 80 different values",
+        "customer_id": "it names rows and tells nothing else of them: 61 different values",
+    }
+    kept = profiled(tmp_path, {**table, "z": noise()}, keep=["customer_id"])
     assert [column.name for column in kept.features] == ["customer_id", "z"]
+
+
+def test_numbers_that_name_somebody_are_no_quantity_however_often_they_stand_there(tmp_path):
+    labels = random.Random(1).choices([0, 1], k=1000)
+    rng = random.Random(2)
+    table = {"customer_id": [rng.randrange(60) for _ in labels], "paid": [rng.randrange(60) for _ in labels]}
+    assert [column.name for column in profiled(tmp_path, table, labels).features] == ["paid"]
 
 
 # Twins
