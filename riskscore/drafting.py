@@ -83,7 +83,8 @@ def _training(name: str, table: TableProfile) -> str:
 
 def _ids(table: TableProfile) -> list[str]:
     if table.ids:
-        return [f"ids = {listed(table.ids)}"]
+        together = f"Together they name a row; cross-validation keeps the rows of one {quoted(table.ids[0])} together."
+        return [*(comment(together) if len(table.ids) > 1 else []), f"ids = {listed(table.ids)}"]
     taken = {table.target, *(column.name for column in table.columns)}
     name = next(name for name in ("id", "row_id", "id_of_the_row", "own_id_of_the_row") if name not in taken)
     return [

@@ -201,9 +201,8 @@ def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
         if not column.name:
             column.left_out = "it has no name"
         elif is_id_like(column) and not column.left_out and column.name not in keep:
-            column.left_out = (
-                f"it names rows and tells nothing else of them: {len(column.column.texts):,} different values"
-            )
+            distinct = len(column.column.texts) - bool(column.empty)
+            column.left_out = f"it names rows and tells nothing else of them: {distinct:,} different values"
 
 
 def _leave_out_twins(columns: Sequence[Profile], keep: Sequence[str]) -> None:
