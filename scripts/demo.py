@@ -98,7 +98,7 @@ def _from_files(model: str) -> Path:
         _heading("1. Files, simulated")
         for command in files.commands(str(folder)):
             _run(command)
-        _heading("2. Every row of them, scored")
+        _heading("2. Their rows, scored")
         output = f"{DEMO.relative_to(ROOT)}/{model}.csv"
         _run(f"scripts/score.py {model} --data {files.url(str(folder))} --output {output}")
         lines = (ROOT / output).read_text(encoding="utf-8").splitlines()[: 1 + SHOWN]
@@ -115,7 +115,7 @@ def _run(command: str) -> None:
 
 
 def _first(folder: Path) -> Path:
-    files = sorted(folder.glob("*.json"))
+    files = sorted(folder.glob("ordinary.json")) or sorted(folder.glob("*.json"))
     if not files:
         raise OurFault(f"{folder.relative_to(ROOT)} holds no event files")
     return files[0]
