@@ -91,6 +91,9 @@ def _look_categories(profile: Profile, given: Given) -> bool:
     covered = sum(int(counts[group].sum()) for _, group in kept)
     if covered < COVERED * counts[filled].sum():
         return False
+    if len(groups) == 1 and filled.all():
+        profile.left_out = "it has the same value in every row, in several spellings"
+        return True
     profile.kind = "category"
     profile.categories = {value: int(counts[group].sum()) for value, group in kept}
     profile.folded = any(len(group) > 1 for _, group in kept)

@@ -93,6 +93,7 @@ LEFT_OUT: list[tuple[list[Any], str]] = [
     ([""], "it is empty in every row"),
     (["NA", "", "null"], "it is empty in every row"),
     ([7], "it has the same value in every row"),
+    (["Straße", "STRASSE", "straße"], "it has the same value in every row, in several spellings"),
     (["2024-01-31", "2024-02-01T10:00:00Z"], "it holds dates"),
     (["31.12.2024", "1.1.2025"], "it holds dates"),
     ([20240131, 20240201], "it holds dates"),
@@ -203,12 +204,12 @@ def test_numbers_that_name_somebody_are_no_quantity_however_often_they_stand_the
 
 
 def test_of_columns_that_say_the_same_the_first_stays(tmp_path):
-    numbers, words = noise(), random.Random(3).choices(["m", "f"], k=80)
+    numbers, words = noise(), random.Random(3).sample(["m", "f"], 80, counts=[40, 40])
     table = {
         "amount": numbers,
         "again": [f"{number}0" for number in numbers],
         "sex": words,
-        "gender": [{"m": "male", "f": "female"}[word] for word in words],
+        "gender": [{"m": "a man", "f": "some woman"}[word] for word in words],
         "other": noise(4),
     }
     found = profiled(tmp_path, table)
@@ -288,6 +289,11 @@ def test_where_all_columns_separate_well_none_stands_out():
     strong = {f"x{k}": alone(rng.normal(labels * (2.2 + k / 20)), labels, True) for k in range(6)}
     assert max(one.auc for one in strong.values()) > 0.95
     assert suspected(strong) == {}
+
+
+def test_what_many_names_separate_by_chance_is_none_of_their_merit():
+    labels = np.array(random.Random(1).sample([0, 1], 200, counts=[180, 20]), dtype=np.int8)
+    assert alone(np.arange(200) // 2 * 1.0, labels, False).auc < 0.6  # in-sample it would be 0.98
 
 
 def test_with_few_rows_of_a_label_nothing_is_suspected():
