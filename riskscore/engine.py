@@ -7,8 +7,7 @@ no answer leaves before its rows are kept.
 
 from __future__ import annotations
 
-import gc
-
+from riskscore.collecting import Paused
 from riskscore.errors import CallerFault, DataFault, OutOfRange, UnknownModel
 from riskscore.events import Refused, Row, parse_rows, rows_of
 from riskscore.trees import logistic
@@ -115,15 +114,8 @@ class Engine:
 
         shared: model and reasons where they hold for all items. notes: filled with what a ledger keeps of each place.
         """
-        # nothing of a request under way is garbage yet, and each look for some would walk through all of it
-        pausing = len(items) > MANY_ROWS and gc.isenabled()
-        if pausing:
-            gc.disable()
-        try:
+        with Paused(len(items) > MANY_ROWS):
             return self._score(items, shared or {}, notes)
-        finally:
-            if pausing:
-                gc.enable()
 
     def _score(
         self, items: Sequence[Any], shared: Mapping[str, Any], notes: dict[int, Note] | None

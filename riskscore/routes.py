@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 
+from riskscore.collecting import Paused
 from riskscore.errors import (
     BodyTooLarge,
     BrokenJson,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[["Routes", "Request"], Any]
 
+LARGE_BYTES = 100_000  # of a body: some hundred rows
 JSON = {"content-type": "application/json"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors begin a file with it; the codec that takes it off is Python, and slow
 ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
@@ -123,7 +125,8 @@ class Routes:
     ) -> Answer:
         """The answer to one request; never raises. headers: names in lower case; fits: as the engine takes it."""
         try:
-            answer = self._answered(method, path, Request(headers, body, request_id, caller, fits))
+            with Paused(len(body) > LARGE_BYTES):
+                answer = self._answered(method, path, Request(headers, body, request_id, caller, fits))
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and we get told
             answer = self.refusal(error)
         return Answer(answer.status, answer.headers, b"") if method == "HEAD" else answer

@@ -31,6 +31,7 @@ OURS = {
             "artefact",
             "base_score",
             "calibration",
+            "collecting",
             "contract",
             "contributions",
             "deployment",
