@@ -17,7 +17,7 @@ from riskscore.contract import UNKNOWN, Feature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from riskscore.contract import Contract
@@ -30,14 +30,14 @@ UNFIT = {"[": "(", "]": ")", "<": "less than "}  # XGBoost refuses these in the 
 class Encoding:
     """A contract's columns, in the features' order. names: of the columns; is_plain: each feature is its own column."""
 
-    __slots__ = ("_features", "_steps", "is_plain", "names")
+    __slots__ = ("_features", "_names", "_steps", "is_plain", "names")
 
     def __init__(self, contract: Contract) -> None:
+        self._names = contract.names
         self.names: list[str] = []
         self._features: list[list[int]] = []  # the columns of each feature
-        self._steps: list[
-            tuple[int, int, Expand | None]
-        ] = []  # features from, to, how; those taken as they are at once
+        # features from, up to, how; neighbours that are taken as they are in one step
+        self._steps: list[tuple[int, int, Expand | None]] = []
         for k, feature in enumerate(contract.features):
             names = column_names(feature)
             self._features.append(list(range(len(self.names), len(self.names) + len(names))))
@@ -73,6 +73,13 @@ class Encoding:
                 for start, end, expand in self._steps
             ]
         )
+
+    def values_of(self, features: Mapping[str, int], default: int) -> tuple[int, ...]:
+        """For each column what its feature's own number has; the default for columns that say something else of it."""
+        found = [default] * len(self.names)
+        for name, columns in zip(self._names, self._features, strict=True):
+            found[columns[0]] = features.get(name, default)
+        return tuple(found)
 
     def fold(self, parts: Sequence[float]) -> Sequence[float]:
         """Each feature's part of a margin from its columns' parts."""

@@ -126,7 +126,7 @@ def _build_xgboost(settings: Settings) -> Any:
     from xgboost import XGBClassifier
 
     _check_parameters(settings, XGBClassifier().get_params(), reserved=("random_state", "n_jobs"))
-    directions = tuple(settings.directions.get(name, 0) for name in Encoding(settings.contract).names)
+    directions = Encoding(settings.contract).values_of(settings.directions, 0)
     constrained = {"monotone_constraints": directions} if any(directions) else {}
     # One thread: sums of gradients come in one order, and a single row is scored faster than with several.
     return XGBClassifier(**settings.parameters, **constrained, random_state=settings.seed, n_jobs=1)

@@ -86,6 +86,13 @@ def test_a_features_part_is_the_sum_of_its_columns_parts() -> None:
     assert made.fold([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]) == [1, 5, 4, 5, 21, 9, 10]
 
 
+def test_a_direction_is_for_the_numbers_own_column_whatever_its_name() -> None:
+    features = [Feature("a[b", nullable=True, indicator=True), Feature("colour", **COLOURS), Feature("c")]
+    made = Encoding(Contract(features))
+    assert made.names == ["a(b", "a(b is missing", "colour = red", "colour = green", "c"]
+    assert made.values_of({"a[b": 1, "c": -1}, 0) == (1, 0, 0, 0, -1)
+
+
 def test_features_that_are_their_own_columns_cost_nothing() -> None:
     made = Encoding(Contract([Feature("a"), Feature("b", "boolean", nullable=True)]))
     vector = [1.0, NAN]
