@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from riskscore import card_parts, pictures
 from riskscore.manifest_parts import PAPERS
-from riskscore.pictures import calibration, curves, drivers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from riskscore.settings import Settings
@@ -93,14 +91,6 @@ $table
 
 """)
 
-METRIC_WORDS = {
-    "auc": ("AUC (area under the ROC curve)", "higher; 0.5 is chance"),
-    "pr_auc": ("PR AUC (average precision)", "higher; the base rate is chance"),
-    "brier": ("Brier score", "lower"),
-    "log_loss": ("log loss", "lower"),
-}
-DIRECTION_WORDS = {1: "a larger value never lowers the risk", -1: "a larger value never raises the risk", 0: ""}
-
 
 def papers(
     settings: Settings,
@@ -119,25 +109,27 @@ def papers(
         purpose=settings.card["purpose"].strip(),
         data=_data(manifest["training"]),
         method=metrics["method"],
-        metrics=_metrics(metrics),
+        metrics=card_parts.metrics(metrics),
         search=_search(manifest["search"]),
         ece=f"{metrics['reliability']['ece']:.3f}",
         calibration=_calibration(manifest),
-        reliability=_reliability(metrics["reliability"]["bins"]),
-        threshold=_threshold(settings.threshold, labels, out_of_fold),
-        drivers=_drivers(settings, metrics["mean_abs_contribution"]),
-        support=_support(manifest["features"]),
-        warnings=_warnings(settings),
-        limits=_list(settings.card["limits"] or ["Nobody has named any, which is no proof that there are none."]),
+        reliability=card_parts.reliability(metrics["reliability"]["bins"]),
+        threshold=card_parts.at_threshold(settings.threshold, labels, out_of_fold),
+        drivers=card_parts.drivers(settings, metrics["mean_abs_contribution"]),
+        support=card_parts.support(manifest["features"]),
+        warnings=card_parts.warnings(settings),
+        limits=card_parts.bullets(
+            settings.card["limits"] or ["Nobody has named any, which is no proof that there are none."]
+        ),
         recipe=_recipe(settings, manifest),
-        hashes=_hashes(manifest["source"], contents),
+        hashes=card_parts.hashes(manifest["source"], contents),
     )
-    pictures = (
-        curves(labels, out_of_fold),
-        calibration(metrics["reliability"]["bins"]),
-        drivers(metrics["mean_abs_contribution"]),
+    drawn = (
+        pictures.curves(labels, out_of_fold),
+        pictures.calibration(metrics["reliability"]["bins"]),
+        pictures.drivers(metrics["mean_abs_contribution"]),
     )
-    return dict(zip(PAPERS, (card.encode(), *pictures), strict=True))
+    return dict(zip(PAPERS, (card.encode(), *drawn), strict=True))
 
 
 def _calibration(manifest: Manifest) -> str:
@@ -159,28 +151,14 @@ def _search(found: Manifest) -> str:
     words = (
         f"A {found['method']} search tried {found['trials']:,} settings of"
         f" {', '.join(f'`{name}`' for name in found['searched'])}, each by {found['folds']}-fold cross-validation, and"
-        f" kept the one of the best {METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
+        f" kept the one of the best {card_parts.METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
     )
-    rows = [(_parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}") for row in found["table"]]
-    table = _table(("parameters", "mean over the folds", "standard deviation"), rows)
+    rows = [
+        (card_parts.parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}")
+        for row in found["table"]
+    ]
+    table = card_parts.table(("parameters", "mean over the folds", "standard deviation"), rows)
     return SEARCH.substitute(words=words, note=found["note"][0].upper() + found["note"][1:], table=table)
-
-
-def _parameters(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{name}` {value}" for name, value in parameters.items())
-
-
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(f"- {item}" for item in items)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.6g}"
 
 
 def _about(training: Manifest) -> str:
@@ -196,7 +174,7 @@ def _data(training: Manifest) -> str:
     broken = [
         f"{rows:,} rows break the identity `{name}`" for name, rows in training["broken_identities"].items() if rows
     ]
-    return _list(
+    return card_parts.bullets(
         [
             f"{count}: a base rate of {training['base_rate']:.1%}",
             *training["notes"],
@@ -206,93 +184,11 @@ def _data(training: Manifest) -> str:
     )
 
 
-def _metrics(metrics: Manifest) -> str:
-    plain = metrics.get("logistic_regression", {})
-    rows = [
-        [
-            *METRIC_WORDS[name],
-            _interval(found),
-            f"{metrics['in_sample'][name]:.3f}",
-            _interval(plain[name]) if plain else "it is one itself",
-        ]
-        for name, found in metrics["cross_validated"].items()
-    ]
-    header = ("metric", "better is", "cross-validated (95 % interval)", "in-sample", "plain logistic regression")
-    return _table(header, rows)
-
-
-def _interval(found: Mapping[str, float]) -> str:
-    return f"{found['mean']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
-
-
-def _reliability(bins: Sequence[Mapping[str, float]]) -> str:
-    rows = [
-        [
-            f"{row['lowest']:.3f} to {row['highest']:.3f}",
-            f"{row['predictions']:,}",
-            f"{row['mean']:.3f}",
-            f"{row['observed']:.3f}",
-        ]
-        for row in bins
-    ]
-    return _table(("predicted", "predictions", "mean predicted", "observed rate"), rows)
-
-
-def _threshold(threshold: float, labels: NDArray[np.int8], out_of_fold: NDArray[np.float64]) -> str:
-    flagged, bad = out_of_fold >= threshold, np.broadcast_to(labels == 1, out_of_fold.shape)
-    share = f"{bad[flagged].mean():.1%} of those flagged have label 1" if flagged.any() else "so no precision is known"
-    return (
-        f"`prediction` is 1 from a probability of {threshold:g} on. Of rows not seen that flags {flagged.mean():.1%}:\n"
-        f"{flagged[bad].mean():.1%} of those with label 1 and {flagged[~bad].mean():.1%} of the others; {share}."
-    )
-
-
-def _drivers(settings: Settings, strength: Mapping[str, float]) -> str:
-    ordered = sorted(strength.items(), key=lambda item: -item[1])
-    rows = [(f"`{name}`", f"{value:.3f}", DIRECTION_WORDS[settings.directions.get(name, 0)]) for name, value in ordered]
-    return _table(("feature", "mean contribution", "constrained"), rows)
-
-
-def _support(features: Sequence[Manifest]) -> str:
-    rows = [
-        [f"`{feature['name']}`", feature.get("description", ""), *_span(feature), f"{support.get('missing', 0):.1%}"]
-        for feature in features
-        if (support := feature["support"])
-    ]
-    return _table(("feature", "meaning", "from", "median", "to", "hard minimum", "hard maximum", "missing"), rows)
-
-
-def _span(feature: Manifest) -> list[str]:
-    """From, median, to and the hard limits; of a category how many of its values were seen."""
-    support = feature["support"]
-    if "values" in feature:
-        seen = sum(place >= 0 for place in support["values"])
-        return [f"{seen} of {len(feature['values'])} values", "", "", "", ""]
-    limits = (_number(feature[limit]) if limit in feature else "none" for limit in ("minimum", "maximum"))
-    return [*map(_number, (support["minimum"], support["quantiles"]["0.5"], support["maximum"])), *limits]
-
-
-def _warnings(settings: Settings) -> str:
-    texts = {
-        "outside_support": "a value lies outside what training saw",
-        **{rule["name"]: rule["text"] for rule in (*settings.identities, *settings.limits)},
-        **settings.observations,
-    }
-    return _list(f"`{name}`{' (`refer`)' * (name in settings.refer)}: {text}" for name, text in texts.items())
-
-
 def _recipe(settings: Settings, manifest: Manifest) -> str:
     estimator, versions = manifest["estimator"], manifest["training"]["fitted_with"] | manifest["versions"]
-    parameters = _parameters(estimator["parameters"])
+    parameters = card_parts.parameters(estimator["parameters"])
     packages = ", ".join(f"{package} {version}" for package, version in versions.items())
     commands = "\n".join(settings.card["reproduce"])
     return f"`{estimator['class']}`: {parameters}; seed {estimator['seed']}. {packages}." + (
         f"\n\n```\n{commands}\n```" if commands else ""
     )
-
-
-def _hashes(source: Mapping[str, str], contents: Mapping[str, bytes]) -> str:
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    if "sql" in source:
-        digests[source["sql"]] = source["sha256"]
-    return _table(("file", "SHA-256"), [(f"`{name}`", f"`{digest}`") for name, digest in digests.items()])

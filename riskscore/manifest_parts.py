@@ -17,6 +17,7 @@ from riskscore.file_databases import hashes_of_tables
 from riskscore.settings import DIALECTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -87,6 +88,19 @@ def rules_of(settings: Settings) -> dict[str, Any]:
         "response": settings.response,
         "reasons": settings.reasons,
     }
+
+
+def hidden_of(response: Mapping[str, Any]) -> list[str]:
+    """Which fields that ask for a person's look [response] keeps from the model's clients."""
+    shown = response.get("fields") or {"outcome": "outcome", "warnings": "warnings"}
+    return [name for name in ("outcome", "warnings") if name not in shown.values()]
+
+
+def referral_notes(rules: Mapping[str, Any]) -> list[str]:
+    """What to think of where model.toml sends rows to a person, and doesn't let its clients know. rules: `rules_of`."""
+    if not rules["refer"] or "outcome" not in hidden_of(rules["response"]):
+        return []
+    return ["refer.warnings send rows to a person, but response.fields leave outcome out: clients can't tell which"]
 
 
 def golden_of(settings: Settings, estimator: Any, rows: Floats) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from riskscore.manifest_parts import (
     estimator_entry,
     golden_of,
     pickled,
+    referral_notes,
     rules_of,
     source_of,
     version_of,
@@ -198,7 +199,7 @@ def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
         "data_sha256": data.sha256,
         "fitted_with": installed_versions(dict.fromkeys(("python", "numpy", "scikit-learn", "xgboost"))),
         "broken_identities": broken_identities(data, settings.identities, IDENTITY_TOLERANCE),
-        "notes": data.notes,
+        "notes": [*data.notes, *referral_notes(rules_of(settings))],
     }
 
 

@@ -308,6 +308,13 @@ def test_reasons_are_written_from_descriptions_where_nobody_wrote_them(tmp_path:
     }
 
 
+def test_clients_who_would_not_know_whom_to_look_at_are_noted(tmp_path: Path) -> None:
+    hiding = CONTRACT + '[response.fields]\np = "probability"\n'
+    result, folder = adopted(tmp_path, write(tmp_path / "m.joblib", fitted(boosted())), hiding)
+    assert result.notes[-1] in (folder / "MODEL_CARD.md").read_text()
+    assert "clients can't tell which" in result.notes[-1]
+
+
 def test_texts_by_people_are_kept(tmp_path: Path) -> None:
     file = write(tmp_path / "m.joblib", fitted(boosted()))
     (tmp_path / "reasons.toml").write_text(REASONS_TOML)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from riskscore.card import PAPERS
+from riskscore import card_parts
+from riskscore.manifest_parts import PAPERS, referral_notes
 from riskscore.pictures import calibration, curves, drivers
 from riskscore.settings import read_settings
 from riskscore.training import Trained, build, write
@@ -77,6 +78,35 @@ def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> 
 
 def test_the_card_says_that_nothing_is_calibrated(tmp_path: Path) -> None:
     assert "answers these probabilities as they are" in card_of(example(tmp_path)[0])
+
+
+RESPONSE = {"fields": {"p": "probability", "why": "warnings"}}
+
+
+def test_the_card_says_what_clients_are_not_told(tmp_path: Path) -> None:
+    settings = replace(read_settings(write_model(tmp_path)), refer=["outside_support"], response=RESPONSE)
+    trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
+    assert "`[response]` leaves `outcome` out of the answer" in card_of(trained)
+    assert trained.manifest["training"]["notes"] == [
+        "refer.warnings send rows to a person, but response.fields leave outcome out: clients can't tell which"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("refer", "response", "notes"),
+    [
+        (["outside_support"], RESPONSE, 1),
+        ([], RESPONSE, 0),
+        (["outside_support"], {}, 0),
+        (["outside_support"], {"fields": {"status": "outcome"}}, 0),
+    ],
+)
+def test_clients_who_would_not_know_whom_to_look_at_are_noted(refer: list[str], response: Any, notes: int) -> None:
+    assert len(referral_notes({"refer": refer, "response": response})) == notes
+
+
+def test_a_strange_name_stays_within_its_cell() -> None:
+    assert card_parts.table(["name"], [["paid | owed\nnow"]]).splitlines()[-1] == r"| paid \| owed now |"
 
 
 def test_the_card_holds_the_hash_of_every_file(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from riskscore.manifest_parts import (
     estimator_entry,
     golden_of,
     pickled,
+    referral_notes,
     rules_of,
     source_of,
     version_of,
@@ -144,7 +145,7 @@ def build(
     manifest["version"] = version_of(manifest, contents, now)
     prove_served(name, contents, manifest)
     papers["MODEL_CARD.md"] = card_of(manifest, lacks).encode()
-    return Adopted(contents, manifest, papers, lacks, found.notes)
+    return Adopted(contents, manifest, papers, lacks, [*found.notes, *referral_notes(manifest)])
 
 
 def _pickled(file: str, estimator: Any) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from riskscore.manifest_parts import referral_notes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -33,7 +35,7 @@ $data
 ## Known limits
 * Nobody cross-validated it here. Base rate, calibration and validity for other people or times are unknown.
 * $support
-""")
+$referral""")
 
 
 def card_of(manifest: Mapping[str, Any], lacks: str) -> str:
@@ -55,6 +57,7 @@ def card_of(manifest: Mapping[str, Any], lacks: str) -> str:
         reasons=_reasons(manifest),
         data=_data(manifest),
         support=_support(bool(data)),
+        referral="".join(f"* {note}.\n" for note in referral_notes(manifest)),
     )
 
 

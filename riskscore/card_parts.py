@@ -1,0 +1,141 @@
+"""What a model card says of each figure in the manifest: tables, lists and a sentence or two, as Markdown."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from riskscore.contract import LABEL_IGNORED
+from riskscore.manifest_parts import hidden_of
+from riskscore.outcome import LABEL_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from riskscore.settings import Settings
+
+    Manifest = Mapping[str, Any]
+
+METRIC_WORDS = {
+    "auc": ("AUC (area under the ROC curve)", "higher; 0.5 is chance"),
+    "pr_auc": ("PR AUC (average precision)", "higher; the base rate is chance"),
+    "brier": ("Brier score", "lower"),
+    "log_loss": ("log loss", "lower"),
+}
+DIRECTION_WORDS = {1: "a larger value never lowers the risk", -1: "a larger value never raises the risk", 0: ""}
+
+HIDDEN = (
+    "Its clients hear nothing of it: `[response]` leaves {} out of the answer, so that a row which a person"
+    " has to look at\nreaches them like any other. The ledger, and a `.jsonl` of `scripts/score.py`, name such rows."
+)
+
+
+def bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *(map(_cell, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """A strange table's names and descriptions may hold what would end the cell."""
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def parameters(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}` {value}" for name, value in values.items())
+
+
+def metrics(found: Manifest) -> str:
+    plain = found.get("logistic_regression", {})
+    rows = [
+        [
+            *METRIC_WORDS[name],
+            _interval(figures),
+            f"{found['in_sample'][name]:.3f}",
+            _interval(plain[name]) if plain else "it is one itself",
+        ]
+        for name, figures in found["cross_validated"].items()
+    ]
+    header = ("metric", "better is", "cross-validated (95 % interval)", "in-sample", "plain logistic regression")
+    return table(header, rows)
+
+
+def _interval(figures: Mapping[str, float]) -> str:
+    return f"{figures['mean']:.3f} ({figures['low']:.3f} to {figures['high']:.3f})"
+
+
+def reliability(bins: Sequence[Mapping[str, float]]) -> str:
+    rows = [
+        [
+            f"{row['lowest']:.3f} to {row['highest']:.3f}",
+            f"{row['predictions']:,}",
+            f"{row['mean']:.3f}",
+            f"{row['observed']:.3f}",
+        ]
+        for row in bins
+    ]
+    return table(("predicted", "predictions", "mean predicted", "observed rate"), rows)
+
+
+def at_threshold(threshold: float, labels: NDArray[np.int8], out_of_fold: NDArray[np.float64]) -> str:
+    flagged, bad = out_of_fold >= threshold, np.broadcast_to(labels == 1, out_of_fold.shape)
+    share = f"{bad[flagged].mean():.1%} of those flagged have label 1" if flagged.any() else "so no precision is known"
+    return (
+        f"`prediction` is 1 from a probability of {threshold:g} on. Of rows not seen that flags {flagged.mean():.1%}:\n"
+        f"{flagged[bad].mean():.1%} of those with label 1 and {flagged[~bad].mean():.1%} of the others; {share}."
+    )
+
+
+def drivers(settings: Settings, strength: Mapping[str, float]) -> str:
+    ordered = sorted(strength.items(), key=lambda item: -item[1])
+    rows = [(f"`{name}`", f"{value:.3f}", DIRECTION_WORDS[settings.directions.get(name, 0)]) for name, value in ordered]
+    return table(("feature", "mean contribution", "constrained"), rows)
+
+
+def support(features: Sequence[Manifest]) -> str:
+    rows = [
+        [f"`{feature['name']}`", feature.get("description", ""), *_span(feature), f"{support.get('missing', 0):.1%}"]
+        for feature in features
+        if (support := feature["support"])
+    ]
+    return table(("feature", "meaning", "from", "median", "to", "hard minimum", "hard maximum", "missing"), rows)
+
+
+def _span(feature: Manifest) -> list[str]:
+    """From, median, to and the hard limits; of a category how many of its values were seen."""
+    support = feature["support"]
+    if "values" in feature:
+        seen = sum(place >= 0 for place in support["values"])
+        return [f"{seen} of {len(feature['values'])} values", "", "", "", ""]
+    limits = (_number(feature[limit]) if limit in feature else "none" for limit in ("minimum", "maximum"))
+    return [*map(_number, (support["minimum"], support["quantiles"]["0.5"], support["maximum"])), *limits]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.6g}"
+
+
+def warnings(settings: Settings) -> str:
+    texts = {
+        "outside_support": "a value lies outside what training saw",
+        LABEL_IGNORED: LABEL_TEXT,
+        **{rule["name"]: rule["text"] for rule in (*settings.identities, *settings.limits)},
+        **settings.observations,
+    }
+    listed = bullets(f"`{name}`{' (`refer`)' * (name in settings.refer)}: {text}" for name, text in texts.items())
+    hidden = hidden_of(settings.response)
+    return f"{listed}\n\n{HIDDEN.format(' and '.join(f'`{name}`' for name in hidden))}" if hidden else listed
+
+
+def hashes(source: Mapping[str, str], contents: Mapping[str, bytes]) -> str:
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    if "sql" in source:
+        digests[source["sql"]] = source["sha256"]
+    return table(("file", "SHA-256"), [(f"`{name}`", f"`{digest}`") for name, digest in digests.items()])
