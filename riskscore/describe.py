@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from riskscore.model import Model
 
 EXAMPLES = 4  # of a model's event files
+ORDINARY = "ordinary.json"  # the event file to show first, where there is one
 
 
 class Describe:
@@ -78,6 +79,7 @@ class Describe:
         folder = os.path.join(self._events, name)
         files = sorted(file for file in os.listdir(folder) if file.endswith(".json")) if os.path.isdir(folder) else []
         found = {}
+        files.sort(key=lambda file: file != ORDINARY)
         for file in files[:EXAMPLES]:
             with open(os.path.join(folder, file), encoding="utf-8") as stream:
                 found[file.removesuffix(".json")] = {**json.load(stream), "model": name}

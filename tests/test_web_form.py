@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from riskscore.contract import Feature
@@ -125,6 +127,24 @@ def test_an_example_of_a_model_without_event_files_is_its_golden_row(page, small
     text = page.empty(small_loans)
     assert 'name="amount" value="1000.0"' in text
     assert '<option value="true" selected>Yes</option>' in text
+
+
+@pytest.mark.parametrize(
+    ("names", "amount"),
+    [(["a-flat", "ordinary"], 2000), (["a-flat", "b-other"], 1000), (["b-other", "ordinary"], 2000)],
+)
+def test_the_page_shows_the_ordinary_example_or_else_the_first_flat_or_not(small_loans, tmp_path, names, amount):
+    loan = {"term": 12, "secured": True}
+    events = {
+        "a-flat": {"loan_id": "L1", "amount": 1000, **loan},
+        "b-other": {"features": {"amount": 3000, **loan}},
+        "ordinary": {"features": {"amount": 2000, **loan}},
+    }
+    (tmp_path / "small_loans").mkdir()
+    for name in names:
+        (tmp_path / "small_loans" / f"{name}.json").write_text(json.dumps(events[name]))
+    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    assert f'name="amount" value="{amount}"' in Page(describe, lambda *_: []).empty(small_loans)
 
 
 def test_the_openapi_has_a_path_and_an_example_for_the_model(small_loans, tmp_path):

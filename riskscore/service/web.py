@@ -31,7 +31,7 @@ from riskscore.service.web_page import Page
 from riskscore.service.web_people import CALLER, REQUEST_ID, in_thread, people
 from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
 from riskscore.service.web_settings import ServiceSettings, with_ledger
-from riskscore.service.web_tables import answers_of_table, refusal_of, table_of_answers
+from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -120,9 +120,8 @@ class Service:
             name = request.path.removeprefix("/models/").removesuffix("/predict")
         try:
             model = self._describe.find(name)
-            answers = answers_of_table(
-                request.body, model, lambda event: self._engine.answer(event, request.id, request.caller)
-            )
+            rows = rows_of_table(request.body, model)
+            answers = answers_to_rows(rows, model, lambda event: self._engine.answer(event, request.id, request.caller))
         except CallerFault as error:
             return refused(error)
         if refusal := refusal_of(answers):
@@ -130,7 +129,7 @@ class Service:
         accepted = request.headers.get("accept", "")
         if "application/json" in accepted and "text/csv" not in accepted:
             return Answer(200, JSON, encode(answers))
-        return Answer(200, {"content-type": "text/csv; charset=utf-8"}, table_of_answers(answers, model))
+        return Answer(200, {"content-type": "text/csv; charset=utf-8"}, table_of_answers(answers, rows, model))
 
     async def _by_people(self, request: Request) -> Answer:
         """What FastAPI makes of the request, whole."""

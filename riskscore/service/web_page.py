@@ -56,7 +56,7 @@ class Page:
             lstrip_blocks=True,
         )
         self._templates.filters["plain"] = plain
-        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # an example reads best as it was written
+        self._templates.policies["json.dumps_kwargs"] = {"sort_keys": False, "ensure_ascii": False}  # as it was written
 
     def model(self, name: str | None) -> Model:
         """The model that the page shows. Raises UnknownModel."""
@@ -66,7 +66,8 @@ class Page:
         """The form with an example filled in."""
         example = next(iter(self._describe.examples(model).values()))
         texts = {name: example.get(name, "") for name in model.artefact.manifest["ids"]}
-        texts |= {name: written(value) for name, value in example.get("features", {}).items()}
+        given = example.get("features", example)  # a flat event has them beside the ids
+        texts |= {name: written(given.get(name)) for name in model.contract.names}
         return self.rendered(model, fields(model, texts, {}), caller=caller)
 
     def answered(

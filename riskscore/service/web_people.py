@@ -18,7 +18,7 @@ from riskscore.routes import encode
 from riskscore.service.openapi import document
 from riskscore.service.web_form import fields
 from riskscore.service.web_page import FOLDER, SECURITY, Page
-from riskscore.service.web_tables import answers_of_table, refusal_of, table_of_answers
+from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,13 +125,14 @@ def _upload_answer(page: Page, engine: Engine, request: Request, name: str | Non
     try:
         if not table:
             raise InvalidEvent("choose a file first", "file")
-        answers = answers_of_table(table, model, lambda event: engine.answer(event, *_who(request)))
+        rows = rows_of_table(table, model)
+        answers = answers_to_rows(rows, model, lambda event: engine.answer(event, *_who(request)))
     except CallerFault as error:
         return _unscored(page, model, request, error.message, status(error))
     if refused := refusal_of(answers):
         return _unscored(page, model, request, refused["message"], status_of(refused["type"]))
     named = {**SECURITY, "content-disposition": f'attachment; filename="{model.name}_scores.csv"'}
-    return Response(table_of_answers(answers, model), 200, named, "text/csv")
+    return Response(table_of_answers(answers, rows, model), 200, named, "text/csv")
 
 
 def _unscored(page: Page, model: Model, request: Request, message: str, code: int) -> Response:

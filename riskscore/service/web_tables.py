@@ -22,12 +22,12 @@ SCORER = ("model", "model_version", "engine")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when it opens the file
 
 
-def answers_of_table(table: bytes, model: Model, answer: Callable[[Any], Any]) -> list[dict[str, Any]]:
-    """One answer per row of a CSV of ids and features; a row that can't be read is invalid, in its place.
+def answers_to_rows(rows: Sequence[Any], model: Model, answer: Callable[[Any], Any]) -> list[dict[str, Any]]:
+    """One answer per row of a table; a row that can't be read is invalid, in its place.
 
-    answer: scores an event of many rows. Raises InvalidFile where the table as a whole can't be read, TooManyRows.
+    answer: scores an event of many rows.
     """
-    answers = answer({"instances": _items(table, model), "model": model.name})
+    answers = answer({"instances": rows, "model": model.name})
     return [answers] if isinstance(answers, dict) else answers  # refused as a whole
 
 
@@ -38,7 +38,11 @@ def refusal_of(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
     return whole["error"] if refused else None
 
 
-def _items(table: bytes, model: Model) -> list[Any]:
+def rows_of_table(table: bytes, model: Model) -> list[Any]:
+    """The events of a CSV of ids and features, or the error in a row's place.
+
+    Raises InvalidFile where the table as a whole can't be read, TooManyRows.
+    """
     with tempfile.TemporaryDirectory(prefix="riskscore-") as folder:
         path = Path(folder) / "table.csv"
         path.write_bytes(table)
@@ -52,8 +56,11 @@ def _items(table: bytes, model: Model) -> list[Any]:
         return items
 
 
-def table_of_answers(answers: Sequence[Mapping[str, Any]], model: Model) -> bytes:
-    """The answers as CSV: ids, how each row ended, what scored it, and the message of one that could not be."""
+def table_of_answers(answers: Sequence[Mapping[str, Any]], rows: Sequence[Any], model: Model) -> bytes:
+    """The answers as CSV: ids, how each row ended, what scored it, and the message of one that could not be.
+
+    The ids are the rows' own where the model's clients want none in an answer: a line has to say whose it is.
+    """
     manifest = model.artefact.manifest
     columns = [
         *dict.fromkeys([*manifest["ids"], *(manifest["response"].get("fields") or (*OUTCOME, *SCORER)), "error"])
@@ -61,8 +68,14 @@ def table_of_answers(answers: Sequence[Mapping[str, Any]], model: Model) -> byte
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(answer.get(column, "")) for column in columns] for answer in answers)
+    for answer, row in zip(answers, rows, strict=True):
+        known = {**_ids_of(row, manifest["ids"]), **answer}
+        writer.writerow([_cell(known.get(column, "")) for column in columns])
     return out.getvalue().encode()
+
+
+def _ids_of(row: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names if name in row} if isinstance(row, dict) else {}
 
 
 def _cell(value: Any) -> Any:
