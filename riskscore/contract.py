@@ -101,6 +101,9 @@ class Feature:
             "a category needs values, each once": category and not 0 < len(self.values) == len(set(self.values)),
             "only a category has values and aliases": not category and bool(self.values or self.aliases),
             "aliases must lead to its values": not set(self.aliases.values()) <= set(self.values),
+            "an alias is one of its other values": any(
+                self.aliases.get(value, value) != value for value in self.values
+            ),
             "a code for missing is one of its values": not set(self.missing).isdisjoint((*self.values, *self.aliases)),
             "unknown must be refuse, missing or one of its values": self.unknown not in known,
             f"encoding must be one of {', '.join(ENCODINGS[category])}": self.encoding not in ENCODINGS[category],
@@ -119,7 +122,9 @@ class Feature:
         if any(folded[spelling.strip().casefold()] != place for spelling, place in spellings.items()):
             raise ArtefactRefused(f"feature {self.name!r}: two of its values differ in capitals alone", self.name)
         usual = {write(spelling): place for spelling, place in folded.items() for write in (str.upper, str.title)}
-        return usual | spellings | folded  # found at once, as most are written
+        usual = {spelling: place for spelling, place in usual.items() if folded.get(spelling.casefold()) == place}
+        found = usual | spellings | folded  # found at once, as most are written
+        return {spelling: place for spelling, place in found.items() if spelling.strip() not in ("", *self.missing)}
 
     def number(self, value: Any) -> float:
         """The value as a float; NaN for an allowed null, a category's place among its values, -1.0 for an unknown one.
@@ -129,13 +134,18 @@ class Feature:
         if self.parse == "text" and type(value) is str:
             value = value.strip() or None
         if value is None or (self.missing and type(value) in CODES and value in self.missing):
-            if self.nullable:
-                return math.nan
-            raise NullFeature(f"{self.name} is null, but this model needs {NEEDED[self.type]} there", self.name)
+            return self._gap()
         number = self._read(self, value)
+        if self.missing and self.type in MEASURED and number in self.missing:  # a code that arrived as a text
+            return self._gap()
         if not self.minimum <= number <= self.maximum:
             raise OutOfRange(f"{self.name} must be {self.limits()}", self.name)
         return number
+
+    def _gap(self) -> float:
+        if self.nullable:
+            return math.nan
+        raise NullFeature(f"{self.name} is null, but this model needs {NEEDED[self.type]} there", self.name)
 
     def value(self, number: float) -> Any:
         """The JSON value that a number of a vector stands for."""
@@ -207,9 +217,9 @@ def _place(feature: Feature, value: Any) -> float:
     spelling = str(value) if type(value) is int else value
     if type(spelling) is not str:
         raise WrongType(f"{feature.name} must be a string, one of its values, not {kind_of(value)}", feature.name)
-    if feature.parse == "text":
-        spelling = spelling.casefold()
     place = feature.codes.get(spelling)
+    if place is None and feature.parse == "text":
+        place = feature.codes.get(spelling.casefold())
     if place is not None:
         return place
     if feature.unknown == "refuse":
@@ -235,6 +245,7 @@ NEEDED = {
     "category": "one of its values",
 }
 
+MEASURED = ("number", "integer")
 PARSES = ("strict", "text")
 TEXT_UNITS = ("money", "percent", "decimal_comma")  # how riskscore.texts reads a number
 ENCODINGS = {False: ("as_is", "log"), True: ("one_hot", "ordinal")}  # whether it is a category -> the first is default
@@ -257,7 +268,7 @@ KINDS = {
 def _is_quick(feature: Feature) -> bool:
     """Whether a feature is a plain number, which the whole row of them is checked for at once."""
     text = feature.parse == "text" and feature.unit in TEXT_UNITS
-    return feature.type in ("number", "integer") and not text and not feature.missing
+    return feature.type in MEASURED and not text and not feature.missing
 
 
 def kind_of(value: Any) -> str:

@@ -242,6 +242,15 @@ GROUP = Feature(
 DAY = Feature("day", "category", values=["monday", "tuesday"], aliases={"mon": "monday"}, parse="text")
 OPEN = Feature("open", "category", values=["a", "b"], unknown="missing")
 CODED = Feature("coded", "integer", nullable=True, missing=["none", -999])
+SPELT = Feature("spelt", nullable=True, missing=["none", -999], parse="text")
+DOTS = Feature(
+    "dots",
+    "category",
+    nullable=True,
+    values=["na", "\N{LATIN SMALL LETTER DOTLESS I}", "i", " "],
+    missing=["NA"],
+    parse="text",
+)
 TEXT = {"parse": "text", "nullable": True}
 PLAIN, MONEY, PERCENT = (Feature("x", unit=unit, **TEXT) for unit in ("", "money", "percent"))
 WHOLE, TRUTH = Feature("x", "integer", **TEXT), Feature("x", "boolean", **TEXT)
@@ -263,6 +272,14 @@ WHOLE, TRUTH = Feature("x", "integer", **TEXT), Feature("x", "boolean", **TEXT)
         (CODED, -999.0, math.nan),
         (CODED, "none", math.nan),
         (CODED, 3, 3.0),
+        (SPELT, "-999", math.nan),
+        (SPELT, "-999.0", math.nan),
+        (SPELT, " 999", 999.0),
+        (DOTS, "NA", math.nan),  # a code means what it says, and "na" is another text
+        (DOTS, "Na", 0.0),
+        (DOTS, "\N{LATIN SMALL LETTER DOTLESS I}", 1.0),
+        (DOTS, "I", 2.0),
+        (DOTS, " ", math.nan),
         (PLAIN, "9.521496806", 9.521496806),
         (PLAIN, " -1e3 ", -1000.0),
         (PLAIN, 9.5, 9.5),
@@ -338,6 +355,10 @@ def test_a_spelling_that_could_mean_anything_is_refused(
         ({"type": "category", "values": ["a", "a"]}, "a category needs values, each once"),
         ({"values": ["a"]}, "only a category has values and aliases"),
         ({"type": "category", "values": ["a"], "aliases": {"b": "c"}}, "aliases must lead to its values"),
+        (
+            {"type": "category", "values": ["a", "b"], "aliases": {"a": "b"}},
+            "an alias is one of its other values",
+        ),
         ({"type": "category", "values": ["a"], "unknown": "b"}, "unknown must be refuse, missing or one of its values"),
         ({"type": "category", "values": ["a"], "encoding": "log"}, "encoding must be one of one_hot, ordinal"),
         ({"encoding": "one_hot"}, "encoding must be one of as_is, log"),
