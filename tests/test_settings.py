@@ -116,6 +116,9 @@ def test_what_may_be_left_out_has_a_default(folder: Path) -> None:
             "feature 'merchant_diversity_90d': a category needs values, each once",
         ),
         ("seed = 7", 'seed = 7\nparse = "loose"', "parse must be one of strict, text"),
+        ('target = "label"', 'target = "income_inflow_30d"', "source.target income_inflow_30d is one of the features"),
+        ('target = "label"', 'target = "customer_id"', "customer_id is an id, and so neither target nor feature"),
+        ('name = "spend_outflow_30d"', 'name = "snapshot_date"', "snapshot_date is an id, and so neither"),
     ],
 )
 def test_a_misspelt_model_toml_is_refused_in_one_sentence(folder: Path, old: str, new: str, sentence: str) -> None:

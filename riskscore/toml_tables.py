@@ -1,0 +1,73 @@
+"""TOML files by people: read, and every table held to a schema, so that nothing misspelt passes in silence."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from riskscore.errors import InvalidFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from riskscore.contract import Contract
+
+    Table = dict[str, Any]
+    Schema = Mapping[str, tuple[Any, Any]]  # key -> type, default
+
+REAL = (int, float)
+REQUIRED = object()  # in the place of a default
+TYPE_WORDS = {str: "text", int: "a whole number", REAL: "a number", list: "a list", dict: "a table", bool: "a truth"}
+
+
+def text_of(path: Path, file: str) -> str:
+    """The text of a file, called `file` in sentences."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidFile(f"{file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidFile(f"{file} is not UTF-8 text") from None
+
+
+def table_of(text: str, file: str) -> Table:
+    """The table that a TOML text is."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidFile(f"{file} is not TOML: {error}") from None
+
+
+def checked(file: str, path: str, table: object, schema: Schema) -> Table:
+    """The table with its defaults, once every key is known and of its type; `path` is its place, for the sentence."""
+    if not isinstance(table, dict):
+        raise InvalidFile(f"{file}: {path.rstrip('.')} must be a table")
+    for key, value in table.items():
+        if key not in schema:
+            raise InvalidFile(f"{file}: unknown key {path}{key}; known here: {', '.join(schema)}", key)
+        kind = schema[key][0]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InvalidFile(f"{file}: {path}{key} must be {TYPE_WORDS[kind]}", key)
+    for key, (_, default) in schema.items():
+        if default is REQUIRED and key not in table:
+            raise InvalidFile(f"{file}: {path}{key} is missing", key)
+    return {key: table.get(key, default) for key, (_, default) in schema.items()}
+
+
+def require(truth: object, file: str, sentence: str) -> None:
+    """Refuse the file with this sentence, unless the truth holds."""
+    if not truth:
+        raise InvalidFile(f"{file}: {sentence}")
+
+
+def are_texts(values: Iterable[object]) -> bool:
+    """Whether all are strings, and none is empty."""
+    return all(isinstance(value, str) and value for value in values)
+
+
+def require_features(file: str, where: str, names: Iterable[str], contract: Contract) -> None:
+    """Refuse names that the contract doesn't have."""
+    for name in names:
+        if name not in contract:
+            raise InvalidFile(f"{file}: {where}: {contract.unknown(name).message}", name)
