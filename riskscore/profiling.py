@@ -160,7 +160,8 @@ def _not_a_label(table: TableFile, target: str) -> str:
         strange = f"the column has {len(named):,} different values; --positive VALUE says which one counts as 1"
         return f"{target} must be 0 or 1, or empty, but {strange}"
     first, second = sorted(named)
-    return f"{target} must be 0 or 1, but it is {first!r} or {second!r} here; --positive {second!r} counts that as 1"
+    choice = f"--positive {first!r} or --positive {second!r} says which one counts as 1"  # only people know the bad one
+    return f"{target} must be 0 or 1, but it is {first!r} or {second!r} here; {choice}"
 
 
 def _check_ids(table: TableFile, ids: Sequence[str]) -> None:

@@ -55,7 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="the files go there")
     parser.add_argument("--rows", type=whole_number, metavar="N", help="how many rows (default: enough to train from)")
     parser.add_argument("--seed", type=whole_number, metavar="N", default=SEED, help=f"of the simulation ({SEED})")
-    parser.add_argument("--separator", choices=(",", ";"), help="of CSV files (default: the original's)")
+    parser.add_argument(
+        "--separator",
+        choices=(",", ";"),
+        metavar="CHARACTER",
+        help="of CSV files: ',' or ';' (default: the original's)",
+    )
     return parser
 
 

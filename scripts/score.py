@@ -17,12 +17,15 @@ from riskscore.database import url_from
 from riskscore.deployment import Deployment
 from riskscore.dump import FaultReport
 from riskscore.engine import Engine
+from riskscore.errors import InvalidFile
 from riskscore.program import DATA_FAULTS, DONE, counted, run
 from riskscore.sources import database_url, wanted_of
 from riskscore.sqlite_files import SCHEME, sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from riskscore.model import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     deployment = Deployment(environ, str(ROOT))
     model = deployment.find(options.model)
     engine = Engine(deployment.find, options.model, deployment.look_up)
-    url = options.input or options.data or database_url(options.database or url_from(environ))
+    url = options.input or options.data or _database(options.database, model, environ)
     items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: tqdm.write(text, file=sys.stderr))
     items = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
     with FaultReport(_written(options.output).with_suffix(".faults.csv")) as faults:
@@ -45,6 +48,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if scored.faults:
         print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if scored.faults else DONE
+
+
+def _database(given: str | None, model: Model, environ: Mapping[str, str]) -> str:
+    """PostgreSQL's URL: the one given, or the environment's for a model whose query runs there."""
+    if not given and not model.artefact.looks_up:
+        raise InvalidFile(f"{model.name} has no query for PostgreSQL: say where its rows are by --data or --input")
+    return database_url(given or url_from(environ))
 
 
 def _written(output: str) -> Path:

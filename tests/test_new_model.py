@@ -216,7 +216,7 @@ REFUSED: list[tuple[str, list[str], str]] = [
     (
         "x,y\n1,good\n2,bad\n3,good\n4,bad\n",
         [],
-        "t.csv, line 2: y must be 0 or 1, but it is 'bad' or 'good' here; --positive 'good'",
+        "t.csv, line 2: y must be 0 or 1, but it is 'bad' or 'good' here; --positive 'bad' or --positive 'good'",
     ),
     ("x,y\n1,0\n2,1\n2,1\n3,0\n", ["--id", "x"], "t.csv, line 4: the same x as in line 3; 1 row in all"),
 ]

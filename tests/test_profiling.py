@@ -342,7 +342,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "a,y\n1,good\n2,bad\n3,bad\n4,good\n",
         {},
-        "t.csv, line 2: y must be 0 or 1, but it is 'bad' or 'good' here; --positive 'good'",
+        "t.csv, line 2: y must be 0 or 1, but it is 'bad' or 'good' here; --positive 'bad' or --positive 'good'",
     ),
     ("a,y\n1,good\n2,bad\n", {"positive": "worse"}, "t.csv: no row has 'worse' as its y"),
     ("a,y\n1,good\n2,bad\n3,NA\n", {"positive": "bad"}, "t.csv, line 4: y must be 0 or 1, or empty"),

@@ -103,6 +103,7 @@ def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
         ("score.py", ["credit_risk", "--input", "none.csv", "--output", "o.csv"], 2, "none.csv: No such file"),
         ("score.py", ["credit_risk", "--input", "README.md", "--output", "o.csv"], 2, "expected a file ending in .csv"),
         ("score.py", ["credit_risk", "--output", "o.csv"], 1, "no database is configured"),
+        ("score.py", ["x100", "--output", "o.csv"], 2, "say where its rows are by --data or --input"),
     ],
 )
 def test_what_can_not_be_done_is_one_sentence(program, arguments, status, sentence, tmp_path):
