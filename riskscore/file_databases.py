@@ -61,10 +61,12 @@ def sqlite_over(path: Path, query: str) -> Iterator[sqlite3.Connection]:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA query_only = 1")
             yield connection
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        kind = getattr(error, "sqlite_errorname", "")  # what Python itself finds wrong has none, and quotes a value
+        if kind == "SQLITE_NOTADB":
             raise InvalidFile(f"{path.name} is not a SQLite file") from None
-        raise InvalidFile(f"{query} over {path.name}: {_told(str(error), error.sqlite_errorname)}") from None
+        told = _told(str(error) if kind else "", kind or type(error).__name__)
+        raise InvalidFile(f"{query} over {path.name}: {told}") from None
 
 
 @contextmanager
@@ -109,7 +111,7 @@ def _tables(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise InvalidFile(f"{folder}: there is no such folder")
-        for path in sorted(path.resolve() for path in folder.iterdir() if path.suffix in FOLDER_FILES):
+        for path in sorted(path for path in folder.resolve().iterdir() if path.suffix in FOLDER_FILES):
             stem = path.stem.lower()
             if stem in words and stem in named:
                 raise InvalidFile(f"{named[stem].name} and {path.name} would both be the table {stem}; leave one there")

@@ -132,21 +132,46 @@ def read_parquet_file(path: Path, wanted: Wanted, note: Note) -> Records:
     with path.open("rb") as file:
         try:
             table = pq.ParquetFile(file)
-            ours = {wanted.aliases.get(name, name): name for name in table.schema_arrow.names}
+            ours = _names_of_ours(path, table.schema_arrow.names, wanted)
             _require(path.name, ours, _needed(wanted))
             known = {*wanted.contract.names, *_beside(wanted)}
             unused(path, [name for name in ours if name not in known], note)
-            records = _parquet_records(table, {our: name for our, name in ours.items() if our in known})
+            records = _parquet_records(path, table, {our: name for our, name in ours.items() if our in known})
             yield from _with_types(wanted, records, path.name)
-        except pa.ArrowException:
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
             raise InvalidFile(f"{path.name} can't be read as a parquet file") from None
 
 
-def _parquet_records(table: Any, ours: Mapping[str, str]) -> Iterator[Record]:
+def _names_of_ours(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, str]:
+    """The file's names by ours, none of which two columns have."""
+    ours: dict[str, str] = {}
+    for name in names:
+        our = wanted.aliases.get(name, name)
+        if our in ours:
+            raise InvalidFile(f"{path.name}: column {our} stands there twice", our)
+        ours[our] = name
+    return ours
+
+
+def _parquet_records(path: Path, table: Any, ours: Mapping[str, str]) -> Iterator[Record]:
+    before = 0
     for batch in table.iter_batches(BATCH_ROWS, columns=list(ours.values())):
-        columns = [batch.column(name).to_pylist() for name in ours.values()]
+        columns = [_values(path, name, batch.column(name), before) for name in ours.values()]
+        before += batch.num_rows
         for cells in zip(*columns, strict=True):
             yield dict(zip(ours, cells, strict=True))
+
+
+def _values(path: Path, name: str, column: Any, before: int) -> list[Any]:
+    """A column of a batch. Arrow's words quote the value that Python can't hold, as a time in nanoseconds."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        rows = f"rows {before + 1} to {before + len(column)}"
+        raise InvalidFile(f"{path.name}, {rows}, column {name}: a value of {column.type} can't be read", name) from None
+    return values
 
 
 def read_sqlite(path: Path, wanted: Wanted, note: Note) -> Records:
@@ -221,7 +246,10 @@ def _query(wanted: Wanted, key: str) -> str:
     digest, expected = hashlib.sha256(content).hexdigest(), wanted.source.get("sha256")
     if key == "sql" and expected and digest != expected:
         raise ArtefactRefused(f"{name} has SHA-256 {digest}, but the model was trained with {expected}")
-    return content.decode().strip().rstrip(";")
+    try:
+        return content.decode("utf-8-sig").strip().rstrip(";")
+    except UnicodeDecodeError:
+        raise InvalidFile(f"{name} is not UTF-8 text") from None
 
 
 def read_postgresql(url: str, wanted: Wanted, _: Note) -> Records:

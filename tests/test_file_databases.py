@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ def data(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(folder / "people.db")) as connection, connection:
         connection.execute("CREATE TABLE people (id, amount)")
         connection.execute("INSERT INTO people VALUES ('007', ?)", (SECRET,))
+        connection.execute("CREATE TABLE latin (name)")
+        connection.execute("INSERT INTO latin VALUES (CAST(? AS TEXT))", (f"{SECRET} J\u00fcrgen".encode("latin-1"),))
     return folder
 
 
@@ -145,6 +148,13 @@ def test_a_table_that_two_files_would_be(data: Path) -> None:
         by_duckdb(data, "SELECT * FROM rates")
 
 
+def test_a_link_is_the_table_that_it_is_called_after(tmp_path: Path) -> None:
+    (tmp_path / "3f2a").write_text("id\n7\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "people.csv").symlink_to(tmp_path / "3f2a")
+    assert by_duckdb(tmp_path / "data", "SELECT id FROM people") == [{"id": "7"}]
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidFile, match="there is no such folder"):
         by_duckdb(tmp_path / "data", "SELECT 1")
@@ -159,6 +169,8 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         ("SELECT json(amount) FROM people", "f.sql over people.db: the query failed (SQLITE_ERROR)"),
         ("SELECT FROM", "f.sql over people.db: the query failed (SQLITE_ERROR)"),
         ("DELETE FROM people", "f.sql over people.db: the query failed (SQLITE_READONLY)"),
+        ("SELECT name FROM latin", "f.sql over people.db: the query failed (OperationalError)"),
+        ("SELECT * FROM people WHERE id = ?", "f.sql over people.db: the query failed (ProgrammingError)"),
     ],
 )
 def test_what_goes_wrong_in_sqlite_is_told_without_a_value(data: Path, query: str, sentence: str) -> None:
@@ -166,6 +178,7 @@ def test_what_goes_wrong_in_sqlite_is_told_without_a_value(data: Path, query: st
     with pytest.raises(InvalidFile) as caught:
         by_sqlite(data / "people.db", query)
     assert caught.value.message == sentence
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
     assert (data / "people.db").read_bytes() == before
 
 

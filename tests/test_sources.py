@@ -229,6 +229,49 @@ def test_a_column_that_lacks_in_a_parquet_file(tmp_path: Path) -> None:
     assert sentence(path, small(tmp_path), tmp_path) == "rows.parquet: column label is missing"
 
 
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (
+            pa.array([None, 1577836800000000001], pa.timestamp("ns")),
+            "rows.parquet, rows 1 to 2, column customer_id: a value of timestamp[ns] can't be read",
+        ),
+        (
+            pa.array([None, 9_000_000_000_000_000], pa.timestamp("ms")),
+            "rows.parquet, rows 1 to 2, column customer_id: a value of timestamp[ms] can't be read",
+        ),
+    ],
+)
+def test_a_parquet_value_that_python_can_not_hold(tmp_path: Path, column: pa.Array, expected: str) -> None:
+    table = pa.table({"customer_id": column, "inflow": [1, 1], "late": [1, 1], "share": [1, 1], "good": [1, 1]})
+    pq.write_table(table.append_column("label", pa.array([0, 1])), tmp_path / "rows.parquet")
+    assert sentence(tmp_path / "rows.parquet", small(tmp_path), tmp_path) == expected
+
+
+def test_two_columns_of_a_parquet_file_that_would_be_one(tmp_path: Path) -> None:
+    pq.write_table(pa.table([[1], [2]], names=["late", "late"]), tmp_path / "rows.parquet")
+    assert sentence(tmp_path / "rows.parquet", small(tmp_path), tmp_path) == (
+        "rows.parquet: column late stands there twice"
+    )
+
+
+def test_a_parquet_file_that_is_broken_in_the_middle(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    columns = {name: list(range(1000)) for name in NAMES}
+    pq.write_table(pa.table(columns), path, compression="gzip")
+    content = bytearray(path.read_bytes())
+    content[40:60] = bytes(20)
+    path.write_bytes(content)
+    assert sentence(path, small(tmp_path), tmp_path) == "rows.parquet can't be read as a parquet file"
+
+
+def test_sql_that_is_no_text(tmp_path: Path) -> None:
+    settings = small(tmp_path, "duckdb")
+    (tmp_path / "sql" / "features.sql").write_bytes(b"SELECT '\xff'")
+    (tmp_path / "data").mkdir()
+    assert sentence(f"duckdb:{tmp_path / 'data'}", settings, tmp_path) == "sql/features.sql is not UTF-8 text"
+
+
 def test_a_column_that_the_query_does_not_yield(tmp_path: Path) -> None:
     settings = small(tmp_path, "sqlite")
     (tmp_path / "sql" / "features.sql").write_text("SELECT customer_id, inflow, late, share FROM people")
