@@ -10,7 +10,7 @@ from riskscore.contract import Feature
 from riskscore.describe import Describe
 from riskscore.errors import WrongType
 from riskscore.service.openapi import described, document, feature_schema
-from riskscore.service.web_form import event_of, field, fields, value_of
+from riskscore.service.web_form import event_of, field, fields, value_of, written
 from riskscore.service.web_page import Page
 from tests.scoring_examples import engine
 
@@ -33,6 +33,18 @@ SOUND = {"amount": "1000", "term": "12", "secured": "true", "loan_id": " L1 "}
 )
 def test_a_text_stands_for_a_value(feature, text, value):
     assert repr(value_of(feature, text)) == repr(value)
+
+
+@pytest.mark.parametrize("value", [1965.19, 11.957, 16400, -0.5, 1e-05, 1e22])
+@pytest.mark.parametrize("unit", ["", "money", "percent", "decimal_comma"])
+def test_what_the_form_shows_is_read_as_the_same_number(unit, value):
+    feature = Feature("x", "number", unit=unit, parse="text")
+    assert feature.number(value_of(feature, written(feature, value))) == value
+
+
+def test_a_field_with_a_decimal_comma_says_so_in_place_of_a_unit():
+    found = field(Feature("x", "number", unit="decimal_comma", parse="text"), "", {})
+    assert (found.hint, found.unit) == ("A number; with a decimal comma.", "")
 
 
 @pytest.mark.parametrize(

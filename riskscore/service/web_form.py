@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.contract import NEEDED
@@ -33,9 +34,20 @@ class Field(NamedTuple):
     error: str = ""
 
 
-def written(value: Any) -> str:
-    """A JSON value as the form shows it: null as nothing, true as true."""
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+def written(feature: Feature, value: Any) -> str:
+    """A feature's JSON value as the form shows and takes it: null as nothing, true as true, 0.5 as 0,5 if need be."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if _has_comma(feature) and isinstance(value, (int, float)):
+        return f"{Decimal(repr(value)):f}".replace(".", ",")
+    return str(value)
+
+
+def _has_comma(feature: Feature) -> bool:
+    """Whether a text of this feature has a decimal comma: "1.965" is 1965 there."""
+    return feature.parse == "text" and feature.unit == "decimal_comma"
 
 
 def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) -> tuple[list[Field], list[Field]]:
@@ -61,7 +73,8 @@ def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
     saw = ""
     if feature.support and numeric:
         saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
-    hint = "; ".join(filter(None, [kind, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
+    comma = "with a decimal comma" if _has_comma(feature) else ""
+    hint = "; ".join(filter(None, [kind, comma, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
     text = _chosen(feature, text)
     label = (feature.description or feature.name.replace("_", " ")).strip()
     return Field(
@@ -69,7 +82,7 @@ def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
         label[:1].upper() + label[1:],
         hint[:1].upper() + hint[1:] + ("." if hint else ""),
         text,
-        unit=feature.unit,
+        unit="" if _has_comma(feature) else feature.unit,
         choices=_choices(feature, text),
         numeric=numeric,
         required=not feature.nullable,

@@ -67,7 +67,7 @@ class Page:
         example = next(iter(self._describe.examples(model).values()))
         texts = {name: example.get(name, "") for name in model.artefact.manifest["ids"]}
         given = example.get("features", example)  # a flat event has them beside the ids
-        texts |= {name: written(given.get(name)) for name in model.contract.names}
+        texts |= {feature.name: written(feature, given.get(feature.name)) for feature in model.contract.features}
         return self.rendered(model, fields(model, texts, {}), caller=caller)
 
     def answered(
