@@ -220,7 +220,8 @@ class Reasons:
         if self._features[k].type == "category":
             subject = self._subjects[k][:1].upper() + self._subjects[k][1:]
             return f"{subject}: {self._features[k].value(value) or 'a value that is not known'}"
-        middle = self._middle[k]
-        if value == middle:  # neither more nor less than in most: a comparison would be untrue
+        # a truth is no more or less than others; of what nobody saw, nothing is known that it could be compared with
+        middle = 0.5 if self._features[k].type == "boolean" else self._middle[k]
+        if middle is None or value == middle:  # a comparison would be untrue
             return str(texts.get("middle") or f"Together with the rest, this counted too: {self._subjects[k]}")
-        return str(texts["high"] if value > (middle or 0.0) else texts["low"])
+        return str(texts["high"] if value > middle else texts["low"])

@@ -18,6 +18,7 @@ from tests.scoring_examples import artefact
 NAN = math.nan
 SEEN = {"minimum": 0.0, "maximum": 100.0, "quantiles": {"0.5": 10.0}}
 SALARY = {"minimum": 0, "maximum": 999, "quantiles": {"0.5": 30}}
+COUNT = {"minimum": 0, "maximum": 1e6, "quantiles": {"0.5": 2}, "missing": 0.1}
 TABLES: dict[str, Any] = {
     "model": "cash",
     "version": "1",
@@ -25,7 +26,7 @@ TABLES: dict[str, Any] = {
         {"name": "inflow", "support": SEEN},
         {"name": "outflow", "support": SEEN},
         {"name": "net", "support": SEEN | {"minimum": -100.0, "quantiles": {"0.5": 12.0}}},
-        {"name": "count", "nullable": True},
+        {"name": "count", "nullable": True, "support": COUNT},
         {"name": "average"},
         {"name": "salary", "description": "days since the last salary", "support": SALARY},
     ],
@@ -48,6 +49,7 @@ TABLES: dict[str, Any] = {
 CASH = Artefact("", TABLES, "", {})
 RULES = Rules(CASH)
 REASONS = Reasons(CASH)
+SEEN_BY_NOBODY = "Together with the rest, this counted too: average"
 SOUND = [30.0, 20.0, 10.0, 4.0, 5.0, 27.0]
 
 
@@ -194,7 +196,10 @@ def reasons(contributions: list[float], vector: list[float] = SOUND, count: int 
         ([0, 0, 0, 0, 0, 0], []),
         ([-1, -1, -1, -1, -1, -1], []),
         ([0, 0, 0, 0.5, 0, 0], [("count", 0.5, "many")]),
-        ([0, 0, 0, 0.5, 0.75, 0.25], [("average", 0.75, "large"), ("count", 0.5, "many"), ("salary", 0.25, "lately")]),
+        (
+            [0, 0, 0, 0.5, 0.75, 0.25],
+            [("average", 0.75, SEEN_BY_NOBODY), ("count", 0.5, "many"), ("salary", 0.25, "lately")],
+        ),
         # one group, one reason: the sum of its features, in the words of the one that did most
         ([0.25, 0.5, -0.125, 0, 0, 0], [("outflow", 0.625, "much went out")]),
         ([0.25, 0.5, -1, 0, 0, 0.125], [("salary", 0.125, "lately")]),
@@ -222,8 +227,7 @@ def test_no_more_reasons_than_asked_for(count: int) -> None:
         ("inflow", 9.9, "little came in"),
         ("inflow", 10.0, "what came in is usual"),
         ("salary", 30.0, "Together with the rest, this counted too: days since the last salary"),
-        ("average", 0.1, "large"),
-        ("average", 0.0, "small"),
+        ("average", 0.1, SEEN_BY_NOBODY),
         ("salary", 999.0, "no salary at all"),
         ("salary", 998.0, "long ago"),
         ("salary", 1000.0, "long ago"),
@@ -234,6 +238,14 @@ def test_no_more_reasons_than_asked_for(count: int) -> None:
 def test_the_text_goes_by_the_side_of_the_median_or_the_special_value(feature: str, value: float, text: str) -> None:
     contributions = [float(name == feature) for name in CASH.contract.names]
     assert reasons(contributions, row(**{feature: value})) == [(feature, 1.0, text)]
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "a home of their own"), (0.0, "no home of their own")])
+def test_a_truth_is_told_as_it_is_whatever_most_have(value: float, text: str) -> None:
+    home = {"name": "home", "type": "boolean", "support": {"minimum": 0, "maximum": 1, "quantiles": {"0.5": value}}}
+    texts = {"home": {"high": "a home of their own", "low": "no home of their own"}}
+    found = Reasons(Artefact("", TABLES | {"features": [home], "reasons": texts}, "", {}))
+    assert found.top([value], [0.5], 1) == [{"feature": "home", "contribution": 0.5, "text": text}]
 
 
 def test_every_feature_of_the_trained_model_has_its_sentences() -> None:

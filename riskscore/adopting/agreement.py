@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import tempfile
-import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.settings import Settings, read_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from riskscore.toml_tables import table_of, text_of
 
 SEED = "seed = 0  # draws the golden rows\n"
 SOURCE = '\n[source]\ntarget = "label"\n'
@@ -26,6 +23,7 @@ REASONS = """\
 # Written at adoption from the descriptions in model.toml, since nobody had said what an applicant is to be told.
 # Read every sentence over before anybody gets to see it, and adopt the model again: these are only a start.
 """
+TEXTS = ("high", "low", "missing")
 
 
 def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, dict[str, bytes]]:
@@ -33,16 +31,16 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
 
     reasons.toml is the one beside the contract, or else the one that `folder` has, or else written from descriptions.
     """
-    text = _text(contract)
-    table = _table(contract, text)
+    text = text_of(contract, contract.name)
+    table = table_of(text, contract.name)
     model = ("" if "seed" in table else SEED) + text + ("" if "source" in table else SOURCE)
     texts = next(
         (path for path in (contract.with_name("reasons.toml"), folder / "reasons.toml") if path.is_file()), None
     )
-    reasons = _plain_reasons(table.get("features")) if texts is None else _text(texts)
+    reasons = text_of(texts, texts.name) if texts else ""
     stated = "estimator" in table
     settings = _settings(name, contract.name, model + ("" if stated else ESTIMATOR.format("open")), reasons)
-    papers = {"model.toml": model.encode(), "reasons.toml": reasons.encode()}
+    papers = {"model.toml": model.encode(), "reasons.toml": (reasons or _written(settings.reasons)).encode()}
     if not Encoding(settings.contract).is_plain:
         raise InvalidFile(f"{contract.name}: an adopted model takes numbers as they are: no category, log or indicator")
     if settings.calibration:
@@ -59,20 +57,6 @@ def settle_family(settings: Settings, papers: dict[str, bytes], family: str, con
     return replace(settings, family=family)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidFile(f"{path.name} is not UTF-8 text") from None
-
-
-def _table(contract: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidFile(f"{contract.name} is not TOML: {error}") from None
-
-
 def _settings(name: str, contract: str, model: str, reasons: str) -> Settings:
     """The settings as training would read them from the folder; its sentences name the contract's own file."""
     with tempfile.TemporaryDirectory() as place:
@@ -86,17 +70,15 @@ def _settings(name: str, contract: str, model: str, reasons: str) -> Settings:
             raise InvalidFile(error.message.replace(f"{name}/model.toml", contract), error.field) from None
 
 
-def _plain_reasons(features: object) -> str:
-    """reasons.toml from the descriptions of the contract's features, such as they are: the settings check them."""
-    entries: Sequence[Any] = features if isinstance(features, list) else []
-    sections = [REASONS]
-    for entry in entries:
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if isinstance(name, str):
-            said = str(entry.get("description") or name)
-            said = json.dumps(said[:1].upper() + said[1:], ensure_ascii=False)[1:-1]
-            sections.append(
-                f"\n[{json.dumps(name, ensure_ascii=False)}]\n"
-                f'high = "{said} was high and raised the risk"\nlow = "{said} was low and raised the risk"\n'
-            )
-    return "".join(sections)
+def _written(reasons: dict[str, dict[str, Any]]) -> str:
+    """The reasons of every feature as a reasons.toml for people to read over."""
+    sections = (
+        f"\n[{_quoted(name)}]\n" + "".join(f"{key} = {_quoted(reason[key])}\n" for key in TEXTS if key in reason)
+        for name, reason in reasons.items()
+    )
+    return REASONS + "".join(sections)
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; JSON's escapes are TOML's too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
