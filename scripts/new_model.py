@@ -116,7 +116,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 def _drafted(options: argparse.Namespace) -> str:
     file = options.models / options.name / "model.toml"
     elsewhere = [] if options.models == ROOT / "model" else ["--models", str(options.models)]
-    command = ["scripts/train.py", options.name, "--data", str(options.data), *elsewhere]
+    command = [".venv/bin/python", "scripts/train.py", options.name, "--data", str(options.data), *elsewhere]
     return f"drafted    {_shown(file)}; read it over, then\n  {shlex.join(command)}"
 
 

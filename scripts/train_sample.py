@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.errors import InvalidFile
 from riskscore.program import DONE, run
 from riskscore.sample_database import sample_database
 from riskscore.samples.commands import FILES
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ".cache/samples"
+LEDGERS = "credit_risk"  # its sample lies in PostgreSQL, that of all others in FILES
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     """Train; the status of the first program that fails, 0 where the model was written."""
     parser = argparse.ArgumentParser(prog="train_sample.py", description=__doc__)
-    parser.add_argument("model", help=f"credit_risk, {', '.join(FILES)}")
+    parser.add_argument("model", help=f"{LEDGERS}, {', '.join(FILES)}")
     parser.add_argument("--out", default="", metavar="DIR", help="write to DIR/MODEL (default: model/)")
     options = parser.parse_args(arguments)
+    if options.model not in (LEDGERS, *FILES):
+        raise InvalidFile(
+            f"there are no simulated samples of {options.model}, only of {LEDGERS}, {', '.join(FILES)};"
+            f" a model of yours is trained by scripts/train.py {options.model} --data FILE"
+        )
     out = f" --out {shlex.quote(options.out)}" if options.out else ""
     if options.model not in FILES:
         with sample_database() as url:  # an embedded server's: it holds no password

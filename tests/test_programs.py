@@ -103,6 +103,7 @@ def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
         ("score.py", ["credit_risk", "--input", "none.csv", "--output", "o.csv"], 2, "none.csv: No such file"),
         ("score.py", ["credit_risk", "--input", "README.md", "--output", "o.csv"], 2, "expected a file ending in .csv"),
         ("score.py", ["credit_risk", "--output", "o.csv"], 1, "no database is configured"),
+        ("train_sample.py", ["mine"], 2, "there are no simulated samples of mine, only of credit_risk, pay_later"),
         ("score.py", ["x100", "--output", "o.csv"], 2, "say where its rows are by --data or --input"),
     ],
 )
