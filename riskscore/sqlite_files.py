@@ -28,18 +28,20 @@ def sqlite_path(url: str) -> Path:
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """One transaction that ends with the block: kept, or undone where the block raises. Foreign keys are enforced.
 
-    A file that wasn't there before isn't there after a failure either. Raises InvalidFile where SQLite refuses.
+    A file that wasn't there before isn't there after a failure either, unless somebody else has filled it meanwhile.
+    Raises InvalidFile where SQLite refuses.
     """
-    existed = path.exists()
+    existed, began = path.exists(), False
     try:
         with closing(sqlite3.connect(path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("BEGIN IMMEDIATE")
+            began = True  # from here on nobody else writes
             yield connection
             connection.execute("COMMIT")
     except BaseException as error:
-        if not existed:
-            path.unlink(missing_ok=True)
+        if began and not existed and not path.stat().st_size:
+            path.unlink()
         if isinstance(error, sqlite3.Error):
             raise InvalidFile(f"{path.name} is as it was; SQLite refused: {_reason(error)}") from None
         raise

@@ -85,7 +85,7 @@ def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[
     grouped = _customers_repeat(data)
     kind = StratifiedGroupKFold if grouped else StratifiedKFold
     for repeat in range(repeats):
-        splitter = kind(n_splits=folds, shuffle=True, random_state=seed + repeat)
+        splitter = kind(n_splits=folds, shuffle=True, random_state=(seed + repeat) % 2**32)
         for seen, unseen in splitter.split(data.matrix, data.labels, data.customers if grouped else None):
             if len(np.unique(data.labels[unseen])) < 2:
                 raise InvalidFile(

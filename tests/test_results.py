@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from riskscore.batch import score_file
 from riskscore.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.results import RESULTS, Export, cell, results_table
-from riskscore.sqlite_files import writing
+from riskscore.sqlite_files import columns_of, writing
 from tests.scoring_examples import engine
 
 LOAN = {"loan_id": "L1", "features": {"amount": 1000.0, "term": 12, "secured": True}}
@@ -93,6 +94,22 @@ def test_a_failure_leaves_no_file_that_was_not_there(tmp_path):
         with writing(tmp_path / "new.db") as connection:
             connection.execute("INSERT INTO nowhere VALUES (1)")
     assert list(tmp_path.iterdir()) == []
+
+
+class NotYet(type(Path())):
+    """The path of a file that another process makes just after one has looked whether it is there."""
+
+    def exists(self):
+        return False
+
+
+def test_a_failure_leaves_what_another_has_made_meanwhile(tmp_path):
+    with writing(tmp_path / "new.db") as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(InvalidFile, match="no such table: nowhere"), writing(NotYet(tmp_path / "new.db")) as connection:
+        connection.execute("INSERT INTO nowhere VALUES (1)")
+    with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        assert columns_of(connection, "theirs") == ["x"]
 
 
 def test_both_models_of_offers_share_a_table():

@@ -9,7 +9,7 @@ import pytest
 
 from riskscore.errors import InvalidFile
 from riskscore.training_data import TrainingData
-from riskscore.validation import cross_validate, interval, reliability, scores_of
+from riskscore.validation import cross_validate, interval, reliability, scores_of, splits
 
 
 def data_of(rows: int, customers: list[str] | None = None) -> TrainingData:
@@ -61,7 +61,7 @@ def test_folds_that_would_lack_a_label_are_refused(customers: list[str] | None, 
 
 
 def test_each_repeat_deals_the_rows_anew_and_each_seed_otherwise() -> None:
-    def splits(seed: int) -> list[list[float]]:
+    def dealt(seed: int) -> list[list[float]]:
         seen: list[list[float]] = []
 
         def predict(matrix: Any, labels: Any, unseen: Any) -> Any:
@@ -71,9 +71,13 @@ def test_each_repeat_deals_the_rows_anew_and_each_seed_otherwise() -> None:
         cross_validate(data_of(30), predict, folds=2, repeats=2, seed=seed)
         return seen
 
-    assert splits(1) == splits(1)
-    assert splits(1)[0] != splits(1)[2]
-    assert splits(1) != splits(100)
+    assert dealt(1) == dealt(1)
+    assert dealt(1)[0] != dealt(1)[2]
+    assert dealt(1) != dealt(100)
+
+
+def test_the_largest_seed_deals_every_repeat() -> None:
+    assert len(list(splits(data_of(30), folds=2, repeats=2, seed=2**32 - 1))) == 4
 
 
 def test_progress_is_told_after_each_fold() -> None:
