@@ -6,13 +6,13 @@ feature where its "# " is taken away.
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from riskscore.column_looks import ORDINAL_FROM
+from riskscore.toml_tables import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,17 +106,34 @@ def folds_of(table: TableProfile) -> tuple[int, int]:
 
 
 def _rest(name: str, table: TableProfile) -> list[str]:
-    folds, repeats = folds_of(table)
+    """What stands between the head and the features."""
     rarer = min(table.positives, table.labelled - table.positives)
     return [
+        *_source(table),
+        *_estimator(rarer),
+        *_validation(table, rarer),
         "",
-        "[source]",
-        f"target = {quoted(table.target)}",
-        *(
-            [f"positive = {listed([table.positive])}", f"negative = {listed(table.negatives)}"]
-            if table.positive
-            else []
+        *comment("Take the # away, and a value that training never saw gives the outcome refer instead of scored."),
+        "# [refer]",
+        '# warnings = ["outside_support"]',
+        *_card(name, table),
+        "",
+        *comment(
+            "The features. minimum and maximum are hard limits, beyond which a row is refused: add them where you are"
+            " sure. A value of a category that isn't listed is refused, unless unknown says otherwise. description is"
+            " what reasons call the feature."
         ),
+    ]
+
+
+def _source(table: TableProfile) -> list[str]:
+    labels = [f"positive = {listed([table.positive])}", f"negative = {listed(table.negatives)}"]
+    return ["", "[source]", f"target = {quoted(table.target)}", *(labels if table.positive else [])]
+
+
+def _estimator(rarer: int) -> list[str]:
+    """rarer: rows of the rarer label; few of them carry no large trees."""
+    return [
         "",
         "[estimator]",
         'family = "xgboost"',
@@ -128,14 +145,21 @@ def _rest(name: str, table: TableProfile) -> list[str]:
         "subsample = 0.9",
         "colsample_bytree = 0.9",
         'tree_method = "hist"',
+    ]
+
+
+def _validation(table: TableProfile, rarer: int) -> list[str]:
+    folds, repeats = folds_of(table)
+    return [
         "",
         f"[validation]  # {rarer:,} rows have the rarer label",
         f"folds = {folds}",
         f"repeats = {repeats}",
-        "",
-        *comment("Take the # away, and a value that training never saw gives the outcome refer instead of scored."),
-        "# [refer]",
-        '# warnings = ["outside_support"]',
+    ]
+
+
+def _card(name: str, table: TableProfile) -> list[str]:
+    return [
         "",
         "[card]",
         f"purpose = {quoted(PURPOSE)}",
@@ -143,12 +167,6 @@ def _rest(name: str, table: TableProfile) -> list[str]:
         *(f"  {quoted(limit)}," for limit in LIMITS),
         "]",
         f"reproduce = [{quoted(_training(name, table))}]",
-        "",
-        *comment(
-            "The features. minimum and maximum are hard limits, beyond which a row is refused: add them where you are"
-            " sure. A value of a category that isn't listed is refused, unless unknown says otherwise. description is"
-            " what reasons call the feature."
-        ),
     ]
 
 
@@ -240,11 +258,6 @@ def comment(text: str) -> list[str]:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
     return [f"# {line}" for line in lines]
-
-
-def quoted(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's, but for the one control that JSON leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def listed(texts: Iterable[str]) -> str:

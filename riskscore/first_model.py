@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -16,21 +15,19 @@ from riskscore.describe import golden_event
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.manifest import MANIFEST
-from riskscore.manifest_parts import PAPERS, WRITTEN
+from riskscore.manifest_parts import PAPERS, WRITTEN, check_model_name
 from riskscore.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 BY_PEOPLE = ("model.toml", "reasons.toml")
 EXAMPLES = 3
 
 
 def check_name(models: Path, name: str, force: bool) -> None:
     """Refuse a name that no model can have, and one that is taken, unless that was asked for."""
-    if not NAME.fullmatch(name):
-        raise InvalidFile("the name of a model is letters, digits, _ and -, at most 64 of them")
+    check_model_name(name)
     if (models / name).exists() and not force:
         raise InvalidFile(
             f"there is a model {name} already; train it by scripts/train.py {name} --data FILE, or draft it anew by"

@@ -14,6 +14,7 @@ from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
 from riskscore.file_databases import hashes_of_tables
+from riskscore.remote import NAME
 from riskscore.settings import DIALECTS
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ DECIDING = (
     *("features", "parse", "threshold", "source", "identities", "limits", "observations"),
     *("refer", "points", "response", "reasons", "calibration"),
 )
+
+
+def check_model_name(name: str) -> None:
+    """Refuse a name that no model can have; it becomes a folder, a path and a table."""
+    if not NAME.fullmatch(name):
+        raise InvalidFile("the name of a model is letters, digits, _ and -, at most 64 of them")
 
 
 def version_of(manifest: dict[str, Any], contents: dict[str, bytes], now: datetime) -> str:

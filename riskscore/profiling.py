@@ -19,6 +19,7 @@ from riskscore.errors import InvalidFile
 from riskscore.leakage import alone, suspected
 from riskscore.number_looks import has_sure_commas
 from riskscore.program import counted
+from riskscore.training_data import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from riskscore.leakage import Alone
     from riskscore.text_columns import TableFile
 
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 NO_LABEL, STRANGE = -1, -2
 MOST_LABELS = 50  # different ones: more are no classes
 FEWEST_ROWS = 2  # of either label: one for a fold's training, one to be judged by

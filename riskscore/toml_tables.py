@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -71,3 +72,8 @@ def require_features(file: str, where: str, names: Iterable[str], contract: Cont
     for name in names:
         if name not in contract:
             raise InvalidFile(f"{file}: {where}: {contract.unknown(name).message}", name)
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string: JSON's escapes are TOML's, but for the one control that JSON leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskscore.drafting import comment, draft, folds_of, listed, quoted, threshold_of
+from riskscore.drafting import comment, draft, folds_of, listed, threshold_of
 from riskscore.encoding import Encoding
 from riskscore.profiling import profile_table
 from riskscore.settings import read_settings
 from riskscore.sources import rows_at, wanted_by
 from riskscore.text_columns import read_table
+from riskscore.toml_tables import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path

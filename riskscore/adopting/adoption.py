@@ -7,7 +7,6 @@ its margins bit for bit where there is one, and what is about to be written has 
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from riskscore.manifest_parts import (
     GOLDEN_ROWS,
     PAPERS,
     WRITTEN,
+    check_model_name,
     estimator_entry,
     golden_of,
     pickled,
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 TRIAL_ROWS = 1000  # synthetic rows on which it is compared with itself
 PACKAGES = {"sklearn": "scikit-learn", "xgboost": "xgboost"}  # by the module that a pickle imports
 
@@ -89,8 +88,7 @@ def adopt(
     data: Path | None = None,
 ) -> Adopted:
     """Write models/name/ from somebody's file. trusted: asked with a pickle's imports before it is loaded."""
-    if not NAME.fullmatch(name):
-        raise InvalidFile("the name of a model is letters, digits, _ and -, at most 64 of them")
+    check_model_name(name)
     try:
         adopted = build(name, file, contract, models, now, trusted, data)
     except ArtefactRefused as error:  # somebody's file is at fault here, and not an artefact of ours

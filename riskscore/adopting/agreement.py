@@ -5,7 +5,6 @@ What comes of it is the model.toml and reasons.toml of the adopted model's folde
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.settings import Settings, read_settings
-from riskscore.toml_tables import table_of, text_of
+from riskscore.toml_tables import quoted, table_of, text_of
 
 SEED = "seed = 0  # draws the golden rows\n"
 SOURCE = '\n[source]\ntarget = "label"\n'
@@ -73,12 +72,7 @@ def _settings(name: str, contract: str, model: str, reasons: str) -> Settings:
 def _written(reasons: dict[str, dict[str, Any]]) -> str:
     """The reasons of every feature as a reasons.toml for people to read over."""
     sections = (
-        f"\n[{_quoted(name)}]\n" + "".join(f"{key} = {_quoted(reason[key])}\n" for key in TEXTS if key in reason)
+        f"\n[{quoted(name)}]\n" + "".join(f"{key} = {quoted(reason[key])}\n" for key in TEXTS if key in reason)
         for name, reason in reasons.items()
     )
     return REASONS + "".join(sections)
-
-
-def _quoted(text: str) -> str:
-    """A TOML string; JSON's escapes are TOML's too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
