@@ -112,7 +112,7 @@ def _span(feature: Manifest) -> list[str]:
     """From, median, to and the hard limits; of a category how many of its values were seen."""
     support = feature["support"]
     if "values" in feature:
-        seen = sum(place >= 0 for place in support["values"])
+        seen = sum(place >= 0 for place in support.get("values", ()))
         return [f"{seen} of {len(feature['values'])} values", "", "", "", ""]
     limits = (_number(feature[limit]) if limit in feature else "none" for limit in ("minimum", "maximum"))
     return [*map(_number, (support["minimum"], support["quantiles"]["0.5"], support["maximum"])), *limits]

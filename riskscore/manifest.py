@@ -27,6 +27,9 @@ VERSION_PARTS = {"python": 1, "numpy": 1, "joblib": 1, "xgboost": 2, "scikit-lea
 # The files that each engine reads.
 ENGINE_FILES = {"joblib": ("model.joblib",), "twin": ("model.json", "contributions.bin")}
 
+# What a feature may say of itself; the others of its slots are made of these, or stand once for all features.
+DECLARED = tuple(slot for slot in Feature.__slots__ if slot not in ("_read", "codes", "parse"))
+
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 LARGEST = 1e100  # beyond any feature or margin, and nothing computed from it overflows
 
@@ -175,7 +178,7 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     names = [feature["name"] for feature in manifest["features"]]
     yield from (f"{key} is empty" for key in NOT_EMPTY if not manifest[key])
     for feature in manifest["features"]:
-        yield from _unknown(f"feature {feature['name']!r}", feature, Feature.__slots__)
+        yield from _unknown(f"feature {feature['name']!r}", feature, DECLARED)
     yield from _unknown("engines", manifest["engines"], ENGINE_FILES)
     yield from _unknown("versions", manifest["versions"], VERSION_PARTS)
     yield from (

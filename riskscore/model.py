@@ -121,7 +121,9 @@ class Model:
             columns = self.encoding.matrix(vectors)
             base, found = contributions(self.artefact.manifest["estimator"]["family"], self.estimator(), columns)
         for parts, margin in zip(found, margins, strict=True):
-            if not abs(base + math.fsum(parts) - margin) <= ADDITIVITY:
+            if not abs(base + math.fsum(parts) - margin) <= ADDITIVITY * max(
+                1.0, abs(margin)
+            ):  # doubles have 16 digits
                 raise ArtefactRefused(f"{self.name}: the contributions don't add up to the margin")
         return [self.encoding.fold(parts) for parts in found]
 

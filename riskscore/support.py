@@ -58,7 +58,8 @@ def draw_rows(
 ) -> Floats:
     """Synthetic rows: each feature drawn on its own from its quantiles, missing now and then where that is allowed.
 
-    never: rows that must not come out, so that nobody's row is published.
+    never: rows that must not come out, so that nobody's row is published. Of a table with so few values that all
+    drawn ones are among them, one of each comes out: a row that chance makes of what is known anyway is nobody's.
     """
     columns = [
         (_places if feature.type == "category" else _numbers)(feature, seen, count, rng)
@@ -68,7 +69,8 @@ def draw_rows(
     if never is None:
         return rows
     known = set(map(bytes, never.view()))
-    return np.array([row for row in rows if bytes(row) not in known]).reshape(-1, len(columns))
+    others = [row for row in rows if bytes(row) not in known]
+    return np.array(others or [*{bytes(row): row for row in rows}.values()])
 
 
 def _numbers(feature: Feature, seen: dict[str, Any], count: int, rng: np.random.Generator) -> Floats:

@@ -82,6 +82,17 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return model
 
 
+def test_a_category_without_a_value_in_any_row_trains(tmp_path: Path) -> None:
+    model = tmp_path / "model" / "graded"
+    model.mkdir(parents=True)
+    values = {"family": "xgboost", "encoding": "one_hot", "parse": "strict", "parameters": FAMILIES["xgboost"]}
+    (model / "model.toml").write_text(TOML.format(**values).replace("unknown =", "nullable = true\nunknown ="))
+    gaps = [[line[0], "", *line[2:]] for line in lines()]
+    settings = read_settings(model)
+    train(settings, from_source(settings, write_csv(tmp_path / "rows.csv", gaps, COLUMNS)), model, tmp_path, NOW)
+    assert "| 0 of 3 values |" in (model / "MODEL_CARD.md").read_text()
+
+
 def test_both_engines_give_the_same_answer_to_every_spelling(folder: Path) -> None:
     twin, joblib = (Model(open_artefact(str(folder)), choice) for choice in ("twin", "joblib"))
     rows = [SOUND | change for change in CHANGES]

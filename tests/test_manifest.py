@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.artefact import open_artefact
-from riskscore.contract import Feature
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, NotConfigured
-from riskscore.manifest import parse_manifest
+from riskscore.manifest import DECLARED, parse_manifest
 from riskscore.model import Model
 from tests.scoring_examples import EVENT, FOLDER, SMALL, nobody, write_small
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 SOUND = {"format": 1, **SMALL, "files": {name: {"sha256": "0"} for name in ("model.joblib", "model.json")}}
 SOUND["files"]["contributions.bin"] = {"sha256": "0"}
 DROP = object()
+KNOWN = ", ".join(map(repr, DECLARED))
 
 
 def put(manifest: dict[str, Any], way: Sequence[Any], value: Any) -> dict[str, Any]:
@@ -84,7 +84,13 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
         (
             "features/0/colour",
             "red",
-            f"feature 'amount' names 'colour', which is none of {', '.join(map(repr, Feature.__slots__))}",
+            f"feature 'amount' names 'colour', which is none of {KNOWN}",
+        ),
+        ("features/0/codes", {}, f"feature 'amount' names 'codes', which is none of {KNOWN}"),
+        (
+            "features/0/parse",
+            "text",
+            f"feature 'amount' names 'parse', which is none of {KNOWN}",
         ),
         ("threshold", True, "threshold must be a finite number, not true or false"),
         ("threshold", float("nan"), "threshold must be a finite number, not a number"),

@@ -257,6 +257,12 @@ def test_a_linear_model_is_served_by_the_same_engine(small_loans: Model) -> None
     assert scored["model_version"] == SMALL["version"]
 
 
+def test_a_large_value_is_explained_as_exactly_as_doubles_can(small_loans: Model) -> None:
+    vectors = [[factor * 10.0**power, 7.3, 1.0] for power in range(12, 38) for factor in (1.1, 2.7, 3.3)]
+    margins = small_loans.margins(vectors, "twin")
+    assert [math.fsum(parts) for parts in small_loans.contributions(vectors, margins)] == pytest.approx(margins)
+
+
 def test_a_missing_value_in_a_golden_row_is_null_in_the_manifest(small_loans: Model) -> None:
     with pytest.raises(ArtefactRefused, match=r"^small_loans: the twin engine can't score the golden rows: a linear"):
         Model(

@@ -142,6 +142,25 @@ def test_a_drawn_row_that_somebody_has_is_left_out() -> None:
     assert {(0.0, 1.0), (1.0, 2.0)} <= set(map(tuple, drawn)) - {(1.0, 1.0), (0.0, 0.0)} == set(map(tuple, drawn))
 
 
+def test_where_every_row_that_can_be_drawn_is_somebodys_each_comes_out_once() -> None:
+    features, support = [Feature("ever", "boolean", nullable=True)], [support_of(np.array([0.0, 1.0, np.nan]))]
+    drawn = draw_rows(features, support, 50, np.random.default_rng(1), never=np.array([[0.0], [1.0], [np.nan]]))
+    assert sorted(map(str, drawn.ravel().tolist())) == ["0.0", "1.0", "nan"]
+
+
+@pytest.mark.parametrize("toml", [MODEL_TOML, LOGISTIC], ids=["xgboost", "logistic"])
+def test_a_table_of_two_truths_serves(tmp_path: Path, toml: str) -> None:
+    head = toml.partition("[constraints]")[0]
+    truths = "".join(f'[[features]]\nname = "{name}"\ntype = "boolean"\n' for name in ("paid", "named"))
+    folder = write_model(tmp_path, toml=head + truths)
+    (folder / "reasons.toml").unlink()
+    lines: list[list[object]] = [[f"C{k}", k % 2 == 0, k % 3 == 0, int(k % 5 < 2)] for k in range(60)]
+    settings = read_settings(folder)
+    data = from_source(settings, write_csv(tmp_path / "rows.csv", lines, ("customer_id", "paid", "named", "label")))
+    train(settings, data, folder, tmp_path, NOW)
+    assert len(Model(open_artefact(str(folder))).margins([[1.0, 0.0]], "twin")) == 1
+
+
 def test_the_in_sample_figures_are_named_so_and_stand_beside_the_cross_validated(trained: Path) -> None:
     metrics = manifest_of(trained)["metrics"]
     assert set(metrics["in_sample"]) == set(metrics["cross_validated"]) == {"auc", "pr_auc", "brier", "log_loss"}
