@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from riskscore.manifest_parts import check_model_name
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"
@@ -74,3 +77,10 @@ def test_the_password_comes_from_the_secret_alone(template: dict[str, Any]) -> N
 
 def test_every_parameter_but_the_image_has_a_default(template: dict[str, Any]) -> None:
     assert [name for name, parameter in template["Parameters"].items() if "Default" not in parameter] == ["ImageUri"]
+
+
+@pytest.mark.parametrize("name", ["credit_risk", "Loans-2026", "x"])
+def test_whatever_a_model_may_be_called_can_be_deployed(name: str, template: dict[str, Any]) -> None:
+    check_model_name(name)
+    assert re.fullmatch(template["Parameters"]["Model"]["AllowedPattern"], name)
+    assert re.fullmatch(template["Parameters"]["Models"]["AllowedPattern"], f"{name},pay_later")
