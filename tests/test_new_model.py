@@ -192,6 +192,20 @@ def test_a_draft_alone_is_trained_afterwards(tmp_path):
     assert run("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model").returncode == 0
 
 
+def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_taken(tmp_path):
+    rng = random.Random(6)
+    draws = [[rng.gauss(0, 1) for _ in range(8)] for _ in range(240)]
+    rows = "".join(f"{','.join(f'{x:.3f}' for x in row)},{int(sum(row) + rng.gauss(0, 1) > 0)}\n" for row in draws)
+    done = new_model(tmp_path, table(tmp_path / "t.csv", f"a,b,c,d,e,f,g,h,y\n{rows}"))
+    assert "beside     a plain logistic regression on the same folds: AUC 0.9" in done.stdout, done.stderr
+    assert 'put family = "logistic"' in done.stdout
+    toml = tmp_path / "model" / "theirs" / "model.toml"
+    trees, _, rest = toml.read_text().partition("[estimator.parameters]")
+    toml.write_text(trees.replace('"xgboost"', '"logistic"') + rest[rest.index("[validation]") :])
+    again = run("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model")
+    assert again.returncode == 0, again.stderr
+
+
 def test_a_model_that_is_there_stays_as_it_is(tmp_path):
     folder = tmp_path / "model" / "theirs"
     folder.mkdir(parents=True)
