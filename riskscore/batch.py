@@ -42,10 +42,11 @@ OUTPUTS = (
 
 
 class Scored(NamedTuple):
-    """How many rows were scored, and how many went to the report."""
+    """How many rows were scored, how many went to the report, and how many of the scored a person has to look at."""
 
     rows: int
     faults: int
+    referred: int
 
 
 def items_of_file(path: Path, model: Model, note: Note) -> Iterator[tuple[str, Any]]:
@@ -106,7 +107,7 @@ def score_file(engine: Engine, model: Model, items: Items, output: str | Path, f
 
     A row that can't be scored goes to the report, and into a JSONL as the invalid answer in its place.
     """
-    rows = 0
+    rows = referred = 0
     with WRITERS[_kind(output)](output, model) as (write, most):
         reasons = {"reasons": min(most, len(model.contract.names))}
         for place, item, answer in _answers(engine, model.name, items, reasons):
@@ -115,7 +116,8 @@ def score_file(engine: Engine, model: Model, items: Items, output: str | Path, f
                 faults.write({"row": place}, answer["error"]["message"])
             else:
                 rows += 1
-    return Scored(rows, faults.count)
+                referred += answer["outcome"] == "refer"
+    return Scored(rows, faults.count, referred)
 
 
 def _kind(output: str | Path) -> str:

@@ -45,6 +45,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     seconds = time.perf_counter() - started
     ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
     print(f"{ended}, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s")
+    if scored.referred:
+        print(f"{counted(scored.referred, 'row')} for a person to look at (refer); a .jsonl says why", file=sys.stderr)
     if scored.faults:
         print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if scored.faults else DONE

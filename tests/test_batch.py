@@ -79,7 +79,7 @@ def test_a_csv_gives_ids_probability_and_version(score, engine):
         ["customer_id", "snapshot_date", "probability", "model_version"],
         ["S1", "2025-09-01", repr(answer["probability"]), answer["model_version"]],
     ]
-    assert (report, counts) == ([], (1, 0))
+    assert (report, counts) == ([], (1, 0, 0))
 
 
 def test_a_jsonl_gives_whole_answers_of_every_shape(score, engine):
@@ -93,7 +93,7 @@ def test_a_jsonl_gives_whole_answers_of_every_shape(score, engine):
         answer | ({"model": "credit_risk"}) for answer in engine.answer(events)
     ]
     assert report[1].startswith('line 3,"missing: income_inflow_30d, ')
-    assert counts == (2, 1)
+    assert counts == (2, 1, 0)
 
 
 def test_rows_that_can_not_be_scored_are_left_out_and_reported_by_line(score):
@@ -106,7 +106,7 @@ def test_rows_that_can_not_be_scored_are_left_out_and_reported_by_line(score):
         'line 3,"in.csv, line 3, column income_inflow_30d: expected a number"',
         "line 4,pct_gambling_spend_90d must be between 0 and 1",
     ]
-    assert counts == (2, 2)
+    assert counts == (2, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_was_noticed_of_a_row_refers_it_or_is_refused_and_never_dropped(sco
     ids = ("customer_id", "snapshot_date", "transactions_after_snapshot")
     text, report, counts = score("in.csv", csv_text([row], ids), "out.jsonl")
     assert json.loads(text)["outcome"] == (outcome or "invalid")
-    assert counts == ((1, 0) if outcome else (0, 1))
+    assert counts == ((1, 0, outcome == "refer") if outcome else (0, 1, 0))
     if not outcome:
         assert "line 2, column transactions_after_snapshot: expected a whole number, 0 or more" in report[1]
 
@@ -128,7 +128,7 @@ def test_batches_change_no_digit(score, engine):
     found = [(line["customer_id"], float(line["probability"])) for line in csv.DictReader(text.splitlines())]
     alone = [0, 1, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 2]
     assert [found[n] for n in alone] == [(f"S{n}", engine.answer(rows[n])["probability"]) for n in alone]
-    assert counts == (BATCH_ROWS + 3, 0)
+    assert counts[:2] == (BATCH_ROWS + 3, 0)
 
 
 def test_every_answer_of_a_jsonl_has_its_reasons_however_long_the_file(score):
@@ -174,7 +174,7 @@ def test_of_a_table_with_the_target_the_rows_without_it_are_scored_into_the_colu
     assert [line.split(",")[0] for line in lines] == ["who", "B", "D"]
     assert lines[0] == "who,pd"
     assert all(0 < float(line.split(",")[1]) < 1 for line in lines[1:])
-    assert (notes, counts) == (["scored are the rows without label; 2 have one"], (2, 0))
+    assert (notes, counts) == (["scored are the rows without label; 2 have one"], (2, 0, 0))
 
 
 def test_where_every_row_has_the_target_all_are_scored_and_it_is_ignored(offered):
@@ -185,13 +185,13 @@ def test_where_every_row_has_the_target_all_are_scored_and_it_is_ignored(offered
 
 def test_a_table_without_the_target_is_scored_without_a_word(offered):
     lines, notes, counts = offered("late,inflow,share,customer_id\n1,900,,A\n1,900,,B\n")
-    assert ([line.split(",")[0] for line in lines], notes, counts) == (["who", "A", "B"], [], (2, 0))
+    assert ([line.split(",")[0] for line in lines], notes, counts) == (["who", "A", "B"], [], (2, 0, 0))
 
 
 @pytest.mark.parametrize(("first", "last", "scored"), [("1", "", 1), ("1", "0", 2), ("", "", 2)])
 def test_a_row_that_can_not_be_read_is_reported_once(offered, first, last, scored):
     _, _, counts = offered(HEADER + f"{first};1;900;;A\n;1;much;;B\n{last};1;900;;C\n")
-    assert counts == (scored, 1)
+    assert counts == (scored, 1, 0)
 
 
 def test_a_parquet_file_is_scored_as_the_same_csv(offered):

@@ -52,7 +52,7 @@ def rows(tmp_path, query):
 
 def test_the_columns_come_from_where_the_table_says(score, tmp_path, monkeypatch):
     monkeypatch.setitem(RESULTS, "clicked", CLICKED)
-    assert score(LOAN, OTHER, INVALID) == (2, 1)
+    assert score(LOAN, OTHER, INVALID) == (2, 1, 0)
     assert rows(tmp_path, "SELECT model_id, amount, whose, clicked FROM clicked ORDER BY rowid") == [
         ("small_loans", 1000.0, "L1", 0),
         ("small_loans", 2500.5, "L2", 1),
