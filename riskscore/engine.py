@@ -10,6 +10,7 @@ from __future__ import annotations
 from riskscore.collecting import Paused
 from riskscore.errors import CallerFault, DataFault, OutOfRange, UnknownModel
 from riskscore.events import Refused, Row, parse_rows, rows_of
+from riskscore.outcome import SCREEN_ROWS, matrix_of
 from riskscore.trees import logistic
 
 TYPE_CHECKING = False
@@ -216,8 +217,9 @@ def score_checked(
     if not rows:
         return [], []
     vectors = [vector for _, vector in rows]
-    margins = model.margins(vectors, engine)
-    judged = model.rules.judge(vectors, [row.observations for row, _ in rows])
+    table = matrix_of(vectors) if engine == "joblib" and len(rows) >= SCREEN_ROWS else vectors
+    margins = model.margins(table, engine)
+    judged = model.rules.judge(vectors, [row.observations for row, _ in rows], table)
     parts = model.contributions(vectors, margins) if any(counts) else [[]] * len(rows)
     explained = map(model.reasons.top, vectors, parts, counts)
     return margins, [

@@ -23,6 +23,13 @@ LABEL_TEXT = "the label stands in the event, and is not looked at"
 IDENTITY_TOLERANCE = 1e-6  # relative to the size of the terms, as for money in the features' definition
 
 
+def matrix_of(vectors: Sequence[Sequence[float]]) -> Any:
+    """float64 (n, features) of many rows, made once for all that looks at them."""
+    import numpy as np
+
+    return np.array(vectors, dtype=float)
+
+
 class Seen:
     """What training saw of a feature: its range, its values where they were few, and whether it was ever missing."""
 
@@ -79,10 +86,11 @@ class Rules:
         self._refer = frozenset(manifest.get("refer", ()))
 
     def judge(
-        self, vectors: Sequence[Sequence[float]], observations: Sequence[Mapping[str, int]]
+        self, vectors: Sequence[Sequence[float]], observations: Sequence[Mapping[str, int]], table: Any = None
     ) -> list[tuple[str, list[dict[str, str]]]]:
-        """(`scored` or `refer`, warnings) for each row."""
-        suspects = self.screen(vectors) if len(vectors) >= SCREEN_ROWS else [True] * len(vectors)
+        """(`scored` or `refer`, warnings) for each row. table: the vectors once more, where they are a matrix already."""
+        many = len(vectors) >= SCREEN_ROWS
+        suspects = self.screen(vectors if table is None else table) if many else [True] * len(vectors)
         found = [
             self.warnings(vector, seen) if suspect or seen else []
             for vector, seen, suspect in zip(vectors, observations, suspects, strict=True)

@@ -5,7 +5,7 @@ What isn't plainly sound is told by an empty list, and nothing is said of why: `
 
 from __future__ import annotations
 
-from math import isfinite, isnan, nan
+from math import hypot, isnan, nan
 from operator import gt, lt
 
 TYPE_CHECKING = False
@@ -37,51 +37,49 @@ class PlainNumbers:
         self._minima = [features[k].minimum for k in limited]
         self._maxima = [features[k].maximum for k in limited]
         self._whole = [k for k, feature in enumerate(features) if feature.type == "integer"]
-        self._required = [k for k, feature in enumerate(features) if not feature.nullable]
+        self._required = {k for k, feature in enumerate(features) if not feature.nullable}
 
     def read(self, values: Sequence[Any]) -> list[float]:
         """The values as floats, NaN for an allowed gap; [] where a closer look is due."""
         kinds = set(map(type, values))
-        gaps = 0
+        gaps: Sequence[int] = ()
         if not kinds <= NUMBERS:
             if not kinds <= GAPPY:
                 return self._read_texts(values, kinds) if self._text and kinds <= GAPPY | TEXTS else []
-            gaps = values.count(None)
-            values = [nan if value is None else value for value in values]
+            gaps = [k for k, value in enumerate(values) if value is None]
+            values = [0.0 if value is None else value for value in values]
         try:
-            numbers = list(map(float, values))
+            return self._sound(list(map(float, values)), gaps)
         except OverflowError:
             return []
-        return numbers if self._are_sound(numbers, gaps) else []
 
     def _read_texts(self, values: Sequence[Any], kinds: set[type]) -> list[float]:
         """Of texts, numbers and gaps."""
         if not kinds <= TEXTS:
             values = [value if value is None or type(value) is str else repr(value) for value in values]
-        texts = [value or "" for value in values]
+        texts = [value or "0" for value in values]
         joined = "|".join(texts)
         if not joined.isascii() or joined.encode().translate(None, ALLOWED):
             return []
-        gaps = texts.count("")
         try:
-            numbers = list(map(float, [text or "nan" for text in texts] if gaps else texts))
+            return self._sound(list(map(float, texts)), [k for k, value in enumerate(values) if not value])
         except ValueError:
             return []
-        return numbers if self._are_sound(numbers, gaps) else []
 
-    def _are_sound(self, numbers: list[float], gaps: int) -> bool:
-        """Whether all are finite and within their limits; gaps: how many have to be NaN, where they may be missing."""
-        there = [number for number in numbers if number == number] if gaps else numbers  # noqa: PLR0124 - not NaN
-        if gaps and (len(numbers) - len(there) != gaps or any(map(isnan, map(numbers.__getitem__, self._required)))):
-            return False
-        if there and not (isfinite(sum(there)) and min(there) >= -FLOAT32_MAX and max(there) <= FLOAT32_MAX):
-            return False
+    def _sound(self, numbers: list[float], gaps: Sequence[int]) -> list[float]:
+        """The numbers with NaN in the gaps, which hold 0 so far; [] where one is not finite or outside its limits."""
+        # the norm is at least as large as each of them, and NaN where one is: one look at all of them
+        if not hypot(*numbers) <= FLOAT32_MAX or not self._required.isdisjoint(gaps):
+            return []
+        for k in gaps:
+            numbers[k] = nan
         limited = [*map(numbers.__getitem__, self._limited)]
-        return (
+        sound = (
             not any(map(lt, limited, self._minima))
             and not any(map(gt, limited, self._maxima))
             and all(number.is_integer() or isnan(number) for number in map(numbers.__getitem__, self._whole))
         )
+        return numbers if sound else []
 
 
 NO_LIMITS = "within the range of a 32-bit float"
