@@ -88,7 +88,7 @@ class Rules:
     def judge(
         self, vectors: Sequence[Sequence[float]], observations: Sequence[Mapping[str, int]], table: Any = None
     ) -> list[tuple[str, list[dict[str, str]]]]:
-        """(`scored` or `refer`, warnings) for each row. table: the vectors once more, where they are a matrix already."""
+        """(`scored` or `refer`, warnings) for each row. table: the same vectors, where they are a matrix already."""
         many = len(vectors) >= SCREEN_ROWS
         suspects = self.screen(vectors if table is None else table) if many else [True] * len(vectors)
         found = [
