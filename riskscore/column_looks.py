@@ -77,6 +77,8 @@ def _look_dates(profile: Profile, given: Given) -> bool:
     if max(given.share(matches(texts, pattern) & filled) for pattern in (readings.DATE, readings.DAY_NUMBER)) < MOSTLY:
         return False
     profile.left_out = "it holds dates; a number of days up to the day of the score would be a feature"
+    if profile.gaps:
+        profile.left_out = "it holds dates, and not in every row: is what they are of known when the score is made?"
     return True
 
 
