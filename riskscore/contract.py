@@ -279,7 +279,7 @@ def kind_of(value: Any) -> str:
 class Contract:
     """Ordered features. Entry k of every vector of the model is `features[k]`."""
 
-    __slots__ = ("_by_name", "_numbers", "_others", "_plain", "_values", "features", "names", "parse")
+    __slots__ = ("_by_name", "_numbers", "_others", "_plain", "features", "names", "parse")
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -288,12 +288,11 @@ class Contract:
         if not self.features or len(self._by_name) != len(self.features):
             raise ArtefactRefused("a contract needs at least one feature, and no name twice")
         self.parse = self.features[0].parse
-        self._values = itemgetter(*self.names, self.names[0])  # at least two names, so that it gives a tuple
-        quick = [_is_quick(feature) for feature in self.features]
-        self._others = [(k, feature) for k, feature in enumerate(self.features) if not quick[k]]
-        self._plain = itemgetter(*(k for k, is_quick in enumerate(quick) if is_quick), 0, 0)
-        plain = [feature for k, feature in enumerate(self.features) if quick[k]]
+        plain = [feature for feature in self.features if _is_quick(feature)]
         self._numbers = PlainNumbers(plain, text=self.parse == "text")
+        # two names more than there are plain numbers, so that it gives a tuple
+        self._plain = itemgetter(*(feature.name for feature in plain), self.names[0], self.names[0])
+        self._others = [(k, feature) for k, feature in enumerate(self.features) if not _is_quick(feature)]
 
     @classmethod
     def from_dicts(cls, features: Iterable[Mapping[str, Any]], parse: str = "strict") -> Contract:
@@ -314,16 +313,17 @@ class Contract:
     def vector(self, row: Mapping[str, Any]) -> list[float]:
         """The checked values in the contract's order, NaN where an allowed value is missing."""
         try:
-            values = self._values(row)[:-1]
+            numbers = self._plain(row)[:-2]
+            others = [row[feature.name] for _, feature in self._others]
         except KeyError:
             self._refuse_names(row)
         if len(row) != len(self.names):
             self._refuse_names(row)
-        vector = self._numbers.read(self._plain(values)[:-2] if self._others else values)
+        vector = self._numbers.read(numbers)
         if not vector:
-            return [feature.number(value) for feature, value in zip(self.features, values, strict=True)]
-        for k, feature in self._others:  # in rising order: each finds its place among those before it
-            value = values[k]
+            return [feature.number(row[feature.name]) for feature in self.features]
+        for (k, feature), value in zip(self._others, others, strict=True):
+            # in rising order: each finds its place among those before it
             place = feature.codes.get(value) if type(value) is str else None
             vector.insert(k, feature.number(value) if place is None else place)
         return vector
