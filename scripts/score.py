@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -38,10 +38,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     model = deployment.find(options.model)
     engine = Engine(deployment.find, options.model, deployment.look_up)
     url = options.input or options.data or _database(options.database, model, environ)
-    items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: tqdm.write(text, file=sys.stderr))
-    items = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
+    items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: _note(bar, text))
+    bar = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
     with FaultReport(_written(options.output).with_suffix(".faults.csv")) as faults:
-        scored = score_file(engine, model, items, options.output, faults)
+        scored = score_file(engine, model, bar, options.output, faults)
     seconds = time.perf_counter() - started
     ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
     print(f"{ended}, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s")
@@ -57,6 +57,13 @@ def _database(given: str | None, model: Model, environ: Mapping[str, str]) -> st
     if not given and not model.artefact.looks_up:
         raise InvalidFile(f"{model.name} has no query for PostgreSQL: say where its rows are by --data or --input")
     return database_url(given or url_from(environ))
+
+
+def _note(bar: tqdm[Any], text: str) -> None:
+    """A line among the bar's. tqdm.write would draw a bar that nobody has seen yet, and not end its line."""
+    if bar.n:
+        bar.clear()
+    print(text, file=sys.stderr)
 
 
 def _written(output: str) -> Path:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from riskscore.simulation import seed
+from tests.scoring_examples import FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = sorted((ROOT / "events" / "credit_risk").glob("*.json"))
@@ -112,6 +113,14 @@ def test_what_can_not_be_done_is_one_sentence(program, arguments, status, senten
     assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_note_on_a_scored_file_is_a_line_of_its_own(tmp_path):
+    values = ",".join(map(str, FEATURES.values()))
+    (tmp_path / "rows.csv").write_text(f"{','.join(FEATURES)},label\n{values},0\n")
+    done = run("score.py", "credit_risk", "--input", tmp_path / "rows.csv", "--output", tmp_path / "o.csv")
+    assert "\r" not in done.stderr
+    assert done.stderr.splitlines()[0] == "no row lacks label, so every row is scored and label ignored"
 
 
 def test_a_database_that_is_down_gives_no_secret_away(tmp_path):
