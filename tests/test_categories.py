@@ -68,17 +68,20 @@ def lines() -> list[list[object]]:
 
 
 @pytest.fixture(
-    params=[(f, e, p) for f in FAMILIES for e in ("one_hot", "ordinal") for p in ("strict", "text")], ids=str
+    params=[(f, e, p) for f in FAMILIES for e in ("one_hot", "ordinal") for p in ("strict", "text")],
+    ids=str,
+    scope="module",
 )
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trained model's folder."""
     family, encoding, parse = request.param
-    model = tmp_path / "model" / "graded"
+    root = tmp_path_factory.mktemp("root")
+    model = root / "model" / "graded"
     model.mkdir(parents=True)
     values = {"family": family, "encoding": encoding, "parse": parse, "parameters": FAMILIES[family]}
     (model / "model.toml").write_text(TOML.format(**values))
     settings = read_settings(model)
-    train(settings, from_source(settings, write_csv(tmp_path / "rows.csv", lines(), COLUMNS)), model, tmp_path, NOW)
+    train(settings, from_source(settings, write_csv(root / "rows.csv", lines(), COLUMNS)), model, root, NOW)
     return model
 
 
