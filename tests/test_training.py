@@ -524,7 +524,8 @@ def test_a_committed_model_is_of_the_committed_settings_and_query(name: str) -> 
 
 @pytest.mark.parametrize("name", EVERY_MODEL)
 def test_a_committed_models_files_stay_small(name: str) -> None:
-    assert all(path.stat().st_size < 2_000_000 for path in (ROOT / "model" / name).iterdir())
+    largest = max((ROOT / "model" / name).iterdir(), key=lambda path: path.stat().st_size)
+    assert largest.stat().st_size < 4_000_000, largest.name  # the tables of reasons grow with features and trees
 
 
 def test_the_committed_model_comes_out_of_the_documented_commands(database: str) -> None:
