@@ -6,13 +6,15 @@ import json
 
 import pytest
 
+from riskscore.artefact import open_artefact
 from riskscore.contract import Feature
 from riskscore.describe import Describe
 from riskscore.errors import WrongType
+from riskscore.model import Model
 from riskscore.service.openapi import described, document, feature_schema
 from riskscore.service.web_form import event_of, field, fields, value_of, written
 from riskscore.service.web_page import Page
-from tests.scoring_examples import engine
+from tests.scoring_examples import engine, write_small
 
 NUMBER, WHOLE, TRUTH = (Feature("x", kind) for kind in ("number", "integer", "boolean"))
 SOUND = {"amount": "1000", "term": "12", "secured": "true", "loan_id": " L1 "}
@@ -133,6 +135,17 @@ def test_what_somebody_typed_is_shown_as_text_and_never_as_markup(page, small_lo
     assert status == 422
     assert "<script" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_the_page_shows_a_person_what_the_models_clients_leave_out(tmp_path):
+    folder = write_small(tmp_path / "small_loans", response={"fields": {"p": "probability"}, "always_list": True})
+    model = Model(open_artefact(str(folder)), "twin")
+    page = Page(Describe(lambda _: model, lambda: ["small_loans"], "small_loans", str(tmp_path)), lambda *_: [])
+    status, text = page.answered(model, SOUND | {"term": "240"}, engine(small_loans=model).answer)
+    assert status == 200
+    assert "the loan is too long" in text
+    assert 'id="points"' in text
+    assert "What raised the probability most" in text
 
 
 def test_an_example_of_a_model_without_event_files_is_its_golden_row(page, small_loans):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from riskscore.engine import REASONS, score_again
 from riskscore.errors import LedgerUnavailable
+from riskscore.events import Row
 from riskscore.service.openapi import plain, served
 from riskscore.service.web_form import Field, event_of, fields, written
 
@@ -81,7 +83,7 @@ class Page:
         if found is not None and found.get("outcome") == "invalid":
             errors[found["error"]["field"] or ""] = found["error"]["message"]
             found = None
-        shown = None if found is None else result(model, found)
+        shown = None if found is None else result(model, _in_our_fields(model, event, found))
         page = self.rendered(model, fields(model, form, errors), shown, errors.get("", ""), caller=caller)
         return (422 if errors else 200), page
 
@@ -138,25 +140,32 @@ def _recent_row(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def result(model: Model, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page says of an answer. Our fields are taken by name, whatever a model's clients call them."""
-    ours: Mapping[str, str] = model.artefact.manifest["response"].get("fields") or {}
-    said = {ours.get(name, name): value for name, value in answer.items()}
+    """What the page says of an answer in our fields."""
     points = model.artefact.manifest["points"]
-    share = (said.get("points", points["minimum"]) - points["minimum"]) / (points["maximum"] - points["minimum"])
+    share = (answer["points"] - points["minimum"]) / (points["maximum"] - points["minimum"])
     return {
-        "outcome": said.get("outcome", "scored"),
-        "points": said.get("points"),
-        "percent": _percent(said["probability"]) if "probability" in said else "",
+        "outcome": answer["outcome"],
+        "points": answer["points"],
+        "percent": _percent(answer["probability"]),
         "share": f"{100 * min(max(share, 0.0), 1.0):.2f}",
         "scale": points,
-        "above": bool(said.get("prediction", said.get("probability", 0.0) >= model.threshold)),
+        "above": bool(answer["prediction"]),
         "threshold": _percent(model.threshold),
-        "warnings": said.get("warnings", []),
-        "bars": bars(said.get("reasons", [])),
-        "ids": {name: said[name] for name in model.artefact.manifest["ids"] if name in said},
+        "warnings": answer["warnings"],
+        "bars": bars(answer["reasons"]),
+        "ids": {name: answer[name] for name in model.artefact.manifest["ids"] if name in answer},
         "version": model.artefact.version,
-        "engine": said.get("engine", ""),
+        "engine": answer["engine"],
     }
+
+
+def _in_our_fields(model: Model, event: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The answer before it was worded for the model's clients, who may leave out what a person has to see."""
+    if not model.artefact.manifest["response"].get("fields"):
+        return found
+    ids = {name: event[name] for name in model.artefact.manifest["ids"] if name in event}
+    row = Row(model.name, ids, event["features"], {}, min(REASONS, len(model.contract.names)))
+    return score_again(model, row, None)[1]
 
 
 def _percent(probability: float) -> str:
