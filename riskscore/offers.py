@@ -107,15 +107,27 @@ def load(
         return {name: len(keys[name]) for name in FORMS}
 
 
+def read_form(path: Path, name: str) -> pa.Table:
+    """A whole file of a form's name, its values checked as `load` does; clicked_at as text."""
+    form = FORMS[name]
+    batches = [pa.table(columns) for columns in _batches(path, _opened(path, form), form)]
+    return pa.concat_tables(batches, promote_options="permissive")
+
+
 def _opened(path: Path, form: Form) -> pq.ParquetFile:
     """The file, which has the columns and rows."""
     try:
         source = pq.ParquetFile(path)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
         raise InvalidFile(f"{path.name} is not a whole parquet file") from None
     for name in form.columns:
-        if name not in source.schema_arrow.names:
+        count = source.schema_arrow.names.count(name)
+        if not count:
             raise InvalidFile(f"{path.name}: column {name} is missing; expected {', '.join(form.columns)}", name)
+        if count > 1:
+            raise InvalidFile(f"{path.name}: column {name} stands there {count} times", name)
     if not source.metadata.num_rows:
         raise InvalidFile(f"{path.name} has no rows")
     return source

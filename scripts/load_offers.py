@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.offers import load
+from riskscore.offers import load, read_form
 from riskscore.program import DONE, run
 from riskscore.samples.offer_click import offers_for
 from riskscore.sqlite_files import sqlite_path
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _simulated(leads: Path, clicks: Path, folder: Path) -> Path:
     path = folder / "simulated_offers.parquet"
-    pq.write_table(offers_for(pq.read_table(leads), pq.read_table(clicks)), path)
+    pq.write_table(offers_for(read_form(leads, "leads"), read_form(clicks, "clicks")), path)
     return path
 
 

@@ -19,7 +19,7 @@ from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.program import DATA_FAULTS, DONE, counted, run
-from riskscore.sources import database_url, wanted_of
+from riskscore.sources import database_url, file_of, kind_of, wanted_of
 from riskscore.sqlite_files import SCHEME, sqlite_path
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     model = deployment.find(options.model)
     engine = Engine(deployment.find, options.model, deployment.look_up)
     url = options.input or options.data or _database(options.database, model, environ)
+    report = _report(options.output, url)
     items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: _note(bar, text))
     bar = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
-    with FaultReport(_written(options.output).with_suffix(".faults.csv")) as faults:
+    with FaultReport(report) as faults:
         scored = score_file(engine, model, bar, options.output, faults)
     seconds = time.perf_counter() - started
     ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
@@ -66,9 +67,18 @@ def _note(bar: tqdm[Any], text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _written(output: str) -> Path:
-    """The file that the output is written to."""
-    return sqlite_path(output) if output.startswith(SCHEME) else Path(output)
+def _report(output: str, url: str) -> Path:
+    """The file of faults, beside the one that is written. Refused where either is the one that the rows come from."""
+    into_table = output.startswith(SCHEME)  # adds rows, and takes none away
+    written = sqlite_path(output) if into_table else Path(output)
+    if not written.name:
+        raise InvalidFile("--output names no file")
+    report = written.with_suffix(".faults.csv")
+    read = None if kind_of(url).startswith("postgres") else file_of(url)
+    for path in (report,) if into_table else (written, report):
+        if read and path.exists() and read.exists() and path.samefile(read):
+            raise InvalidFile(f"{path.name} holds the rows to score, and would be written over; name another --output")
+    return report
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -194,6 +194,28 @@ def test_an_apr_follows_its_lender():
     assert all(abs(apr / mean[lender] - 1) < 0.6 for lender, aprs in by_lender.items() for apr in aprs)
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (table(lead_uuid=["a"]), r"leads\.parquet: column requested is missing"),
+        (leads(annual_income=["a lot", "5"]), r"leads\.parquet, row 1, column annual_income: expected a number"),
+        (
+            leads().append_column("credit", leads().column("credit")),
+            r"leads\.parquet: column credit stands there 2 times",
+        ),
+        (None, r"leads\.parquet is not a whole parquet file"),
+    ],
+)
+def test_leads_that_no_offers_can_be_simulated_for(files, tmp_path, content, sentence):
+    paths = files(leads=leads() if content is None else content)
+    if content is None:
+        paths["leads"].write_text("no parquet")
+    given = ["--leads", str(paths["leads"]), "--clicks", str(paths["clicks"]), "--simulate-offers"]
+    with pytest.raises(InvalidFile, match=sentence):
+        load_offers.main([*given, "--database", f"sqlite:///{tmp_path / 'o.db'}"], {})
+    assert not (tmp_path / "o.db").exists()
+
+
 @pytest.mark.skipif(not SHARED.exists(), reason="the published leads and clicks are not on this machine")
 def test_published_leads_and_clicks_with_simulated_offers(tmp_path, capsys):
     database = tmp_path / "o.db"

@@ -104,6 +104,7 @@ def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
         ("score.py", ["credit_risk", "--input", "none.csv", "--output", "o.csv"], 2, "none.csv: No such file"),
         ("score.py", ["credit_risk", "--input", "README.md", "--output", "o.csv"], 2, "expected a file ending in .csv"),
         ("score.py", ["credit_risk", "--output", "o.csv"], 1, "no database is configured"),
+        ("score.py", ["credit_risk", "--input", "README.csv", "--output", "/"], 2, "--output names no file"),
         ("train_sample.py", ["mine"], 2, "there are no simulated samples of mine, only of credit_risk, pay_later"),
         ("score.py", ["x100", "--output", "o.csv"], 2, "say where its rows are by --data or --input"),
     ],
@@ -113,6 +114,18 @@ def test_what_can_not_be_done_is_one_sentence(program, arguments, status, senten
     assert (done.returncode, sentence in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "output"), [("o.csv", "o.csv"), ("o.faults.csv", "o.csv"), ("o.csv", "link.csv")])
+def test_no_score_and_no_report_takes_the_place_of_what_is_scored(given, output, tmp_path):
+    values = ",".join(map(str, FEATURES.values()))
+    content = f"{','.join(FEATURES)}\n{values}\n"
+    (tmp_path / given).write_text(content)
+    (tmp_path / "link.csv").symlink_to(tmp_path / given)
+    done = run("score.py", "credit_risk", "--input", tmp_path / given, "--output", tmp_path / output)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.endswith("holds the rows to score, and would be written over; name another --output\n")
+    assert (tmp_path / given).read_text() == content
 
 
 def test_a_note_on_a_scored_file_is_a_line_of_its_own(tmp_path):
