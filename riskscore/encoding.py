@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from riskscore.contract import UNKNOWN, Feature
+from riskscore.feature_terms import UNKNOWN, Feature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
-    from riskscore.contract import Feature
+    from riskscore.feature_terms import Feature
 
 SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
 LABEL_TEXT = "the label stands in the event, and is not looked at"

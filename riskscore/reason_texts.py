@@ -9,7 +9,8 @@ from riskscore.toml_tables import REAL, REQUIRED, are_texts, checked, require, r
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from riskscore.contract import Contract, Feature
+    from riskscore.contract import Contract
+    from riskscore.feature_terms import Feature
 
     Table = dict[str, Any]
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from riskscore.calibration import METHODS
-from riskscore.contract import CODES, Contract
+from riskscore.contract import Contract
 from riskscore.errors import InvalidFile, RiskscoreError
+from riskscore.feature_terms import CODES
 from riskscore.reason_texts import read_reasons
 from riskscore.rule_tables import read_rules
 from riskscore.toml_tables import REAL, REQUIRED, are_texts, checked, require, table_of, text_of

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from riskscore.contract import Contract, Feature
+    from riskscore.contract import Contract
+    from riskscore.feature_terms import Feature
 
     Cells = list[str] | InvalidFile
 

@@ -39,6 +39,7 @@ OURS = {
             "engine",
             "errors",
             "events",
+            "feature_terms",
             "manifest",
             "model",
             "outcome",

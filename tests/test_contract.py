@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from riskscore.contract import Contract, Feature
+from riskscore.contract import Contract
 from riskscore.errors import (
     ArtefactRefused,
     CallerFault,
@@ -21,6 +21,7 @@ from riskscore.errors import (
     UnknownValue,
     WrongType,
 )
+from riskscore.feature_terms import Feature
 from riskscore.plain_numbers import FLOAT32_MAX
 
 INFLOW = Feature("inflow", minimum=0)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from riskscore.artefact import Artefact
-    from riskscore.contract import Feature
     from riskscore.describe import Describe
+    from riskscore.feature_terms import Feature
     from riskscore.model import Model
 
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from riskscore.contract import NEEDED
 from riskscore.errors import CallerFault, WrongType
+from riskscore.feature_terms import NEEDED
 from riskscore.service.openapi import NUMERIC, limits, plain
 from riskscore.tables import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from riskscore.contract import Feature
+    from riskscore.feature_terms import Feature
     from riskscore.model import Model
 
 LONGEST = 64  # characters of a number
