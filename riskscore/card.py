@@ -32,8 +32,7 @@ $data
 
 ## How well it tells the two apart
 By $method. Judge by the cross-validated figures. The in-sample ones, on the very rows that the model was fitted to,
-only show how far it has learnt them by heart. The last column is what a plain logistic regression reaches on the same
-folds: a model that doesn't beat it has yet to earn its trees.
+only show how far it has learnt them by heart.$baseline
 
 $metrics
 
@@ -56,7 +55,7 @@ uses, and nothing about causes.
 
 $drivers
 
-![Mean absolute contribution of each feature](drivers.png)
+![Mean absolute contribution of $driving](drivers.png)
 
 ## What it has seen
 The range of the training rows, rounded outwards. A value beyond it is scored with a warning; one beyond the hard
@@ -65,7 +64,7 @@ limits isn't scored at all.
 $support
 
 ## When a person has to look
-Each of these is a warning; those marked `refer` make it the answer's outcome.
+$refer
 
 $warnings
 
@@ -81,6 +80,17 @@ else that is checked before the model serves.
 $hashes
 """)
 
+BASELINE = """ The last column is what a plain logistic regression reaches on the same
+folds: a model that doesn't beat it has yet to earn its trees."""
+AS_THEY_ARE = "The function answers these probabilities as they are; model.toml can ask for a calibration."
+FAR_OFF = (
+    "The function answers these figures as they are, and they are far from the rates observed: they put rows in an"
+    " order, and are no\nprobabilities. A table `[calibration]` in model.toml would make them such."
+)
+SOME_REFER = "Each of these is a warning; those marked `refer` make it the answer's outcome."
+NONE_REFERS = (
+    "Each of these is a warning. None sends a row to a person: `[refer]` in model.toml can name those that should."
+)
 SEARCH = Template("""\
 ## How its parameters were found
 $words
@@ -109,14 +119,17 @@ def papers(
         purpose=settings.card["purpose"].strip(),
         data=_data(manifest["training"]),
         method=metrics["method"],
+        baseline=BASELINE if "logistic_regression" in metrics else "",
         metrics=card_parts.metrics(metrics),
         search=_search(manifest["search"]),
         ece=f"{metrics['reliability']['ece']:.3f}",
         calibration=_calibration(manifest),
         reliability=card_parts.reliability(metrics["reliability"]["bins"]),
         threshold=card_parts.at_threshold(settings.threshold, labels, out_of_fold),
+        driving="each feature" if len(manifest["features"]) <= pictures.MOST_BARS else "the strongest features",
         drivers=card_parts.drivers(settings, metrics["mean_abs_contribution"]),
         support=card_parts.support(manifest["features"]),
+        refer=SOME_REFER if settings.refer else NONE_REFERS,
         warnings=card_parts.warnings(settings),
         limits=card_parts.bullets(
             settings.card["limits"] or ["Nobody has named any, which is no proof that there are none."]
@@ -135,7 +148,8 @@ def papers(
 def _calibration(manifest: Manifest) -> str:
     """What is answered: the probability as the model gives it, or a calibrated one and what that gains."""
     if not manifest["calibration"]:
-        return "The function answers these probabilities as they are; model.toml can ask for a calibration."
+        far = manifest["metrics"]["reliability"]["ece"] > manifest["training"]["base_rate"] / 2
+        return FAR_OFF if far else AS_THEY_ARE
     found = manifest["metrics"]["calibrated"]
     return (
         f"The function answers them calibrated ({manifest['calibration']['method']}): then, each row by a map that was"

@@ -28,6 +28,8 @@ METRIC_WORDS = {
 }
 DIRECTION_WORDS = {1: "a larger value never lowers the risk", -1: "a larger value never raises the risk", 0: ""}
 
+RARE = 0.05  # a base rate below it needs a fourth decimal to tell bins apart
+
 HIDDEN = (
     "Its clients hear nothing of it: `[response]` leaves {} out of the answer, so that a row which a person"
     " has to look at\nreaches them like any other. The ledger, and a `.jsonl` of `scripts/score.py`, name such rows."
@@ -72,12 +74,14 @@ def _interval(figures: Mapping[str, float]) -> str:
 
 
 def reliability(bins: Sequence[Mapping[str, float]]) -> str:
+    rare = float(np.mean([row["observed"] for row in bins])) < RARE
+    digits = 4 if rare else 3
     rows = [
         [
-            f"{row['lowest']:.3f} to {row['highest']:.3f}",
+            f"{row['lowest']:.{digits}f} to {row['highest']:.{digits}f}",
             f"{row['predictions']:,}",
-            f"{row['mean']:.3f}",
-            f"{row['observed']:.3f}",
+            f"{row['mean']:.{digits}f}",
+            f"{row['observed']:.{digits}f}",
         ]
         for row in bins
     ]

@@ -44,7 +44,8 @@ class TrainingData:
     """Rows in an order that depends on their content alone.
 
     matrix: float64 (n, features), NaN where missing. labels: int8 (n,). customers: whose row it is, or None.
-    about: what the source says of its rows. notes: what was left out, in sentences.
+    about: what the source says of its rows. notes: what was left out, in sentences. group: the id whose rows belong
+    together.
     """
 
     names: tuple[str, ...]
@@ -54,6 +55,7 @@ class TrainingData:
     origin: str
     about: str = ""
     notes: list[str] = field(default_factory=list)
+    group: str = "customer"
 
     @property
     def sha256(self) -> str:
@@ -189,7 +191,8 @@ def _sorted(
     y = np.array(labels, dtype=np.int8)
     order = np.lexsort([y, *matrix.T[::-1]])
     data = TrainingData(
-        names, matrix[order], y[order], [customers[k] for k in order] if customers else None, origin, about, notes
+        *(names, matrix[order], y[order], [customers[k] for k in order] if customers else None, origin, about, notes),
+        group=settings.group,
     )
     _check_classes(settings, data)
     return data

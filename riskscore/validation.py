@@ -89,7 +89,7 @@ def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[
         for seen, unseen in splitter.split(data.matrix, data.labels, data.customers if grouped else None):
             if len(np.unique(data.labels[unseen])) < 2:
                 raise InvalidFile(
-                    f"{data.origin}: each customer's rows stay in one fold, and so one of the {folds} folds"
+                    f"{data.origin}: all rows of one {data.group} stay in one fold, and so one of the {folds} folds"
                     " doesn't hold both labels; that takes fewer folds or more customers"
                 )
             yield repeat, seen, unseen
@@ -100,7 +100,7 @@ def _customers_repeat(data: TrainingData) -> bool:
 
 
 def _method(data: TrainingData, folds: int, repeats: int) -> str:
-    grouped = ", each customer's rows in one fold" if _customers_repeat(data) else ""
+    grouped = f", all rows of one {data.group} in one fold" if _customers_repeat(data) else ""
     return (
         f"stratified {folds}-fold cross-validation, repeated {repeats} times{grouped};"
         " 95 % intervals by the corrected resampled t (Nadeau-Bengio)"

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from riskscore import card_parts
+from riskscore.card import _calibration
 from riskscore.manifest_parts import PAPERS, referral_notes
 from riskscore.pictures import calibration, curves, drivers
 from riskscore.settings import read_settings
@@ -76,8 +77,14 @@ def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> 
     assert f"the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f}" in card_of(trained)
 
 
-def test_the_card_says_that_nothing_is_calibrated(tmp_path: Path) -> None:
-    assert "answers these probabilities as they are" in card_of(example(tmp_path)[0])
+@pytest.mark.parametrize(
+    ("ece", "sentence"), [(0.04, "as they are; model.toml can"), (0.06, "far from the rates observed")]
+)
+def test_the_card_says_what_uncalibrated_probabilities_are_worth(tmp_path: Path, ece: float, sentence: str) -> None:
+    trained, _ = example(tmp_path)
+    manifest = trained.manifest | {"training": trained.manifest["training"] | {"base_rate": 0.1}}
+    manifest["metrics"] = manifest["metrics"] | {"reliability": manifest["metrics"]["reliability"] | {"ece": ece}}
+    assert sentence in _calibration(manifest)
 
 
 RESPONSE = {"fields": {"p": "probability", "why": "warnings"}}

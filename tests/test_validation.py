@@ -43,7 +43,7 @@ def test_rows_of_one_customer_are_never_on_both_sides() -> None:
         return np.full(len(unseen), 0.3)
 
     validation = cross_validate(data_of(60, customers), predict, folds=3, repeats=2, seed=1)
-    assert "each customer's rows in one fold" in validation.method
+    assert "all rows of one customer in one fold" in validation.method
 
 
 @pytest.mark.parametrize(
