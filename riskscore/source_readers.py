@@ -72,12 +72,10 @@ def plain(value: Any) -> Any:
 def _typed(feature: Feature, value: Any) -> Any:
     """A database's value as the contract takes it: SQLite has no booleans, a table with gaps no whole numbers."""
     value = plain(value)
-    if feature.parse == "text" or isinstance(value, str):
-        return value
-    if feature.type == "boolean" and value in (0, 1):
-        return bool(value)
     if feature.type == "category" and isinstance(value, float) and value.is_integer():
         return int(value)
+    if feature.type == "boolean" and feature.parse == "strict" and value in (0, 1):
+        return bool(value)
     return value
 
 

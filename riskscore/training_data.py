@@ -168,6 +168,8 @@ def _meanings(source: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _label(where: str, target: str, value: Any, meanings: Mapping[str, int]) -> int:
+    if isinstance(value, bool):
+        value = str(value).lower()  # as parquet's truths are written wherever they become text
     text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
     text = text.lower() if meanings is LABELS else text
     if text not in meanings:

@@ -192,6 +192,22 @@ def test_a_draft_alone_is_trained_afterwards(tmp_path):
     assert run("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model").returncode == 0
 
 
+def test_a_typed_table_is_drafted_and_trained_from_alike(tmp_path):
+    """Parquet: a truth for a label that is named, whole numbers with gaps for a category, beside amounts as text."""
+    rng = random.Random(1)
+    labels = [rng.random() < 0.4 for _ in range(120)]
+    columns = {
+        "code": [rng.choice([1.0, 2.0, 3.0, None]) for _ in labels],
+        "money": [f"${rng.randrange(1000, 9999):,}" for _ in labels],
+        "y": labels,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    done = new_model(tmp_path, tmp_path / "t.parquet", "--positive", "true")
+    assert done.returncode == 0, done.stderr
+    values = tomllib.loads((tmp_path / "model" / "theirs" / "model.toml").read_text())["features"][0]["values"]
+    assert sorted(values) == ["1", "2", "3"]
+
+
 def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_taken(tmp_path):
     rng = random.Random(6)
     draws = [[rng.gauss(0, 1) for _ in range(8)] for _ in range(240)]
