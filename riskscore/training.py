@@ -103,11 +103,7 @@ def build(
     contents = {"model.joblib": pickled(estimator), "model.json": document}
     features = settings.contract.features
     support = [support_of(column, feature.type) for column, feature in zip(data.matrix.T, features, strict=True)]
-    rng = np.random.default_rng(settings.seed)
-    check_directions(settings, estimator, draw_rows(features, support, TRIAL_ROWS, rng), rng)
-    check_pickle(settings, estimator, contents["model.joblib"], columns.matrix)
-    lacks = prove_twin(settings, estimator, contents, columns.matrix, rng)
-    golden = draw_rows(features, support, GOLDEN_ROWS, rng, never=data.matrix)
+    lacks, golden = _proven(settings, data, columns, estimator, contents, support)
     manifest = {
         "model": settings.name,
         "description": settings.description,
@@ -123,13 +119,34 @@ def build(
         "calibration": _calibration(settings, data, validation),
         "golden": golden_of(settings, estimator, golden),
         "training": _training_entry(settings, data),
-        "metrics": _metrics_entry(settings, estimator, columns, validation)
-        | _calibrated(settings, data, validation)
-        | _baseline(settings, data),
+        "metrics": {
+            **_metrics_entry(settings, estimator, columns, validation),
+            **_calibrated(settings, data, validation),
+            **_baseline(settings, data),
+        },
     }
     manifest["version"] = version_of(manifest, contents, now)
     papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
     return Trained(contents, manifest, papers, lacks)
+
+
+def _proven(
+    settings: Settings,
+    data: TrainingData,
+    columns: TrainingData,
+    estimator: Any,
+    contents: dict[str, bytes],
+    support: list[dict[str, Any]],
+) -> tuple[str, Floats]:
+    """Why the twin can't serve, "" where it can, and the golden rows, once all holds that has to hold before writing.
+
+    data, columns: the rows as features, and as the estimator sees them. contents: gets the twin's own files.
+    """
+    features, rng = settings.contract.features, np.random.default_rng(settings.seed)
+    check_directions(settings, estimator, draw_rows(features, support, TRIAL_ROWS, rng), rng)
+    check_pickle(settings, estimator, contents["model.joblib"], columns.matrix)
+    lacks = prove_twin(settings, estimator, contents, columns.matrix, rng)
+    return lacks, draw_rows(features, support, GOLDEN_ROWS, rng, never=data.matrix)
 
 
 def steps(settings: Settings) -> int:
