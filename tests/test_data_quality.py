@@ -83,6 +83,14 @@ def test_a_label_that_is_none(found):
     assert found(*others, labels=["C,", "D,maybe"]) == {"the label is empty": 3, "the label is neither 0 nor 1": 4}
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "290000-01-01", "0044-03-15 (BC)"])
+def test_a_moment_beyond_all_calendars_is_no_obstacle(tmp_path, moment):
+    (tmp_path / "transactions.csv").write_text("\n".join([HEADER, *SOUND, f"A,3,-1,debit,x,{moment}"]) + "\n")
+    (tmp_path / "labels.csv").write_text("\n".join(["customer_id,defaulted", *LABELS]) + "\n")
+    assert data_quality.main([str(tmp_path), "--out", str(tmp_path / "out")], {}) == 0
+    assert (tmp_path / "out" / "days.png").exists()
+
+
 def test_a_row_that_stands_there_twice(found):
     assert found(SOUND[0]) == {
         "transaction_id stands in an earlier row of the customer": 3,
