@@ -10,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from riskscore import reason_texts, rule_tables, settings
+from riskscore.estimators import family_of
+from riskscore.settings import read_settings
+
 ROOT = Path(__file__).resolve().parent.parent
-PAPERS = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("*.md")}
+PAPERS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+}
+PAGES = [name for name in PAPERS if name.startswith("docs/")]
 READ_FIRST = PAPERS["README.md"] + PAPERS["SUBMISSION_TEMPLATE.md"]
+FOR_USERS = READ_FIRST + "".join(PAPERS[page] for page in PAGES)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):.*  ## ", MAKEFILE, re.MULTILINE))
 PROGRAMS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
@@ -44,25 +53,80 @@ def test_every_program_named_exists(paper):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_program_is_named_and_explains_itself(program):
-    assert program in "".join(PAPERS.values())
+    assert program in FOR_USERS
     shown = subprocess.run(
         [sys.executable, f"scripts/{program}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert shown.stdout.startswith(f"usage: {program}")
-    for line in re.findall(rf"scripts/{re.escape(program)}[^\n`|#]*", READ_FIRST):
+    for line in re.findall(rf"scripts/{re.escape(program)}[^\n`|#]*", FOR_USERS):
         assert set(re.findall(r"(?<=\s)--[a-z-]+", line)) <= set(re.findall(r"--[a-z-]+", shown.stdout)), line
 
 
 def test_every_variable_of_the_code_is_documented_and_the_other_way_round():
     pattern = r"RISKSCORE_[A-Z0-9_]+"
     inner = {"RISKSCORE_POSTGRES_PROGRAMS", "RISKSCORE_READER_PASSWORD", "RISKSCORE_TEST_POSTGRES_URL"}
-    assert set(re.findall(pattern, CODE)) - inner == set(re.findall(pattern, PAPERS["README.md"]))
+    known = set(re.findall(pattern, CODE)) - inner
+    assert known == set(re.findall(pattern, PAPERS["docs/DEPLOY.md"].split("## Variables")[1]))
+    assert set(re.findall(pattern, FOR_USERS)) <= known
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-def test_every_link_to_a_file_leads_somewhere(paper):
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", PAPERS[paper]) if "://" not in link]
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_every_link_leads_to_a_file_and_to_a_heading(paper):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", PAPERS[paper]) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(paper, link)] == []
+
+
+def leads_somewhere(paper, link):
+    name, _, heading = link.partition("#")
+    path = ((ROOT / paper).parent / name).resolve() if name else ROOT / paper
+    return path.exists() and (not heading or heading in anchors(path.read_text(encoding="utf-8")))
+
+
+def anchors(text):
+    """What a link after # may say: the headings as GitHub spells them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_readme_leads_to_every_page(page):
+    assert f"]({page})" in PAPERS["README.md"]
+
+
+def test_the_readme_can_be_read_in_one_go():
+    assert len(PAPERS["README.md"].splitlines()) <= 240
+
+
+def examples_of_settings(folder):
+    """model.toml and reasons.toml as docs/MODELS.md shows them, piece by piece."""
+    pieces = re.findall(r"```toml\n(.*?)```", PAPERS["docs/MODELS.md"], re.DOTALL)
+    is_reasons = [piece.startswith("# reasons.toml") for piece in pieces]
+    for name, wanted in (("model.toml", False), ("reasons.toml", True)):
+        text = "\n".join(piece for piece, found in zip(pieces, is_reasons, strict=True) if found == wanted)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_the_examples_of_settings_are_what_training_takes(tmp_path):
+    examples = read_settings(examples_of_settings(tmp_path))
+    assert family_of(examples).build(examples)
+    assert set(examples.reasons) == set(examples.contract.names)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        *(settings.MODEL, settings.SOURCE, settings.ESTIMATOR, settings.VALIDATION, settings.SEARCH, settings.POINTS),
+        *(settings.CALIBRATION, settings.RESPONSE, settings.CARD, settings.FEATURE),
+        *(rule_tables.REFER, rule_tables.IDENTITY, rule_tables.LIMIT, reason_texts.REASON, reason_texts.SPECIAL),
+    ],
+)
+def test_every_key_of_a_model_s_settings_is_shown(schema):
+    pieces = "".join(re.findall(r"```toml\n(.*?)```", PAPERS["docs/MODELS.md"], re.DOTALL))
+    shown = set(re.findall(r"(?:^|[{,] )([a-z_]+) = ", pieces, re.MULTILINE))
+    shown |= set(re.findall(r"^\[+([a-z_]+)[].]", pieces, re.MULTILINE))
+    explained = set(re.findall(r"`([a-z_]+)`", PAPERS["docs/MODELS.md"]))
+    assert set(schema) <= shown | explained
 
 
 def test_imports_run_down_the_drawing_of_the_layers():
