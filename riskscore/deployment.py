@@ -117,6 +117,9 @@ class Deployment:
 
         A broken one stops the start where nothing else is served; else it alone fails, at each event that is for it.
         """
+        absent = [name for name in self._only if name not in self.names()]
+        if absent:
+            raise NotConfigured(f"RISKSCORE_MODELS: there is no model {absent[0]}", "RISKSCORE_MODELS")
         try:
             model = self.find(self.default_model)
             if self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in UNHURRIED:

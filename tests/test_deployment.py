@@ -99,11 +99,16 @@ def test_a_broken_model_takes_down_its_own_events_alone(
 
 
 def test_only_the_models_of_the_list_are_served(root: Path) -> None:
-    deployment = Deployment({"RISKSCORE_MODELS": "small_loans, gone"}, str(root))
+    deployment = Deployment({"RISKSCORE_MODELS": " small_loans,"}, str(root))
     assert deployment.names() == ["small_loans"]
     assert deployment.default_model == "small_loans"
     answer = deployment.engine().answer({**EVENT, "model": "credit_risk"})
-    assert answer["error"]["message"] == "unknown model; this function serves small_loans, gone"
+    assert answer["error"]["message"] == "unknown model; this function serves small_loans"
+
+
+def test_a_misspelt_model_of_the_list_stops_the_start(root: Path) -> None:
+    with pytest.raises(NotConfigured, match="^RISKSCORE_MODELS: there is no model small_loan$"):
+        engine_from({"RISKSCORE_MODELS": "credit_risk,small_loan"}, str(root))
 
 
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "PGURL"])
