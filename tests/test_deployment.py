@@ -107,7 +107,7 @@ def test_only_the_models_of_the_list_are_served(root: Path) -> None:
 
 
 def test_a_misspelt_model_of_the_list_stops_the_start(root: Path) -> None:
-    with pytest.raises(NotConfigured, match="^RISKSCORE_MODELS: there is no model small_loan$"):
+    with pytest.raises(NotConfigured, match=r"^RISKSCORE_MODELS: there is no model small_loan$"):
         engine_from({"RISKSCORE_MODELS": "credit_risk,small_loan"}, str(root))
 
 
