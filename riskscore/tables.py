@@ -125,8 +125,9 @@ def _next(path: Path, line: int, lines: Any) -> Cells | None:
         return cells
     except StopIteration:
         return None
-    except csv.Error:
-        return InvalidFile(f"{path.name}, line {line}: broken quoting")
+    except csv.Error as error:
+        large = f"a cell of more than {csv.field_size_limit():,} characters; a quote in it may be unclosed"
+        return InvalidFile(f"{path.name}, line {line}: {large if 'limit' in str(error) else 'broken quoting'}")
 
 
 def count_fault(path: Path, line: int, header: list[str], cells: list[str]) -> InvalidFile | None:

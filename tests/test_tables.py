@@ -61,6 +61,10 @@ def test_an_empty_cell_is_a_missing_value(tmp_path):
         ("1.5,2", "rows.csv, line 3: 2 cells, but the header has 3"),
         ("1.5,2,true,4", "rows.csv, line 3: 4 cells, but the header has 3"),
         ('1.5,"2"x,true', "rows.csv, line 3: broken quoting"),
+        (
+            f"1.5,{'2' * 200_000},true",
+            "rows.csv, line 3: a cell of more than 131,072 characters; a quote in it may be unclosed",
+        ),
     ],
 )
 def test_a_broken_row_is_told_in_its_place_and_the_next_is_read(tmp_path, line, sentence):
