@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -30,6 +31,7 @@ def counted(number: int, thing: str) -> str:
 def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:
     """Run a script's main(arguments, environ) and exit with what it returns."""
     name = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop from outside tidies up as Ctrl-C does
     try:
         sys.exit(main(sys.argv[1:], os.environ))
     except RiskscoreError as error:

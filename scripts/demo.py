@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import shlex
-import signal
 import subprocess
 import sys
 import textwrap
@@ -39,7 +38,6 @@ SHOWN = 3  # lines of a file
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Show every step of one score; 0 where the function gave one."""
     model = _parser().parse_args(arguments).model
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not (ROOT / "model" / model / "model.toml").is_file():
         raise UnknownModel(f"there is no model {model}; known: {', '.join(_models())}")
     from_sql = read_settings(ROOT / "model" / model).source["table"] == SAMPLE_TABLE

@@ -21,7 +21,6 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if arguments[:1] in (["-h"], ["--help"]):
         print(f"usage: sample_database.py [COMMAND ARGUMENT ...]\n\n{__doc__}")
         return DONE
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with sample_database(filling=lambda: print("simulating the sample ledgers ...", file=sys.stderr)) as url:
         if not arguments:
             return _stay(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,3 +143,26 @@ def test_a_database_that_is_down_gives_no_secret_away(tmp_path):
     assert done.returncode == 1
     assert done.stderr == ("score.py: the database can't be reached, refuses this login, or closed the connection\n")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_program_that_is_stopped_leaves_nothing_half_written(tmp_path, number):
+    """Its rows come through a pipe that never ends, so that it is stopped amid the writing."""
+    folder, pipe = tmp_path / "out", tmp_path / "rows.jsonl"
+    folder.mkdir()
+    (folder / "scores.csv").write_text("old")
+    os.mkfifo(pipe)
+    command = [sys.executable, "scripts/score.py", "credit_risk", "--input", pipe, "--output", folder / "scores.csv"]
+    restored = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    with (
+        subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **restored) as program,
+        pipe.open("w") as rows,
+    ):
+        while len(list(folder.iterdir())) == 1:
+            rows.write(EVENTS[0].read_text().replace("\n", "") + "\n")
+            rows.flush()
+        program.send_signal(number)
+        assert "interrupted; what was there before is whole" in program.communicate(timeout=60)[1]
+    assert program.returncode == 130
+    assert [path.name for path in folder.iterdir()] == ["scores.csv"]
+    assert (folder / "scores.csv").read_text() == "old"
