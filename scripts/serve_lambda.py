@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.deployment import DEFAULT_MODEL
 from riskscore.emulator import HANDLER, ROOT, running_emulator
 from riskscore.program import DONE, run
 
@@ -33,8 +34,15 @@ def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     place = {"directory": options.directory, "handler": options.handler, "port": options.port}
     with running_emulator(**place, environ=environ, log=sys.stderr.buffer) as emulator:
         print(f"{options.handler} answers on port {emulator.port}. Try, in another terminal:\n")
-        print(f"  curl -d @events/credit_risk/S0001.json {emulator.url}\n\nCtrl-C ends it.", flush=True)
+        print(f"  curl -d @{_example(environ)} {emulator.url}\n\nCtrl-C ends it.", flush=True)
         emulator.wait()
+
+
+def _example(environ: Mapping[str, str]) -> str:
+    """An event of the model that answers those which name none."""
+    folder = ROOT / "events" / (environ.get("RISKSCORE_MODEL") or DEFAULT_MODEL)
+    files = sorted(folder.glob("ordinary.json")) or sorted(folder.glob("*.json")) or [folder / "S0001.json"]
+    return str(files[0].relative_to(ROOT))
 
 
 def _parser() -> argparse.ArgumentParser:
