@@ -160,8 +160,16 @@ def file_of(url: str | Path) -> Path:
     if kind == "sqlite":
         return sqlite_path(text)
     if kind == "duckdb":
-        return Path(text.removeprefix("duckdb:").removeprefix("//"))
+        return _folder_of(text)
     return Path(unquote(urlsplit(text).path)) if text.startswith("file:") else Path(text)
+
+
+def _folder_of(url: str) -> Path:
+    """The folder of duckdb:FOLDER; none named would be the current one, which nobody meant."""
+    path = url.removeprefix("duckdb:").removeprefix("//")
+    if not path.strip():
+        raise InvalidFile("duckdb: expected the folder of the CSV and parquet files, as in duckdb:data")
+    return Path(path)
 
 
 def _name(url: str | Path, wanted: Wanted) -> str:

@@ -224,6 +224,16 @@ def test_a_file_that_is_no_table(tmp_path: Path, name: str, content: bytes, expe
     assert sentence(tmp_path / name, small(tmp_path), tmp_path) == expected
 
 
+@pytest.mark.parametrize("url", ["duckdb:", "duckdb://", "duckdb: "])
+def test_no_folder_named_is_not_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    settings, _ = small(tmp_path, "duckdb"), csv(tmp_path / "people.csv", ROWS)
+    csv(tmp_path / "outcomes.csv", ROWS)
+    monkeypatch.chdir(tmp_path)
+    expected = "duckdb: expected the folder of the CSV and parquet files, as in duckdb:data"
+    assert sentence(url, settings, tmp_path) == expected
+    assert len(list(rows_at("duckdb:.", wanted_by(settings, tmp_path)))) == len(ROWS)
+
+
 def test_a_column_that_lacks_in_a_parquet_file(tmp_path: Path) -> None:
     path = parquet(tmp_path / "rows.parquet", [row[:5] for row in ROWS], NAMES[:5])
     assert sentence(path, small(tmp_path), tmp_path) == "rows.parquet: column label is missing"
