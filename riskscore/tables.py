@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from riskscore.contract import Contract
@@ -58,7 +58,7 @@ def check_csv(path: Path, aliases: Mapping[str, str], names: Collection[str] = (
         if fault:
             raise fault
     with open(path, encoding="utf-8-sig", newline="") as file:
-        return _delimiter(path, file.readline(), {*names, *aliases, *aliases.values()}), header
+        return _delimiter(path, file, {*names, *aliases, *aliases.values()}), header
 
 
 def unused(path: Path, names: Sequence[str], note: Callable[[str], None]) -> None:
@@ -71,7 +71,7 @@ def csv_lines(path: Path, names: Collection[str]) -> Iterator[tuple[int, Cells]]
     """(line it begins on, cells) of the header and of each row that isn't blank. names: some that it should have."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         try:
-            lines = csv.reader(file, delimiter=_delimiter(path, file.readline(), names), strict=True)
+            lines = csv.reader(file, delimiter=_delimiter(path, file, names), strict=True)
             file.seek(0)
             line = 1
             while (cells := _next(path, line, lines)) is not None:
@@ -97,10 +97,13 @@ def _is_utf8(line: bytes) -> bool:
         return False
 
 
-def _delimiter(path: Path, first: str, names: Collection[str]) -> str:
-    """The separator with which the header has most of the names."""
+def _delimiter(path: Path, file: Iterable[str], names: Collection[str]) -> str:
+    """The separator with which the header has most of the names. file: its lines, from the first on."""
+    lines = iter(file)
+    first = next(lines, "")
     if not first.strip():
-        raise InvalidFile(f"{path.name} is empty; expected a header line with column names")
+        fault = ", line 1, is blank" if any(map(str.strip, lines)) else " is empty"
+        raise InvalidFile(f"{path.name}{fault}; expected a header line with column names")
     cells = {mark: {cell.strip().strip('"') for cell in first.split(mark)} for mark in DELIMITERS}
     return max(DELIMITERS, key=lambda mark: (len(cells[mark] & {*names}), len(cells[mark])))
 

@@ -78,6 +78,8 @@ def test_a_broken_row_is_told_in_its_place_and_the_next_is_read(tmp_path, line, 
     [
         ("", "rows.csv is empty; expected a header line with column names"),
         ("\n", "rows.csv is empty; expected a header line with column names"),
+        (" \n\n", "rows.csv is empty; expected a header line with column names"),
+        ("\n\namount,count,new\n1,2,true\n", "rows.csv, line 1, is blank; expected a header line with column names"),
         ("amount,new\n1,true\n", "rows.csv, line 1: column count is missing"),
         ("amount,count,new,amount\n", "rows.csv, line 1: column amount stands there twice"),
         ('amount,"count"x,new\n1,2,true\n', "rows.csv, line 1: broken quoting"),
