@@ -16,7 +16,7 @@ from riskscore.errors import ArtefactRefused
 from riskscore.estimators import contributions, family_of, margins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -61,6 +61,7 @@ def prove_twin(
     quick start, and its contribution tables to `contents`. Raises ArtefactRefused where the two disagree.
     """
     document = json.loads(contents["model.json"])
+    _check_thresholds(settings, document)
     try:
         twin = trees.load(document)
     except trees.UnsupportedModel as unsupported:
@@ -80,6 +81,21 @@ def prove_twin(
     contents |= {"trees.bin": packed} if packed else {}
     contents["contributions.bin"] = tables
     return ""
+
+
+def _check_thresholds(settings: Settings, document: Mapping[str, Any]) -> None:
+    """Refuse a tree that asks for less than infinity: XGBoost sets a threshold at twice a column's largest value."""
+    booster = document.get("learner", {}).get("gradient_booster", {})
+    columns = Encoding(settings.contract).names
+    for tree in booster.get("model", {}).get("trees", ()):
+        splits = zip(tree["split_indices"], tree["left_children"], tree["split_conditions"], strict=True)
+        for column, left, threshold in splits:
+            if left >= 0 and not np.isfinite(threshold):
+                raise ArtefactRefused(
+                    f"{settings.name}: a threshold of {columns[column]} is infinite, because the feature's values reach"
+                    " the limits of a 32-bit float; the model was not written",
+                    columns[column],
+                )
 
 
 def _prove_contributions(settings: Settings, estimator: Any, tables: bytes, rows: Floats) -> None:

@@ -282,6 +282,15 @@ def test_a_twin_that_disagrees_is_refused(tmp_path: Path) -> None:
         prove_twin(settings, estimator, {"model.json": document}, data.matrix, np.random.default_rng(1))
 
 
+def test_values_at_the_limits_of_a_float_are_named_as_what_is_the_matter(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path)
+    data.matrix[:, 0] = np.where(data.labels == 1, 3e38, np.nan)
+    sentence = "small: a threshold of inflow is infinite, because the feature's values reach the limits of a 32-bit"
+    with pytest.raises(ArtefactRefused, match=sentence):
+        train(settings, data, folder, tmp_path, NOW)
+    assert not (folder / "manifest.json").exists()
+
+
 def test_a_pickle_of_another_estimator_is_refused(tmp_path: Path) -> None:
     settings, data, folder = prepared(tmp_path)
     train(settings, data, folder, tmp_path, NOW)
