@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from riskscore.file_databases import duckdb_over
+from riskscore.errors import InvalidFile
+from riskscore.file_databases import FOLDER_FILES, duckdb_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,10 @@ class Finding(NamedTuple):
     first: int | None
 
 
+COLUMNS = {
+    "transactions": ("customer_id", "transaction_id", "amount", "type", "description", "timestamp"),
+    "labels": ("customer_id", "defaulted"),
+}
 # The tables as features.sql reads their values, with what compares a row with those before it.
 READ = {
     "transactions": """
@@ -69,7 +74,8 @@ READ = {
         SELECT
             *,
             row_number() OVER (PARTITION BY customer_id ORDER BY place) AS nth_of_id,
-            label IN ('1', '1.0', 'true') AS defaulted
+            CASE WHEN label IN ('1', '1.0', 'true') THEN true WHEN label IN ('0', '0.0', 'false') THEN false END
+                AS defaulted
         FROM (
             SELECT
                 row_number() OVER () AS place,
@@ -120,13 +126,18 @@ CHECKS = (
     Check("transactions", "timestamp can't be read", "time_text IS NOT NULL AND moment IS NULL", "comes last"),
     Check("transactions", "the customer has no label", ELSEWHERE.format("labels"), "scored, but trains nothing"),
     Check("labels", "customer_id is empty", "customer_id IS NULL", "trains nothing"),
-    Check("labels", "the customer stands in an earlier row", "nth_of_id > 1", "training refuses the file"),
+    Check(
+        "labels",
+        "the customer stands in an earlier row",
+        "nth_of_id > 1",
+        "training refuses the file; training_set.csv leaves the customer out",
+    ),
     Check("labels", "the label is empty", "label IS NULL", "trains nothing"),
     Check(
         "labels",
         "the label is neither 0 nor 1",
         "label NOT IN ('0', '1', '0.0', '1.0', 'true', 'false')",
-        "training refuses the file",
+        "training refuses the file; training_set.csv leaves the customer out",
     ),
     Check("labels", "the customer has no transactions", ELSEWHERE.format("transactions"), "trains nothing"),
 )
@@ -135,7 +146,7 @@ OVERVIEW = """
     SELECT
         count(*) AS transactions, count(DISTINCT customer_id) AS customers, min(moment) AS first, max(moment) AS last,
         (SELECT count(*) FROM read_labels) AS labels,
-        (SELECT avg(defaulted::integer) FROM read_labels WHERE label IS NOT NULL) AS default_rate
+        (SELECT avg(defaulted::integer) FROM read_labels) AS default_rate
     FROM read_transactions"""
 
 # The words by which features.sql knows merchants, against the descriptions that there are.
@@ -173,10 +184,22 @@ def opened(folder: Path, settings: Settings, root: Path) -> Iterator[Connection]
     texts = [*READ.values(), COVERED]
     with duckdb_over(folder, "the data-quality report", texts, settings.source["aliases"], beside) as connection:
         for name, query in READ.items():
+            _require_columns(connection, folder, name)
             connection.execute(f"CREATE TABLE read_{name} AS {query}")
         for name, query in TABLES.items():
             connection.execute(f"CREATE TABLE {name} AS {query}")
         yield connection
+
+
+def _require_columns(connection: Connection, folder: Path, table: str) -> None:
+    """Refuse a file that lacks a column; DuckDB's own words for that depend on what the query calls its results."""
+    found = {column[0].lower() for column in connection.execute(f"SELECT * FROM {table} LIMIT 0").description}  # noqa: S608
+    file = next(
+        (path.name for path in folder.iterdir() if path.stem.lower() == table and path.suffix in FOLDER_FILES), table
+    )
+    for name in COLUMNS[table]:
+        if name not in found:
+            raise InvalidFile(f"{file}: column {name} is missing", name)
 
 
 def examine(connection: Connection) -> Quality:

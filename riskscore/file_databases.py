@@ -28,7 +28,10 @@ FOLDER_FILES = (".csv", ".parquet")
 
 # What may be told of an engine's sentence about a query that it didn't begin to run: names that the query has itself.
 NAMED = (
-    (re.compile(r'no such column: ([\w.]+)|column "(\w+)"|column named "(\w+)"'), "column {}"),
+    (
+        re.compile(r'no such column: ([\w.]+)|column "(\w+)"|Column "(\w+)" referenced|column named "(\w+)"'),
+        "column {}",
+    ),
     (re.compile(r"no such table: ([\w.]+)|Table with name (\w+)"), "table {}"),
     (re.compile(r"no such function: (\w+)|Function with name (\w+)"), "function {}"),
 )

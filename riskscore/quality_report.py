@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +14,8 @@ from matplotlib.figure import Figure
 
 from riskscore.atomic import replacing_file
 from riskscore.errors import CallerFault
+from riskscore.program import counted
+from riskscore.training_data import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,11 +35,11 @@ DAYS = """
     WHERE kind = ? AND moment BETWEEN '0001-01-01' AND '9999-12-31' GROUP BY day ORDER BY day"""
 PER_CUSTOMER = """
     SELECT defaulted, count(*) FROM read_transactions JOIN read_labels USING (customer_id)
-    WHERE label IS NOT NULL GROUP BY customer_id, defaulted"""
+    WHERE defaulted IS NOT NULL GROUP BY customer_id, defaulted"""
 
 
-def page(name: str, quality: Quality, pictures: Mapping[str, str]) -> str:
-    """The report. name: of the folder. pictures: file name -> what it shows."""
+def page(name: str, quality: Quality, written: int, left: Mapping[str, int], pictures: Mapping[str, str]) -> str:
+    """The report. name: of the folder. written, left: of the training set. pictures: file name -> what it shows."""
     overview = quality.overview
     labels, rate = overview["labels"], overview["default_rate"]
     lines = [
@@ -42,14 +47,23 @@ def page(name: str, quality: Quality, pictures: Mapping[str, str]) -> str:
         "",
         f"{overview['transactions']:,} transactions of {overview['customers']:,} customers, "
         f"{_day(overview['first'])} to {_day(overview['last'])}; {labels:,} labels"
-        + (f", {rate:.1%} of them defaults." if rate is not None else "."),
+        + (f", {rate:.1%} defaults among those that are 0 or 1." if rate is not None else "."),
     ]
     for table in dict.fromkeys(finding.check.table for finding in quality.findings):
         found = [finding for finding in quality.findings if finding.check.table == table]
         lines += ["", f"## {table}", "", *_table(found)]
-    lines += ["", "## Merchants", "", *_merchants(quality), "", "## Pictures", ""]
+    lines += ["", "## Merchants", "", *_merchants(quality)]
+    lines += ["", "## Training set", "", *_training_set(written, left), "", "## Pictures", ""]
     lines += [f"![{what}]({file})" for file, what in pictures.items()]
     return "\n".join(lines) + "\n"
+
+
+def _training_set(written: int, left: Mapping[str, int]) -> list[str]:
+    """How many customers the training set has, and why others aren't among them."""
+    told = [f"training_set.csv has one row for each of {counted(written, 'customer')} with one label, 0 or 1."]
+    if left:
+        told += ["", *(f"- left out: {counted(count, 'customer')} {why}" for why, count in sorted(left.items()))]
+    return told
 
 
 def _table(findings: Sequence[Finding]) -> list[str]:
@@ -150,18 +164,41 @@ def _png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def write_training_set(path: Path, settings: Settings, rows: Iterable[SourceRow | CallerFault]) -> tuple[int, int]:
-    """A CSV of ids, features and target, of the rows that have a label; returns how many, and how many have none."""
+def write_training_set(
+    path: Path, settings: Settings, rows: Iterable[tuple[str, SourceRow | CallerFault]]
+) -> tuple[int, dict[str, int]]:
+    """A CSV of ids, features and target, one row for each customer who has one label, 0 or 1.
+
+    rows: each with its place, those of a customer one after the other. Returns how many were written, and how many
+    customers were left out, by the reason.
+    """
     target, names = settings.source["target"], settings.contract.names
-    written = left = 0
+    written, left = 0, Counter[str]()
     with replacing_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*settings.ids, *names, target])
-        for row in rows:
-            if isinstance(row, CallerFault) or row.label is None:
-                left += 1
+        for _, group in groupby(rows, itemgetter(0)):
+            (_, row), *others = group
+            why = _lacking(row, alone=not others)
+            if why or isinstance(row, CallerFault):
+                left[why] += 1
             else:
                 ids = [row.ids.get(name, "") for name in settings.ids]
-                writer.writerow([*ids, *(row.features.get(name) for name in names), row.label])
+                writer.writerow([*ids, *(row.features.get(name) for name in names), _label(row)])
                 written += 1
-    return written, left
+    return written, dict(left)
+
+
+def _lacking(row: SourceRow | CallerFault, alone: bool) -> str:
+    """Why a customer is left out of the training set, or "". alone: the customer has no other row."""
+    if not alone:
+        return "with several rows in labels"
+    if isinstance(row, CallerFault):
+        return "whose transactions can't be read"
+    if row.label is None:
+        return "without a label"
+    return "" if _label(row) is not None else "whose label is neither 0 nor 1"
+
+
+def _label(row: SourceRow) -> int | None:
+    return LABELS.get(str(row.label).strip().lower())

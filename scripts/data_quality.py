@@ -14,7 +14,7 @@ from riskscore.data_quality import examine, opened
 from riskscore.program import DONE, counted, run
 from riskscore.quality_report import PICTURES, page, write_training_set
 from riskscore.settings import read_settings
-from riskscore.sources import rows_at, wanted_by
+from riskscore.sources import placed_rows, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,17 +30,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with opened(options.folder, settings, ROOT) as connection:
         quality = examine(connection)
         pictures = {name: draw(connection) for name, (_, draw) in PICTURES.items()}
-    rows = rows_at(f"duckdb:{options.folder}", wanted_by(settings, ROOT, environ))
+    rows = placed_rows(f"duckdb:{options.folder}", wanted_by(settings, ROOT, environ))
     written, left = write_training_set(options.out / "training_set.csv", settings, rows)
     for name, content in pictures.items():
         with replacing_file(options.out / name) as file:
             file.buffer.write(content)
     report = options.out / "DATA_QUALITY.md"
     with replacing_file(report) as file:
-        file.write(page(options.folder.resolve().name, quality, {name: what for name, (what, _) in PICTURES.items()}))
+        pictured = {name: what for name, (what, _) in PICTURES.items()}
+        file.write(page(options.folder.resolve().name, quality, written, left, pictured))
     found = sum(finding.found > 0 for finding in quality.findings)
     print(f"{report}: {found} of {counted(len(quality.findings), 'check')} found something")
-    print(f"{options.out / 'training_set.csv'}: {counted(written, 'customer')}; {left:,} left out")
+    print(f"{options.out / 'training_set.csv'}: {counted(written, 'customer')}; {sum(left.values()):,} left out")
     return DONE
 
 

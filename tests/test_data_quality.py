@@ -14,6 +14,7 @@ from riskscore.errors import InvalidFile
 from riskscore.quality_report import PICTURES, page
 from riskscore.samples import default_90d
 from riskscore.settings import read_settings
+from riskscore.sources import rows_at, wanted_by
 from scripts import data_quality
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,7 +144,7 @@ def test_a_description_that_few_customers_have_stays_private(tmp_path):
     with opened(tmp_path, SETTINGS, ROOT) as connection:
         quality = examine(connection)
     assert quality.unknown == [("corner shop", 10)]
-    assert "jane" not in page("data", quality, {})
+    assert "jane" not in page("data", quality, 0, {}, {})
 
 
 def test_parquet_and_the_other_headers_give_the_same_training_set(tmp_path):
@@ -160,11 +161,50 @@ def test_parquet_and_the_other_headers_give_the_same_training_set(tmp_path):
     assert plain == txn == parquet
 
 
-def test_a_missing_column_is_named(tmp_path):
-    (tmp_path / "transactions.csv").write_text("customer_id,transaction_id,amount,description,timestamp\nA,1,1,x,\n")
-    (tmp_path / "labels.csv").write_text("customer_id,defaulted\nA,0\n")
-    with pytest.raises(InvalidFile, match="column type"), opened(tmp_path, SETTINGS, ROOT):
+def without(tmp_path, table, column):
+    """A folder whose table lacks a column."""
+    for name, lines in (("transactions", [HEADER, *SOUND]), ("labels", ["customer_id,defaulted", *LABELS])):
+        rows = list(csv.DictReader(lines))
+        kept = [key for key in rows[0] if (name, key) != (table, column)]
+        text = "\n".join(",".join(row[key] for key in kept) for row in [dict(zip(kept, kept, strict=True)), *rows])
+        (tmp_path / f"{name}.csv").write_text(text + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [*(("transactions", name) for name in HEADER.split(",")), ("labels", "customer_id")]
+)
+def test_a_missing_column_is_named_with_its_file(tmp_path, table, column):
+    sentence = f"^{table}.csv: column {column} is missing$"
+    with pytest.raises(InvalidFile, match=sentence), opened(without(tmp_path, table, column), SETTINGS, ROOT):
         pass
+
+
+def test_scoring_and_training_name_a_missing_column_too(tmp_path):
+    url = f"duckdb:{without(tmp_path, 'transactions', 'transaction_id')}"
+    with pytest.raises(InvalidFile, match="it names a column transaction_id that isn't there"):
+        list(rows_at(url, wanted_by(SETTINGS, ROOT)))
+
+
+def test_the_training_set_has_a_customer_once_with_label_0_or_1(tmp_path, capsys):
+    customers = "CDEFG"
+    lines = [f"{name},{name}1,-1,debit,x,2025-02-01" for name in customers]
+    (tmp_path / "transactions.csv").write_text("\n".join([HEADER, *SOUND, *lines]) + "\n")
+    labels = [*LABELS, "C,0", "C,1", "D,maybe", "E,True", "F,", "H,2", "H,1"]
+    (tmp_path / "labels.csv").write_text("\n".join(["customer_id,defaulted", *labels]) + "\n")
+    data_quality.main([str(tmp_path), "--out", str(tmp_path / "out")], {})
+    rows = list(csv.DictReader((tmp_path / "out" / "training_set.csv").read_text().splitlines()))
+    assert [(row["customer_id"], row["defaulted"]) for row in rows] == [("A", "0"), ("B", "1"), ("E", "1")]
+    assert "training_set.csv: 3 customers; 4 left out" in capsys.readouterr().out
+    report = (tmp_path / "out" / "DATA_QUALITY.md").read_text()
+    assert "one row for each of 3 customers with one label, 0 or 1.\n" in report
+    for line in (
+        "- left out: 1 customer whose label is neither 0 nor 1\n",
+        "- left out: 1 customer with several rows in labels\n",
+        "- left out: 2 customers without a label\n",
+        "9 labels, 66.7% defaults among those that are 0 or 1.\n",
+    ):
+        assert line in report
 
 
 def test_every_check_says_what_becomes_of_its_rows():
