@@ -13,13 +13,13 @@ from riskscore.artefact import SIGNATURE, open_artefact
 from riskscore.atomic import replacing_file, replacing_folder
 from riskscore.describe import golden_event
 from riskscore.engine import Engine
-from riskscore.errors import InvalidFile
+from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.manifest import MANIFEST
 from riskscore.manifest_parts import PAPERS, WRITTEN, check_model_name
 from riskscore.model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 BY_PEOPLE = ("model.toml", "reasons.toml")
 EXAMPLES = 3
@@ -60,9 +60,43 @@ def write_examples(folder: Path, events: Path) -> tuple[Path, dict[str, Any]]:
     folder: of the trained model.
     """
     model = Model(open_artefact(str(folder)))
-    found = [golden_event(model, place) for place in range(min(EXAMPLES, len(model.artefact.manifest["golden"])))]
-    (answer,) = Engine(lambda _: model, model.name, lambda _model, _keys: []).score(found[:1])
-    for number, event in enumerate(found, 1):
-        with replacing_file(events / model.name / f"example-{number}.json") as file:
-            file.write(json.dumps(event, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    return events / model.name / "example-1.json", answer
+    found = _examples(model)
+    (answer,) = Engine(lambda _: model, model.name, lambda _model, _keys: []).score([*found.values()][:1])
+    for name, event in found.items():
+        with replacing_file(events / model.name / name) as file:
+            file.write(_text(event))
+    return events / model.name / next(iter(found)), answer
+
+
+def examples_of(folder: Path) -> dict[str, str]:
+    """The texts that `write_examples` writes for a model, by file name; none where it can't be opened."""
+    try:
+        found = _examples(Model(open_artefact(str(folder))))
+    except (RiskscoreError, OSError):
+        return {}
+    return {name: _text(event) for name, event in found.items()}
+
+
+def set_events_aside(events: Path, written: Mapping[str, str]) -> list[Path]:
+    """Empty a folder of a replaced model's events: `written`, as it was written, goes; others get .old as their ending.
+
+    Returns what was kept so. No file that is called .old already is written over.
+    """
+    kept = []
+    for path in sorted(events.glob("*.json")):
+        if path.read_bytes() == written.get(path.name, "").encode():
+            path.unlink()
+        else:
+            endings = (".old", *(f".old{number}" for number in range(2, 1000)))
+            free = next(old for ending in endings if not (old := path.with_name(path.name + ending)).exists())
+            kept.append(path.rename(free))
+    return kept
+
+
+def _examples(model: Model) -> dict[str, dict[str, Any]]:
+    places = range(min(EXAMPLES, len(model.artefact.manifest["golden"])))
+    return {f"example-{place + 1}.json": golden_event(model, place) for place in places}
+
+
+def _text(event: dict[str, Any]) -> str:
+    return json.dumps(event, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

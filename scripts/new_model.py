@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from riskscore.drafting import draft
 from riskscore.emulator import INVOCATIONS
-from riskscore.first_model import check_name, new_folder, write_examples
+from riskscore.first_model import check_name, examples_of, new_folder, set_events_aside, write_examples
 from riskscore.profiling import TableProfile, profile_table
 from riskscore.program import DONE, run
 from riskscore.settings import read_settings
@@ -44,10 +44,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     check_name(options.models, options.name, options.force)
     table = _look(options)
     print(_found(options.name, table))
+    there = options.models / options.name
+    replaced, before = there.exists(), examples_of(there)
     with new_folder(options.models, options.name) as folder:
         (folder / "model.toml").write_text(draft(options.name, table), encoding="utf-8")
         trained = None if options.draft_only else _train(folder, options, environ)
         read_settings(folder)
+    for path in set_events_aside(_events(options) / options.name, before) if replaced else ():
+        print(f"kept       {_shown(path)}: it was an event of the model that was replaced")
     if trained is None:
         print(_drafted(options))
     else:
@@ -71,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
     parser.add_argument("--events", type=Path, metavar="DIR", help="where NAME/*.json go (events beside --models)")
     return parser
+
+
+def _events(options: argparse.Namespace) -> Path:
+    """Where NAME/*.json go."""
+    events: Path = options.events or options.models.resolve().parent / "events"
+    return events
 
 
 def _look(options: argparse.Namespace) -> TableProfile:
@@ -122,7 +132,7 @@ def _drafted(options: argparse.Namespace) -> str:
 
 def _trained(options: argparse.Namespace, trained: Trained) -> str:
     folder = options.models / options.name
-    event, answer = write_examples(folder, options.events or options.models.resolve().parent / "events")
+    event, answer = write_examples(folder, _events(options))
     metrics: dict[str, Any] = trained.manifest["metrics"]
     figures = ", ".join(_figure(word, metrics["cross_validated"][key]) for key, word in METRIC_WORDS.items())
     return "\n".join(

@@ -242,6 +242,28 @@ def test_by_force_it_is_replaced_and_what_a_person_wrote_is_kept(tmp_path):
     assert (folder / "model.toml.old").read_text() == "before"
 
 
+def test_by_force_events_of_the_replaced_model_go_and_a_persons_own_are_kept(tmp_path):
+    events = tmp_path / "events" / "theirs"
+    assert new_model(tmp_path, table(tmp_path / "t.csv")).returncode == 0
+    (events / "mine.json").write_text('{"x": 3}')
+    (events / "mine.json.old").write_text("older")
+    (events / "example-2.json").write_text('{"x": "by hand"}')
+    done = new_model(tmp_path, table(tmp_path / "t.csv"), "--force", "--draft-only")
+    assert done.returncode == 0, done.stderr
+    assert files(events) == ["example-2.json.old", "mine.json.old", "mine.json.old2"]
+    assert [path.read_text() for path in sorted(events.iterdir())] == ['{"x": "by hand"}', "older", '{"x": 3}']
+    assert f"kept       {events}/mine.json.old2: it was an event of the model that was replaced" in done.stdout
+
+
+def test_a_training_that_fails_by_force_leaves_the_events(tmp_path):
+    event = tmp_path / "events" / "theirs" / "mine.json"
+    for path in (event, tmp_path / "model" / "theirs" / "model.toml"):
+        path.parent.mkdir(parents=True)
+        path.write_text("before")
+    assert new_model(tmp_path, table(tmp_path / "t.csv", "x,y\n1,0\n"), "--force").returncode == 2
+    assert files(event.parent) == ["mine.json"]
+
+
 REFUSED: list[tuple[str, list[str], str]] = [
     (
         "x,y\n1,good\n2,bad\n3,good\n4,bad\n",
