@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_breast_cancer
 
+import scripts.new_model
+import scripts.train
 from riskscore.emulator import running_emulator
 from riskscore.errors import InvalidFile
 from riskscore.first_model import check_name, new_folder
@@ -208,18 +210,20 @@ def test_a_typed_table_is_drafted_and_trained_from_alike(tmp_path):
     assert sorted(values) == ["1", "2", "3"]
 
 
-def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_taken(tmp_path):
+def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_taken(tmp_path, capsys):
     rng = random.Random(6)
     draws = [[rng.gauss(0, 1) for _ in range(8)] for _ in range(240)]
     rows = "".join(f"{','.join(f'{x:.3f}' for x in row)},{int(sum(row) + rng.gauss(0, 1) > 0)}\n" for row in draws)
-    done = new_model(tmp_path, table(tmp_path / "t.csv", f"a,b,c,d,e,f,g,h,y\n{rows}"))
-    assert "beside     a plain logistic regression on the same folds: AUC 0.9" in done.stdout, done.stderr
-    assert 'put family = "logistic"' in done.stdout
+    given = ["theirs", "--data", str(table(tmp_path / "t.csv", f"a,b,c,d,e,f,g,h,y\n{rows}"))]
+    given += ["--models", str(tmp_path / "model")]
+    assert scripts.new_model.main([*given, "--target", "y"], without_database()) == 0
+    said = capsys.readouterr().out
+    assert "beside     a plain logistic regression on the same folds: AUC 0.9" in said
+    assert 'put family = "logistic"' in said
     toml = tmp_path / "model" / "theirs" / "model.toml"
     trees, _, rest = toml.read_text().partition("[estimator.parameters]")
     toml.write_text(trees.replace('"xgboost"', '"logistic"') + rest[rest.index("[validation]") :])
-    again = run("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model")
-    assert again.returncode == 0, again.stderr
+    assert scripts.train.main(given, without_database()) == 0
 
 
 def test_a_model_that_is_there_stays_as_it_is(tmp_path):
