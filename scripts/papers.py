@@ -23,8 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PAPERS = ("README.md", "SUBMISSION_TEMPLATE.md")
 MODEL = ROOT / "model" / "credit_risk"
 EVENT = ROOT / "events" / "credit_risk" / "S0001.json"
+# By name, so that a model of one's own in model/ makes no paper stale.
+SHIPPED = ("credit_risk", "pay_later", "offer_click", "offer_click_balanced", "x100", "default_90d")
 PROMISED_CELLS = 8  # of a line of the measurements that carries a promise
 METRICS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier score", "log_loss": "log loss"}
+QUERIES = (".sql", ".csv")
 ARTEFACTS = (
     "model.joblib",
     "model.json",
@@ -122,8 +125,18 @@ def _artefacts() -> str:
 
 
 def _artefact_paths() -> list[Path]:
-    events = sorted((ROOT / "events" / "credit_risk").glob("*.json"))
-    return [ROOT / "sql" / "credit_risk" / "features.sql", *(MODEL / name for name in ARTEFACTS), *events]
+    """Of every model that is shipped: its SQL with the tables beside it, its files and its events."""
+    return [path for name in SHIPPED for path in _paths_of(name)]
+
+
+def _paths_of(model: str) -> list[Path]:
+    queries, events = (ROOT / "sql" / model).glob("*"), (ROOT / "events" / model).glob("*.json")
+    files = [ROOT / "model" / model / name for name in ARTEFACTS]
+    return [
+        *sorted(path for path in queries if path.suffix in QUERIES),
+        *(path for path in files if path.exists()),
+        *sorted(events),
+    ]
 
 
 def _shown(path: Path) -> str:

@@ -36,6 +36,14 @@ def test_the_figures_hashes_and_answers_are_those_of_the_files():
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
+def test_the_submission_has_the_hashes_of_every_model_that_it_names():
+    submission = PAPERS["SUBMISSION_TEMPLATE.md"]
+    named = set(re.findall(r"\(model/(\w+)/MODEL_CARD\.md\)", submission))
+    assert len(named) == 6
+    for file in ("model/{}/model.json", "model/{}/manifest.json"):
+        assert {name for name in named if f"| `{file.format(name)}` | `" in submission} == named
+
+
 @pytest.mark.parametrize("paper", PAPERS)
 def test_every_target_named_exists(paper):
     assert set(re.findall(r"`make ([a-z][a-z-]+)", PAPERS[paper])) <= TARGETS
