@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -28,8 +29,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _stay(url: str) -> int:
-    print(f"The sample ledgers, until Ctrl-C:\n  psql '{url}'", flush=True)
-    signal.sigwait({signal.SIGINT})
+    with suppress(KeyboardInterrupt):  # which a stop from outside is too
+        print(f"The sample ledgers, until Ctrl-C:\n  psql '{url}'", flush=True)
+        Event().wait()
     return DONE
 
 

@@ -166,3 +166,17 @@ def test_a_program_that_is_stopped_leaves_nothing_half_written(tmp_path, number)
     assert program.returncode == 130
     assert [path.name for path in folder.iterdir()] == ["scores.csv"]
     assert (folder / "scores.csv").read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_stop_ends_the_wait_of_the_sample_ledgers(number):
+    restored = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+    command = [sys.executable, "scripts/sample_database.py"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, **restored) as program:
+        assert "until Ctrl-C" in program.stdout.readline()
+        program.stdout.readline()
+        program.send_signal(number)
+        try:
+            assert program.wait(timeout=60) == 0
+        finally:
+            program.kill()
