@@ -130,6 +130,13 @@ def _drafted(options: argparse.Namespace) -> str:
     return f"drafted    {_shown(file)}; read it over, then\n  {shlex.join(command)}"
 
 
+def _serve(options: argparse.Namespace) -> str:
+    """The command that serves the model from where it was written."""
+    if options.models.resolve() == ROOT / "model":
+        return "make serve"
+    return f"RISKSCORE_MODEL_URI={shlex.quote(str(options.models.resolve()))} make serve MODEL={options.name}"
+
+
 def _trained(options: argparse.Namespace, trained: Trained) -> str:
     folder = options.models / options.name
     event, answer = write_examples(folder, _events(options))
@@ -141,7 +148,7 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
             *_beside(metrics),
             f"written    {_shown(folder)}: read model.toml over, and judge the model by MODEL_CARD.md",
             f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
-            "next       make serve, and in another terminal",
+            f"next       {_serve(options)}, and in another terminal",
             f"  curl -d @{_shown(event)} http://localhost:9000{INVOCATIONS}",
         ]
     )

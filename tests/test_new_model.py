@@ -101,6 +101,7 @@ def test_a_foreign_table_becomes_a_model_at_once(german):
         "left out   Notiz: it is free text: 240 different values",
         "left out   Rückstand: it may know the label: alone it separates the labels with an AUC of 1.000",
         "figures    AUC 0.",
+        f"next       RISKSCORE_MODEL_URI={root}/model make serve MODEL=theirs, and in another terminal",
         f"curl -d @{root}/events/theirs/example-1.json",
     ):
         assert line in said
