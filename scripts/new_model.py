@@ -162,7 +162,7 @@ def _beside(metrics: Mapping[str, Any]) -> list[str]:
     lines = [f"beside     a plain logistic regression on the same folds: {_figure('AUC', plain)}"]
     if plain["mean"] > ours["mean"]:
         lines += [
-            '           It is simpler and no worse. In model.toml put family = "logistic", take its parameters out',
+            '           It is simpler, and better here. In model.toml put family = "logistic", take its parameters out',
             "           and train anew; or have [search] look for gentler parameters of the trees.",
         ]
     return lines

@@ -41,8 +41,8 @@ def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
 def _example(environ: Mapping[str, str]) -> str:
     """An event of the model that answers those which name none."""
     folder = ROOT / "events" / (environ.get("RISKSCORE_MODEL") or DEFAULT_MODEL)
-    files = sorted(folder.glob("ordinary.json")) or sorted(folder.glob("*.json")) or [folder / "S0001.json"]
-    return str(files[0].relative_to(ROOT))
+    files = sorted(folder.glob("ordinary.json")) or sorted(folder.glob("*.json"))
+    return str(files[0].relative_to(ROOT)) if files else "event.json"
 
 
 def _parser() -> argparse.ArgumentParser:
