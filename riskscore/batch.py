@@ -13,9 +13,9 @@ from riskscore.atomic import replacing_file
 from riskscore.engine import REASONS
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.events import Refused
-from riskscore.results import sqlite_output
-from riskscore.sources import file_of, kind_of, placed_rows, wanted_of
-from riskscore.tables import read_jsonl
+from riskscore.sources.results import sqlite_output
+from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
+from riskscore.sources.tables import read_jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from riskscore.dump import FaultReport
     from riskscore.engine import Engine
     from riskscore.model import Model
-    from riskscore.source_readers import Wanted
-    from riskscore.sources import SourceRow
+    from riskscore.sources.source_readers import Wanted
+    from riskscore.sources.sources import SourceRow
 
     # (where the row stands, its event or the error in its place)
     Items = Iterable[tuple[str, Any]]

@@ -22,7 +22,7 @@ from riskscore.errors import OurFault, UnknownModel
 from riskscore.program import DATA_FAULTS, DONE, run
 from riskscore.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
 from riskscore.samples.commands import FILES
-from riskscore.settings import read_settings
+from riskscore.training.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

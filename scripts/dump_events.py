@@ -16,7 +16,7 @@ from riskscore.database import Database, url_from
 from riskscore.dump import FaultReport, dump_files, dump_lines
 from riskscore.features import FeatureSource
 from riskscore.program import DATA_FAULTS, DONE, counted, run, whole_number
-from riskscore.settings import read_settings
+from riskscore.training.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

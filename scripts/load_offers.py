@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.offers import load, read_form
 from riskscore.program import DONE, run
 from riskscore.samples.offer_click import offers_for
-from riskscore.sqlite_files import sqlite_path
+from riskscore.sources.offers import load, read_form
+from riskscore.sources.sqlite_files import sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,15 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tqdm import tqdm
 
-from riskscore.drafting import draft
+from riskscore.drafting.drafting import draft
+from riskscore.drafting.first_model import check_name, examples_of, new_folder, set_events_aside, write_examples
+from riskscore.drafting.profiling import TableProfile, profile_table
+from riskscore.drafting.text_columns import read_table
 from riskscore.emulator import INVOCATIONS
-from riskscore.first_model import check_name, examples_of, new_folder, set_events_aside, write_examples
-from riskscore.profiling import TableProfile, profile_table
 from riskscore.program import DONE, run
-from riskscore.settings import read_settings
-from riskscore.text_columns import read_table
-from riskscore.training import Trained, train
-from riskscore.training_data import from_source
+from riskscore.training.settings import read_settings
+from riskscore.training.training import Trained, train
+from riskscore.training.training_data import from_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.atomic import replacing_file
 from riskscore.program import DONE, run, whole_number
 from riskscore.samples import default_90d, offer_click, pay_later, x100
-from riskscore.training_data import ABOUT
+from riskscore.training.training_data import ABOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

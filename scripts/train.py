@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from riskscore.errors import InvalidFile
 from riskscore.program import DONE, run
-from riskscore.settings import read_settings
-from riskscore.sources import database_url
-from riskscore.training import Trained, steps, train
-from riskscore.training_data import from_source
+from riskscore.sources.sources import database_url
+from riskscore.training.settings import read_settings
+from riskscore.training.training import Trained, steps, train
+from riskscore.training.training_data import from_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

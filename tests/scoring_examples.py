@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore import trees
 from riskscore.artefact import Artefact, open_artefact, save_artefact
-from riskscore.contribution_tables import prepare
 from riskscore.engine import Engine
 from riskscore.errors import CallerFault, UnknownCustomer, UnknownModel
 from riskscore.model import Model
+from riskscore.training.contribution_tables import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

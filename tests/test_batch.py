@@ -17,10 +17,10 @@ from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.model import Model
-from riskscore.settings import read_settings
-from riskscore.sources import wanted_of
-from riskscore.training import train
-from riskscore.training_data import from_source
+from riskscore.sources.sources import wanted_of
+from riskscore.training.settings import read_settings
+from riskscore.training.training import train
+from riskscore.training.training_data import from_source
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent

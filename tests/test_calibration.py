@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from riskscore.artefact import open_artefact
 from riskscore.calibration import METHODS, calibration_of
-from riskscore.calibrators import calibrated_unseen, fit_calibration
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused
 from riskscore.model import Model
-from riskscore.settings import read_settings
-from riskscore.training import train
-from riskscore.training_data import from_source
+from riskscore.training.calibrators import calibrated_unseen, fit_calibration
+from riskscore.training.settings import read_settings
+from riskscore.training.training import train
+from riskscore.training.training_data import from_source
+from riskscore.training.validation import reliability
 from riskscore.trees import logistic
-from riskscore.validation import reliability
 from tests.scoring_examples import nobody, write_small
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 

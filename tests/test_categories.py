@@ -10,9 +10,9 @@ import pytest
 from riskscore.artefact import open_artefact
 from riskscore.describe import golden_event
 from riskscore.model import Model
-from riskscore.settings import read_settings
-from riskscore.training import train
-from riskscore.training_data import from_source
+from riskscore.training.settings import read_settings
+from riskscore.training.training import train
+from riskscore.training.training_data import from_source
 from tests.scoring_examples import engine
 from tests.training_examples import NOW, write_csv
 

@@ -27,13 +27,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from riskscore.artefact import list_models, save_artefact
-from riskscore.contribution_tables import prepare
 from riskscore.deployment import Deployment
 from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.engine import Engine
 from riskscore.envelopes import handler_of, routes_of
 from riskscore.routes import encode
 from riskscore.service.web import from_environment
+from riskscore.training.contribution_tables import prepare
 from tests.conftest import without_database
 from tests.envelope_examples import SAMPLES, asking
 from tests.scoring_examples import EVENT, FEATURES, LINEAR, ROOT, SMALL, event, features

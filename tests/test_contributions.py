@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore import contributions, trees
-from riskscore.contribution_tables import kind, prepare
 from riskscore.errors import ArtefactRefused
+from riskscore.training.contribution_tables import kind, prepare
 from riskscore.treeshap import Leaf
 from tests.random_models import boosters, document, hard_rows, training_data
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from riskscore.data_quality import CHECKS, CLEANED, examine, opened
 from riskscore.errors import InvalidFile
-from riskscore.quality_report import PICTURES, page
 from riskscore.samples import default_90d
-from riskscore.settings import read_settings
-from riskscore.sources import rows_at, wanted_by
+from riskscore.sources.data_quality import CHECKS, CLEANED, examine, opened
+from riskscore.sources.quality_report import PICTURES, page
+from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.training.settings import read_settings
 from scripts import data_quality
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,8 +13,8 @@ import pytest
 
 from riskscore.errors import DataFault
 from riskscore.samples import default_90d
-from riskscore.settings import read_settings
-from riskscore.sources import rows_at, wanted_by
+from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, SHARED, engine_for, events, train_small
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from riskscore import reason_texts, rule_tables, settings
 from riskscore.estimators import family_of
-from riskscore.settings import read_settings
+from riskscore.training import reason_texts, rule_tables, settings
+from riskscore.training.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPERS = {
@@ -163,7 +163,7 @@ def imports(node):
         if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
             continue
         if isinstance(child, ast.ImportFrom) and re.fullmatch(
-            r"riskscore(\.(service|adopting|ledger|samples))?", child.module or ""
+            r"riskscore(\.(service|adopting|ledger|samples|sources|training|drafting))?", child.module or ""
         ):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom) and (child.module or "").startswith("riskscore."):

@@ -12,19 +12,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskscore.drafting import comment, draft, folds_of, listed, threshold_of
+from riskscore.drafting.drafting import comment, draft, folds_of, listed, threshold_of
+from riskscore.drafting.profiling import profile_table
+from riskscore.drafting.text_columns import read_table
 from riskscore.encoding import Encoding
-from riskscore.profiling import profile_table
-from riskscore.settings import read_settings
-from riskscore.sources import rows_at, wanted_by
-from riskscore.text_columns import read_table
-from riskscore.toml_tables import quoted
+from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.training.settings import read_settings
+from riskscore.training.toml_tables import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from riskscore.profiling import TableProfile
-    from riskscore.settings import Settings
+    from riskscore.drafting.profiling import TableProfile
+    from riskscore.training.settings import Settings
 
 ROWS = 60
 LABELS = random.Random(2).sample([0, 1], ROWS, counts=[42, 18])

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.file_databases import duckdb_over, records_of_duckdb, records_of_sqlite, sqlite_over
+from riskscore.sources.file_databases import duckdb_over, records_of_duckdb, records_of_sqlite, sqlite_over
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from riskscore.offers import load
-from riskscore.results import RESULTS
 from riskscore.samples import offer_click
-from riskscore.settings import read_settings
-from riskscore.sources import rows_at, wanted_by
+from riskscore.sources.offers import load
+from riskscore.sources.results import RESULTS
+from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, engine_for, events
 
 if TYPE_CHECKING:

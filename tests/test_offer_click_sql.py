@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from riskscore.offers import INDEXES, TABLES
+from riskscore.sources.offers import INDEXES, TABLES
 
 SQL = Path(__file__).parent.parent / "sql" / "offer_click"
 FEATURES, LABELS = ((SQL / f"{name}.sql").read_text() for name in ("features", "labels"))

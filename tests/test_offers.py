@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.offers import load
 from riskscore.samples import offer_click
-from riskscore.sqlite_files import sqlite_path
+from riskscore.sources.offers import load
+from riskscore.sources.sqlite_files import sqlite_path
 from scripts import load_offers
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "offer_click"
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_left_behind(files, tmp_path, 
 
 
 def test_a_row_is_counted_from_the_files_beginning_whatever_the_batch(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("riskscore.offers.BATCH_ROWS", 2)
+    monkeypatch.setattr("riskscore.sources.offers.BATCH_ROWS", 2)
     with pytest.raises(InvalidFile, match="row 3, column lead_uuid: no row of leads has it"):
         load(tmp_path / "o.db", files(offers=offers(lead_uuid=["a", "b", "c"])))
     with pytest.raises(InvalidFile, match="row 3, column offer_id: an earlier row has the same"):

@@ -14,7 +14,7 @@ import pytest
 
 from riskscore.errors import UnknownField
 from riskscore.samples import pay_later
-from riskscore.settings import read_settings
+from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, train_small
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from riskscore.drafting.leakage import alone, suspected
+from riskscore.drafting.profiling import profile_table
+from riskscore.drafting.text_columns import read_table
 from riskscore.errors import InvalidFile
-from riskscore.leakage import alone, suspected
-from riskscore.profiling import profile_table
-from riskscore.text_columns import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from riskscore.column_profile import Profile
-    from riskscore.profiling import TableProfile
+    from riskscore.drafting.column_profile import Profile
+    from riskscore.drafting.profiling import TableProfile
 
 LABELS = random.Random(2).sample([0, 1], 80, counts=[60, 20])
 

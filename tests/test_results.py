@@ -13,8 +13,8 @@ import pytest
 from riskscore.batch import score_file
 from riskscore.dump import FaultReport
 from riskscore.errors import InvalidFile
-from riskscore.results import RESULTS, Export, cell, results_table
-from riskscore.sqlite_files import columns_of, writing
+from riskscore.sources.results import RESULTS, Export, cell, results_table
+from riskscore.sources.sqlite_files import columns_of, writing
 from tests.scoring_examples import engine
 
 LOAN = {"loan_id": "L1", "features": {"amount": 1000.0, "term": 12, "secured": True}}

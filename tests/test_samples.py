@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from riskscore.samples import pay_later, x100
-from riskscore.settings import read_settings
-from riskscore.training_data import from_source
+from riskscore.training.settings import read_settings
+from riskscore.training.training_data import from_source
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.search import FEW, search, search_steps
-from riskscore.settings import read_settings
-from riskscore.training import build
-from riskscore.training_data import TrainingData, from_source
-from riskscore.validation import splits
+from riskscore.training.search import FEW, search, search_steps
+from riskscore.training.settings import read_settings
+from riskscore.training.training import build
+from riskscore.training.training_data import TrainingData, from_source
+from riskscore.training.validation import splits
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -186,7 +186,7 @@ def test_progress_is_told_for_each_fold_of_each_trial(tmp_path: Path) -> None:
     ],
 )
 def test_a_search_that_cant_end_well_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    from riskscore.training import fit
+    from riskscore.training.training import fit
 
     tried: list[int] = []
 

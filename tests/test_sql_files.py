@@ -16,8 +16,8 @@ import pytest
 from sqlfluff.core import FluffConfig, Linter
 
 from riskscore.edge_cases import SNAPSHOT, SOUND
-from riskscore.offers import load
 from riskscore.samples import default_90d, offer_click
+from riskscore.sources.offers import load
 
 ROOT = Path(__file__).parent.parent
 QUERIES = sorted([*(ROOT / "sql").rglob("*.sql"), *(ROOT / "benchmarks").glob("*.sql")])

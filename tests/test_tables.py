@@ -6,7 +6,7 @@ import pytest
 
 from riskscore.contract import Contract
 from riskscore.errors import InvalidFile
-from riskscore.tables import check_csv, read_csv, read_jsonl
+from riskscore.sources.tables import check_csv, read_csv, read_jsonl
 
 CONTRACT = Contract.from_dicts(
     [{"name": "amount"}, {"name": "count", "type": "integer"}, {"name": "new", "type": "boolean"}]

@@ -23,17 +23,17 @@ from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.feature_terms import Feature
 from riskscore.model import Model
-from riskscore.proofs import check_directions, check_pickle, prove_twin
-from riskscore.settings import read_settings
 from riskscore.simulation import seed
-from riskscore.support import draw_rows, support_of
-from riskscore.training import fit, train
-from riskscore.training_data import broken_identities, from_source
+from riskscore.training.proofs import check_directions, check_pickle, prove_twin
+from riskscore.training.settings import read_settings
+from riskscore.training.support import draw_rows, support_of
+from riskscore.training.training import fit, train
+from riskscore.training.training_data import broken_identities, from_source
 from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:
-    from riskscore.settings import Settings
-    from riskscore.training_data import TrainingData
+    from riskscore.training.settings import Settings
+    from riskscore.training.training_data import TrainingData
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_MODEL = sorted(path.parent.name for path in (ROOT / "model").glob("*/manifest.json"))
@@ -428,9 +428,9 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from riskscore.artefact import find_model, open_artefact
-from riskscore.settings import read_settings
-from riskscore.training import build, write
-from riskscore.training_data import from_source
+from riskscore.training.settings import read_settings
+from riskscore.training.training import build, write
+from riskscore.training.training_data import from_source
 
 root = Path(sys.argv[1])
 settings = read_settings(root / "model" / "small")

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.settings import Settings, read_settings
-from riskscore.training_data import TrainingData, from_source
+from riskscore.training.settings import Settings, read_settings
+from riskscore.training.training_data import TrainingData, from_source
 from tests.training_examples import MODEL_TOML, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from riskscore import trees
 from riskscore.base_score import base_margin
-from riskscore.contribution_tables import prepare
 from riskscore.errors import ArtefactRefused
+from riskscore.training.contribution_tables import prepare
 from tests.random_models import boosters, document, hard_rows, training_data
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.trials import BETTER, check_search, trials_of
-from riskscore.validation import METRICS
+from riskscore.training.trials import BETTER, check_search, trials_of
+from riskscore.training.validation import METRICS
 
 
 def search_of(**changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import xgboost as xgb
 from hypothesis import given, settings
 
 from riskscore import contributions, trees
-from riskscore.contribution_tables import prepare
+from riskscore.training.contribution_tables import prepare
 from riskscore.twin_arrays import ArrayContributions, ArrayTwin, quick_contributions, quick_twin
 from tests.random_models import boosters, document, hard_rows, training_data
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.training_data import TrainingData
-from riskscore.validation import cross_validate, interval, reliability, scores_of, splits
+from riskscore.training.training_data import TrainingData
+from riskscore.training.validation import cross_validate, interval, reliability, scores_of, splits
 
 
 def data_of(rows: int, customers: list[str] | None = None) -> TrainingData:

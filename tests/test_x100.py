@@ -12,7 +12,7 @@ import pytest
 
 from riskscore.errors import CallerFault
 from riskscore.samples import x100
-from riskscore.settings import read_settings
+from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, train_small
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, margins
-from riskscore.manifest_parts import (
+from riskscore.training.manifest_parts import (
     GOLDEN_ROWS,
     PAPERS,
     WRITTEN,
@@ -43,8 +43,8 @@ from riskscore.manifest_parts import (
     source_of,
     version_of,
 )
-from riskscore.proofs import check_directions
-from riskscore.support import draw_rows
+from riskscore.training.proofs import check_directions
+from riskscore.training.support import draw_rows
 from riskscore.trees import logistic
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from riskscore.adopting.foreign import Foreign
     from riskscore.adopting.pickle_walk import Listing
     from riskscore.feature_terms import Feature
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from riskscore.artefact import open_artefact, save_artefact
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, contributions, margins
 from riskscore.model import ADDITIVITY, Model
-from riskscore.proofs import prove_twin
+from riskscore.training.proofs import prove_twin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from riskscore.adopting.foreign import Foreign
     from riskscore.feature_terms import Feature
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]
 

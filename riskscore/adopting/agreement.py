@@ -12,8 +12,8 @@ from typing import Any
 
 from riskscore.encoding import Encoding
 from riskscore.errors import InvalidFile
-from riskscore.settings import Settings, read_settings
-from riskscore.toml_tables import quoted, table_of, text_of
+from riskscore.training.settings import Settings, read_settings
+from riskscore.training.toml_tables import quoted, table_of, text_of
 
 SEED = "seed = 0  # draws the golden rows\n"
 SOURCE = '\n[source]\ntarget = "label"\n'

@@ -10,8 +10,8 @@ import numpy as np
 
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.plain_numbers import FLOAT32_MAX
-from riskscore.support import QUANTILES, draw_rows, support_of
-from riskscore.tables import read_csv
+from riskscore.sources.tables import read_csv
+from riskscore.training.support import QUANTILES, draw_rows, support_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from riskscore.feature_terms import Feature
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ def read_given(settings: Settings, path: Path) -> GivenRows:
 
 
 def _label(where: str, target: str, cell: str) -> int:
-    from riskscore.training_data import LABELS
+    from riskscore.training.training_data import LABELS
 
     if cell.strip() not in LABELS:
         raise InvalidFile(f"{where}: {target} must be 0 or 1", target)
@@ -83,7 +83,7 @@ def metrics_of(given: GivenRows | None, probabilities: Floats) -> dict[str, Any]
     """Figures of the given rows, named for what they are; {} where they have no labels, or one label alone."""
     if given is None or given.labels is None or len(set(given.labels.tolist())) < 2:
         return {}
-    from riskscore.validation import reliability, scores_of
+    from riskscore.training.validation import reliability, scores_of
 
     figures = {name: round(value, 6) for name, value in scores_of(given.labels, probabilities).items()}
     ece = round(reliability(given.labels, probabilities)["ece"], 6)

@@ -17,7 +17,7 @@ from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
 from riskscore.ledger.ledger_chain import BATCH, PURGE
 from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
-from riskscore.results import RESULTS, Export, cell
+from riskscore.sources.results import RESULTS, Export, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from riskscore.errors import CallerFault, WrongType
 from riskscore.feature_terms import NEEDED
 from riskscore.service.openapi import NUMERIC, limits, plain
-from riskscore.tables import NUMBER
+from riskscore.sources.tables import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

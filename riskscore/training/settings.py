@@ -13,10 +13,10 @@ from riskscore.calibration import METHODS
 from riskscore.contract import Contract
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.feature_terms import CODES
-from riskscore.reason_texts import read_reasons
-from riskscore.rule_tables import read_rules
-from riskscore.toml_tables import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
-from riskscore.trials import check_search
+from riskscore.training.reason_texts import read_reasons
+from riskscore.training.rule_tables import read_rules
+from riskscore.training.toml_tables import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
+from riskscore.training.trials import check_search
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.contract import LABEL_IGNORED
-from riskscore.manifest_parts import hidden_of
 from riskscore.outcome import LABEL_TEXT
+from riskscore.training.manifest_parts import hidden_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Manifest = Mapping[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from riskscore import card_parts, pictures
-from riskscore.manifest_parts import PAPERS
+from riskscore.training import card_parts, pictures
+from riskscore.training.manifest_parts import PAPERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Manifest = Mapping[str, Any]
 

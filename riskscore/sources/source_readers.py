@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any
 from riskscore.database import STATEMENT_SECONDS, Database
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
 from riskscore.features import FAULT, FeatureSource
-from riskscore.file_databases import duckdb_over, hashes_of_tables, records_of_duckdb, records_of_sqlite, sqlite_over
 from riskscore.program import counted
-from riskscore.tables import read_csv, read_jsonl, unused
+from riskscore.sources.file_databases import (
+    duckdb_over,
+    hashes_of_tables,
+    records_of_duckdb,
+    records_of_sqlite,
+    sqlite_over,
+)
+from riskscore.sources.tables import read_csv, read_jsonl, unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

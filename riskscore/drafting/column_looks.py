@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskscore import readings
-from riskscore.column_profile import MOSTLY, NAMED_VALUES, Given, Profile
-from riskscore.number_looks import look_numbers
-from riskscore.readings import matches
+from riskscore.drafting import readings
+from riskscore.drafting.column_profile import MOSTLY, NAMED_VALUES, Given, Profile
+from riskscore.drafting.number_looks import look_numbers
+from riskscore.drafting.readings import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from riskscore.text_columns import TableFile
+    from riskscore.drafting.text_columns import TableFile
 
 MOST_VALUES = 100  # of a category: what a person would still read over
 TRIED = 10 * MOST_VALUES  # texts, before those that differ in capitals alone are put together

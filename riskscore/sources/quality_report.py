@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from riskscore.atomic import replacing_file
 from riskscore.errors import CallerFault
 from riskscore.program import counted
-from riskscore.training_data import LABELS
+from riskscore.training.training_data import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from riskscore.data_quality import Connection, Finding, Quality
-    from riskscore.settings import Settings
-    from riskscore.sources import SourceRow
+    from riskscore.sources.data_quality import Connection, Finding, Quality
+    from riskscore.sources.sources import SourceRow
+    from riskscore.training.settings import Settings
 
 DEBIT, CREDIT, FAINT = "#b5483a", "#1f4e79", "#999999"
 COLOURS = {"debit": DEBIT, "credit": CREDIT}

@@ -15,8 +15,8 @@ from riskscore.describe import golden_event
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.manifest import MANIFEST
-from riskscore.manifest_parts import PAPERS, WRITTEN, check_model_name
 from riskscore.model import Model
+from riskscore.training.manifest_parts import PAPERS, WRITTEN, check_model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskscore.toml_tables import REAL, REQUIRED, are_texts, checked, require, require_features, table_of, text_of
+from riskscore.training.toml_tables import (
+    REAL,
+    REQUIRED,
+    are_texts,
+    checked,
+    require,
+    require_features,
+    table_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import InvalidFile, NotConfigured
-from riskscore.tables import check_csv
+from riskscore.sources.tables import check_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
-from riskscore import contribution_tables, trees
+from riskscore import trees
 from riskscore.contributions import load as load_contributions
 from riskscore.encoding import Encoding
 from riskscore.errors import ArtefactRefused
 from riskscore.estimators import contributions, family_of, margins
+from riskscore.training import contribution_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]
 

@@ -8,17 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from riskscore import readings
-from riskscore.column_profile import MOSTLY, Given, Profile
+from riskscore.drafting import readings
+from riskscore.drafting.column_profile import MOSTLY, Given, Profile
+from riskscore.drafting.readings import SPELLINGS, matches
+from riskscore.drafting.sentinels import sentinels_of
 from riskscore.errors import InvalidFile
 from riskscore.plain_numbers import FLOAT32_MAX
-from riskscore.readings import SPELLINGS, matches
-from riskscore.sentinels import sentinels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from riskscore.text_columns import Column
+    from riskscore.drafting.text_columns import Column
 
 CODES = 5  # different texts among numbers that may be codes for missing
 SLIPS = 0.01  # up to this share of other texts are mistakes, which a person should correct

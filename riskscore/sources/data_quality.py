@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.errors import InvalidFile
-from riskscore.file_databases import FOLDER_FILES, duckdb_over
+from riskscore.sources.file_databases import FOLDER_FILES, duckdb_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from riskscore.settings import Settings
+    from riskscore.training.settings import Settings
 
     Connection = duckdb.DuckDBPyConnection
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
-from riskscore.tables import count_fault, csv_header, csv_lines
+from riskscore.sources.tables import count_fault, csv_header, csv_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

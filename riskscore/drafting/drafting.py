@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskscore.column_looks import ORDINAL_FROM
-from riskscore.toml_tables import quoted
+from riskscore.drafting.column_looks import ORDINAL_FROM
+from riskscore.training.toml_tables import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from riskscore.column_profile import Profile
-    from riskscore.profiling import TableProfile
+    from riskscore.drafting.column_profile import Profile
+    from riskscore.drafting.profiling import TableProfile
 
 WIDTH = 118
 SEED = 1

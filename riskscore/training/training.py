@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore import card, trees
+from riskscore import trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
-from riskscore.calibrators import calibrated_unseen, fit_calibration
 from riskscore.contract import Contract
 from riskscore.encoding import Encoding, linear
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
-from riskscore.manifest_parts import (
+from riskscore.outcome import IDENTITY_TOLERANCE
+from riskscore.training import card
+from riskscore.training.calibrators import calibrated_unseen, fit_calibration
+from riskscore.training.manifest_parts import (
     GOLDEN_ROWS,
     WRITTEN,
     estimator_entry,
@@ -31,12 +33,11 @@ from riskscore.manifest_parts import (
     source_of,
     version_of,
 )
-from riskscore.outcome import IDENTITY_TOLERANCE
-from riskscore.proofs import check_directions, check_pickle, prove_twin
-from riskscore.search import search, search_steps
-from riskscore.support import draw_rows, support_of
-from riskscore.training_data import broken_identities
-from riskscore.validation import Validation, cross_validate, reliability, scores_of
+from riskscore.training.proofs import check_directions, check_pickle, prove_twin
+from riskscore.training.search import search, search_steps
+from riskscore.training.support import draw_rows, support_of
+from riskscore.training.training_data import broken_identities
+from riskscore.training.validation import Validation, cross_validate, reliability, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.settings import Settings
-    from riskscore.training_data import TrainingData
+    from riskscore.training.settings import Settings
+    from riskscore.training.training_data import TrainingData
 
     Floats = NDArray[np.float64]
 

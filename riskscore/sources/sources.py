@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.features import FAULT
-from riskscore.source_readers import (
+from riskscore.sources.source_readers import (
     Wanted,
     plain,
     read_csv_file,
@@ -27,14 +27,14 @@ from riskscore.source_readers import (
     read_postgresql,
     read_sqlite,
 )
-from riskscore.sqlite_files import sqlite_path
+from riskscore.sources.sqlite_files import sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from riskscore.model import Model
-    from riskscore.settings import Settings
-    from riskscore.source_readers import Note
+    from riskscore.sources.source_readers import Note
+    from riskscore.training.settings import Settings
 
     Rows = Iterator[tuple[str, "SourceRow | CallerFault"]]
 

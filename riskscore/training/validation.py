@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.training_data import TrainingData
+    from riskscore.training.training_data import TrainingData
 
     Floats = NDArray[np.float64]
 

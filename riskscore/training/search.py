@@ -19,8 +19,8 @@ from riskscore.artefact import installed_versions
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
 from riskscore.estimators import family_of
-from riskscore.trials import BETTER, key_of, trials_of
-from riskscore.validation import METRICS, splits
+from riskscore.training.trials import BETTER, key_of, trials_of
+from riskscore.training.validation import METRICS, splits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.settings import Settings
-    from riskscore.training_data import TrainingData
+    from riskscore.training.settings import Settings
+    from riskscore.training.training_data import TrainingData
 
     Table = dict[str, Any]
     Predict = Callable[[Any, Any, Any], NDArray[np.float64]]

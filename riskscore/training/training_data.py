@@ -20,17 +20,17 @@ from psycopg import sql
 from riskscore.database import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.program import counted
-from riskscore.source_readers import conninfo_of
-from riskscore.sources import KINDS, file_of, kind_of, origin_of, rows_at, wanted_by
+from riskscore.sources.source_readers import conninfo_of
+from riskscore.sources.sources import KINDS, file_of, kind_of, origin_of, rows_at, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from riskscore.settings import Settings
-    from riskscore.source_readers import Wanted
-    from riskscore.sources import SourceRow
+    from riskscore.sources.source_readers import Wanted
+    from riskscore.sources.sources import SourceRow
+    from riskscore.training.settings import Settings
 
     Rows = Iterable[SourceRow | CallerFault]
 

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
-from riskscore import readings
-from riskscore.column_looks import profile_column
-from riskscore.column_profile import ID_NAME, Profile, is_id_like, is_unique
+from riskscore.drafting import readings
+from riskscore.drafting.column_looks import profile_column
+from riskscore.drafting.column_profile import ID_NAME, Profile, is_id_like, is_unique
+from riskscore.drafting.leakage import alone, suspected
+from riskscore.drafting.number_looks import has_sure_commas
 from riskscore.errors import InvalidFile
-from riskscore.leakage import alone, suspected
-from riskscore.number_looks import has_sure_commas
 from riskscore.program import counted
-from riskscore.training_data import LABELS
+from riskscore.training.training_data import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from riskscore.leakage import Alone
-    from riskscore.text_columns import TableFile
+    from riskscore.drafting.leakage import Alone
+    from riskscore.drafting.text_columns import TableFile
 
 NO_LABEL, STRANGE = -1, -2
 MOST_LABELS = 50  # different ones: more are no classes

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
-from riskscore.results import RESULTS, create_table
-from riskscore.sqlite_files import columns_of, writing
+from riskscore.sources.results import RESULTS, create_table
+from riskscore.sources.sqlite_files import columns_of, writing
 
 if TYPE_CHECKING:
     import sqlite3

@@ -1,0 +1,1 @@
+"""A first model.toml for any labelled table, drafted to be read over."""

@@ -1,0 +1,1 @@
+"""From checked rows to a model folder: search, fit, validate, prove, write."""
