@@ -72,6 +72,16 @@ class Contract:
             vector.insert(k, feature.number(value) if place is None else place)
         return vector
 
+    def matrix(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """The vectors of many rows as float64 (n, features); None where one of them needs a closer look."""
+        if self._others or set(map(len, rows)) != {len(self.names)}:
+            return None
+        try:
+            values = [numbers[:-2] for numbers in map(self._plain, rows)]
+        except KeyError:
+            return None
+        return self._numbers.matrix(values)
+
     def _refuse_names(self, row: Mapping[str, Any]) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""
         unknown = [str(name) for name in row if name not in self._by_name]

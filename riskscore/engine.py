@@ -121,6 +121,8 @@ class Engine:
     def _score(
         self, items: Sequence[Any], shared: Mapping[str, Any], notes: dict[int, Note] | None
     ) -> list[dict[str, Any]]:
+        if len(items) > MANY_ROWS and notes is None and (alike := self._alike(items, shared)):
+            return alike
         rows = parse_rows(items, shared, self._default_model, self._artefact)
         answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
         if notes is not None:
@@ -133,6 +135,29 @@ class Engine:
             if notes is not None:
                 notes.update(zip(places, noted, strict=True))
         return answers
+
+    def _alike(self, items: Sequence[Any], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The answers to many rows of one shape without reasons; [] where they have to be read one by one."""
+        from riskscore.alike import columns_of
+
+        name, reasons = shared.get("model", self._default_model), shared.get("reasons")
+        if not isinstance(name, str) or reasons or type(reasons) not in (int, type(None)):
+            return []
+        try:
+            model = self._find(name)
+        except UnknownModel:
+            return []
+        engine = model.engine_for(len(items))
+        found = columns_of(items, model.artefact) if engine == "joblib" else None
+        if found is None:
+            return []
+        ids, matrix = found
+        margins = model.margins(matrix, engine)
+        judged = model.rules.judge(matrix, [{}] * len(items), matrix)
+        return [
+            _answer(model, whose, margin, engine, outcome, warnings, [])
+            for whose, margin, (outcome, warnings) in zip(ids, margins, judged, strict=True)
+        ]
 
     def _response(self, name: str | None) -> Mapping[str, Any]:
         """How the clients of a model want its answers: the [response] table of its model.toml."""
@@ -223,7 +248,7 @@ def score_checked(
     parts = model.contributions(vectors, margins) if any(counts) else [[]] * len(rows)
     explained = map(model.reasons.top, vectors, parts, counts)
     return margins, [
-        _answer(model, row, margin, engine, outcome, warnings, why)
+        _answer(model, row.ids, margin, engine, outcome, warnings, why)
         for (row, _), margin, (outcome, warnings), why in zip(rows, margins, judged, explained, strict=True)
     ]
 
@@ -243,12 +268,18 @@ def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | Non
 
 
 def _answer(
-    model: Model, row: Row, margin: float, engine: str, outcome: str, warnings: list[Any], reasons: list[Any]
+    model: Model,
+    ids: Mapping[str, str],
+    margin: float,
+    engine: str,
+    outcome: str,
+    warnings: list[Any],
+    reasons: list[Any],
 ) -> dict[str, Any]:
     log_odds = model.log_odds(margin)
     probability = logistic(log_odds)
     return {
-        **row.ids,
+        **ids,
         "outcome": outcome,
         "probability": probability,
         "prediction": int(probability >= model.threshold),

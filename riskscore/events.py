@@ -208,13 +208,13 @@ def _ids(item: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, str]]
             raise WrongType(f"{name} must be a string", name)
         if not 0 < len(value) <= MAX_ID or not (value.isprintable() or PLAIN.fullmatch(value)):
             raise InvalidEvent(f"{name} must be 1 to {MAX_ID} characters of text", name)
-        if name == "snapshot_date" and not _is_date(value):
+        if name == "snapshot_date" and not is_date(value):
             raise InvalidEvent(f"{name} must be a date as in 2025-09-01", name)
         yield name, value
 
 
 @lru_cache(maxsize=256)  # the rows of one event mostly share their snapshot date
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
     """Whether a text is a day of the calendar, which PostgreSQL and datetime would refuse as a fault of ours."""
     if not SNAPSHOT_DATE.fullmatch(text) or text < "0001":
         return False

@@ -182,7 +182,8 @@ class Scale:
 
     def points(self, log_odds: float) -> int:
         """Points of the log-odds of the bad outcome: fewer for a higher risk, never outside the limits."""
-        return min(max(round(self._offset - self._factor * log_odds), self._minimum), self._maximum)
+        points = round(self._offset - self._factor * log_odds)
+        return points if self._minimum <= points <= self._maximum else min(max(points, self._minimum), self._maximum)
 
 
 class Reasons:

@@ -1,0 +1,54 @@
+"""Many rows of one shape, read a column at a time: what each would be read as alone, in a third of the time.
+
+Whatever one of them has that a closer look is due at, a text where a number stands, a gap, a key more, they are all
+read one by one instead (riskscore/events.py, riskscore/contract.py): here nothing is refused and nothing explained.
+"""
+
+from __future__ import annotations
+
+from riskscore.errors import CallerFault
+from riskscore.events import MAX_ID, Shape, is_date
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from riskscore.artefact import Artefact
+
+    Columns = tuple[list[dict[str, str]], Any]  # the ids of each row; float64 (n, features)
+
+
+def columns_of(items: Sequence[Any], artefact: Artefact) -> Columns | None:
+    """The rows' ids and their features' matrix; None where they aren't alike, or not all of them plainly sound."""
+    if set(map(type, items)) != {dict} or len(set(map(tuple, items))) != 1:
+        return None
+    try:
+        shape = Shape(items[0], artefact)
+    except CallerFault:
+        return None
+    if shape.observed or "model" in items[0] or "reasons" in items[0]:
+        return None
+    features: Sequence[Any] = [item["features"] for item in items] if shape.nested else []
+    if set(map(type, features)) != {dict} or any(map(shape.holds_label, items[:1])):
+        return None
+    matrix = artefact.contract.matrix(features)
+    ids = _ids(items, shape)
+    return None if matrix is None or ids is None else (ids, matrix)
+
+
+def _ids(items: Sequence[Mapping[str, Any]], shape: Shape) -> list[dict[str, str]] | None:
+    """Each row's ids by name; None where one isn't a short printable text, or the day not one of the calendar."""
+    columns = [[item[name] for item in items] for name in shape.ids]
+    if not all(map(_are_ids, shape.ids, columns)):
+        return None
+    if not columns:
+        return [{} for _ in items]
+    return [dict(zip(shape.ids, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _are_ids(name: str, values: list[Any]) -> bool:
+    if set(map(type, values)) != {str} or not all(map(str.isprintable, values)):
+        return False
+    lengths = set(map(len, values))
+    return min(lengths) > 0 and max(lengths) <= MAX_ID and (name != "snapshot_date" or all(map(is_date, set(values))))
