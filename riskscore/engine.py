@@ -15,7 +15,7 @@ from riskscore.trees import logistic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from riskscore.entries import Entry, Note, Request
@@ -138,7 +138,9 @@ class Engine:
 
     def _alike(self, items: Sequence[Any], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The answers to many rows of one shape without reasons; [] where they have to be read one by one."""
-        from riskscore.alike import columns_of
+        from concurrent.futures import ThreadPoolExecutor
+
+        from riskscore.alike import columns_of, ids_of_rows
 
         name, reasons = shared.get("model", self._default_model), shared.get("reasons")
         if not isinstance(name, str) or reasons or type(reasons) not in (int, type(None)):
@@ -152,12 +154,11 @@ class Engine:
         if found is None:
             return []
         ids, matrix = found
-        margins = model.margins(matrix, engine)
-        judged = model.rules.judge(matrix, [{}] * len(items), matrix)
-        return [
-            _answer(model, whose, margin, engine, outcome, warnings, [])
-            for whose, margin, (outcome, warnings) in zip(ids, margins, judged, strict=True)
-        ]
+        with ThreadPoolExecutor(1) as beside:  # XGBoost lets go of the interpreter while it predicts
+            margins = beside.submit(model.margins, matrix, engine)
+            judged = model.rules.judge(matrix, [{}] * len(items), matrix)
+            whose = ids_of_rows(ids, len(items))
+        return _answers(model, whose, margins.result(), engine, judged, ([] for _ in items))
 
     def _response(self, name: str | None) -> Mapping[str, Any]:
         """How the clients of a model want its answers: the [response] table of its model.toml."""
@@ -247,10 +248,7 @@ def score_checked(
     judged = model.rules.judge(vectors, [row.observations for row, _ in rows], table)
     parts = model.contributions(vectors, margins) if any(counts) else [[]] * len(rows)
     explained = map(model.reasons.top, vectors, parts, counts)
-    return margins, [
-        _answer(model, row.ids, margin, engine, outcome, warnings, why)
-        for (row, _), margin, (outcome, warnings), why in zip(rows, margins, judged, explained, strict=True)
-    ]
+    return margins, _answers(model, [row.ids for row, _ in rows], margins, engine, judged, explained)
 
 
 def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | None, dict[str, Any], dict[str, Any]]:
@@ -267,26 +265,33 @@ def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | Non
     return margin, answer, _worded(answer, model.artefact.manifest["response"])
 
 
-def _answer(
+def _answers(
     model: Model,
-    ids: Mapping[str, str],
-    margin: float,
+    ids: Iterable[Mapping[str, str]],
+    margins: Iterable[float],
     engine: str,
-    outcome: str,
-    warnings: list[Any],
-    reasons: list[Any],
-) -> dict[str, Any]:
-    log_odds = model.log_odds(margin)
-    probability = logistic(log_odds)
-    return {
-        **ids,
-        "outcome": outcome,
-        "probability": probability,
-        "prediction": int(probability >= model.threshold),
-        "points": model.scale.points(log_odds),
-        "reasons": reasons,
-        "warnings": warnings,
-        "model": model.name,
-        "model_version": model.artefact.version,
-        "engine": engine,
-    }
+    judged: Iterable[tuple[str, list[Any]]],
+    reasons: Iterable[list[Any]],
+) -> list[dict[str, Any]]:
+    """An answer for each row, from its ids, its margin, its outcome with the warnings, and its reasons."""
+    log_odds_of, points_of, threshold = model.log_odds, model.scale.points, model.threshold
+    name, version = model.name, model.artefact.version
+    answers = []
+    for whose, margin, (outcome, warnings), why in zip(ids, margins, judged, reasons, strict=True):
+        log_odds = log_odds_of(margin)
+        probability = logistic(log_odds)
+        answers.append(
+            {
+                **whose,
+                "outcome": outcome,
+                "probability": probability,
+                "prediction": int(probability >= threshold),
+                "points": points_of(log_odds),
+                "reasons": why,
+                "warnings": warnings,
+                "model": name,
+                "model_version": version,
+                "engine": engine,
+            }
+        )
+    return answers

@@ -73,7 +73,8 @@ def _xgboost_margins(estimator: Any, vectors: ArrayLike) -> list[float]:
     values = estimator.get_booster().inplace_predict(
         matrix, iteration_range=_rounds(estimator), predict_type="margin", missing=estimator.missing
     )
-    return list(map(float, values))
+    found: list[float] = values.astype(float).tolist()
+    return found
 
 
 def _xgboost_contributions(estimator: Any, vectors: ArrayLike) -> tuple[float, list[list[float]]]:
