@@ -11,7 +11,7 @@ from riskscore.events import MAX_ID, Shape, is_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from riskscore.artefact import Artefact
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     Columns = tuple[dict[str, list[str]], Any]  # the rows' ids by name; float64 (n, features)
 
 
-def columns_of(items: Sequence[Any], artefact: Artefact) -> Columns | None:
-    """The rows' ids and their features' matrix; None where they aren't alike, or not all of them plainly sound."""
+def columns_of(
+    items: Sequence[Any], artefact: Artefact, ahead: Callable[[Any], object] = lambda _: None
+) -> Columns | None:
+    """The rows' ids and their features' matrix; None where they aren't alike, or not all of them plainly sound.
+
+    ahead: given the matrix before it is known whether that is so, for what may be done in vain.
+    """
     if set(map(type, items)) != {dict} or len(set(map(tuple, items))) != 1:
         return None
     try:
@@ -32,9 +37,9 @@ def columns_of(items: Sequence[Any], artefact: Artefact) -> Columns | None:
     features: Sequence[Any] = [item["features"] for item in items] if shape.nested else []
     if set(map(type, features)) != {dict} or any(map(shape.holds_label, items[:1])):
         return None
+    matrix = artefact.contract.matrix(features, ahead)
     ids = {name: [item[name] for item in items] for name in shape.ids}
-    matrix = artefact.contract.matrix(features) if all(map(_are_ids, ids, ids.values())) else None
-    return None if matrix is None else (ids, matrix)
+    return None if matrix is None or not all(map(_are_ids, ids, ids.values())) else (ids, matrix)
 
 
 def ids_of_rows(ids: Mapping[str, list[str]], count: int) -> list[dict[str, str]]:

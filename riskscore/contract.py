@@ -14,7 +14,7 @@ from riskscore.plain_numbers import PlainNumbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, NoReturn
 
 LABEL_IGNORED = "label_ignored"  # among a row's observations: it brings the label, which isn't looked at
@@ -72,15 +72,18 @@ class Contract:
             vector.insert(k, feature.number(value) if place is None else place)
         return vector
 
-    def matrix(self, rows: Sequence[Mapping[str, Any]]) -> Any:
-        """The vectors of many rows as float64 (n, features); None where one of them needs a closer look."""
-        if self._others or set(map(len, rows)) != {len(self.names)}:
+    def matrix(self, rows: Sequence[Mapping[str, Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
+        """The vectors of many rows as float64 (n, features); None where one of them needs a closer look.
+
+        ahead: given the matrix as soon as there is one, sound or not.
+        """
+        if self._others or len(self.names) < 2 or set(map(len, rows)) != {len(self.names)}:
             return None
         try:
-            values = [numbers[:-2] for numbers in map(self._plain, rows)]
+            values = list(map(itemgetter(*self.names), rows))
         except KeyError:
             return None
-        return self._numbers.matrix(values)
+        return self._numbers.matrix(values, ahead)
 
     def _refuse_names(self, row: Mapping[str, Any]) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""

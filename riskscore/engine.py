@@ -16,6 +16,7 @@ from riskscore.trees import logistic
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
     from typing import Any
 
     from riskscore.entries import Entry, Note, Request
@@ -105,6 +106,8 @@ class Engine:
     def _sent(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
         """The answers in the fields of their clients, and whether they go out as a list."""
         responses = {name: self._response(name) for name in {answer.get("model") for answer in answers}}
+        if not any(responses.values()):
+            return list(answers), many
         worded = [_worded(answer, responses[answer.get("model")]) for answer in answers]
         return worded, many or bool(responses[answers[0].get("model")].get("always_list"))
 
@@ -150,15 +153,19 @@ class Engine:
         except UnknownModel:
             return []
         engine = model.engine_for(len(items))
-        found = columns_of(items, model.artefact) if engine == "joblib" else None
-        if found is None:
+        if engine != "joblib":
             return []
-        ids, matrix = found
+        margins: list[Future[list[float]]] = []
         with ThreadPoolExecutor(1) as beside:  # XGBoost lets go of the interpreter while it predicts
-            margins = beside.submit(model.margins, matrix, engine)
+            found = columns_of(
+                items, model.artefact, lambda matrix: margins.append(beside.submit(model.margins, matrix, engine))
+            )
+            if found is None:
+                return []
+            ids, matrix = found
             judged = model.rules.judge(matrix, [{}] * len(items), matrix)
             whose = ids_of_rows(ids, len(items))
-        return _answers(model, whose, margins.result(), engine, judged, ([] for _ in items))
+        return _answers(model, whose, margins[0].result(), engine, judged, ([] for _ in items))
 
     def _response(self, name: str | None) -> Mapping[str, Any]:
         """How the clients of a model want its answers: the [response] table of its model.toml."""

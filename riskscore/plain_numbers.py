@@ -11,7 +11,7 @@ from operator import gt, lt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from riskscore.feature_terms import Feature
@@ -54,15 +54,19 @@ class PlainNumbers:
         except OverflowError:
             return []
 
-    def matrix(self, rows: Sequence[Sequence[Any]]) -> Any:
-        """The values of many rows as float64 (n, features), none missing; None where a closer look is due at one."""
+    def matrix(self, rows: Sequence[Sequence[Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
+        """The values of many rows as float64 (n, features), none missing; None where a closer look is due at one.
+
+        ahead: given the matrix as soon as there is one, sound or not.
+        """
         import numpy as np
 
-        if not set(map(type, chain.from_iterable(rows))) <= NUMBERS:
-            return None
         try:
             matrix = np.array(rows, dtype=float)
-        except OverflowError:
+        except (OverflowError, TypeError, ValueError):
+            return None
+        ahead(matrix)
+        if not set(map(type, chain.from_iterable(rows))) <= NUMBERS:
             return None
         limited, whole = matrix[:, self._limited], matrix[:, self._whole]
         sound = (
