@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Count = Callable[[float], None]
 
 SCORER = ("model", "version", "engine")
+LABELS_OF_SCORE = itemgetter("model", "model_version", "engine", "outcome")
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -59,7 +61,10 @@ class Metrics:
             if observe:
                 observe(seconds)
             return
-        tally = Tally(map(_labels, answers))
+        try:
+            tally = Tally(map(LABELS_OF_SCORE, answers))
+        except KeyError:  # a row that couldn't be scored says less
+            tally = Tally(map(_labels, answers))
         for labels, rows in tally.items():
             self._row(labels)[0](rows)
         for observe in {self._row(labels)[1] for labels in tally}:
