@@ -110,7 +110,7 @@ def _bench() -> str:
     rows, section, name = [], "", ""
     for line in (ROOT / "docs" / "BENCHMARKS.md").read_text(encoding="utf-8").splitlines():
         cells = re.split(r" {2,}", line.strip())
-        if re.match(r"[A-Z].*rounds", line):
+        if re.match(r"[A-Z0-9].*rounds", line):
             section = line.split(":")[0].split(" (")[0]
         elif cells[-1] in {"met", "NOT MET"}:
             name = cells[0] if len(cells) == PROMISED_CELLS else name
