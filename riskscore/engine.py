@@ -281,24 +281,24 @@ def _answers(
     reasons: Iterable[list[Any]],
 ) -> list[dict[str, Any]]:
     """An answer for each row, from its ids, its margin, its outcome with the warnings, and its reasons."""
-    log_odds_of, points_of, threshold = model.log_odds, model.scale.points, model.threshold
-    name, version = model.name, model.artefact.version
-    answers = []
-    for whose, margin, (outcome, warnings), why in zip(ids, margins, judged, reasons, strict=True):
-        log_odds = log_odds_of(margin)
-        probability = logistic(log_odds)
-        answers.append(
-            {
-                **whose,
-                "outcome": outcome,
-                "probability": probability,
-                "prediction": int(probability >= threshold),
-                "points": points_of(log_odds),
-                "reasons": why,
-                "warnings": warnings,
-                "model": name,
-                "model_version": version,
-                "engine": engine,
-            }
+    threshold, name, version = model.threshold, model.name, model.artefact.version
+    log_odds = [*map(model.log_odds, margins)]
+    probabilities = [*map(logistic, log_odds)]
+    points = model.scale.points_of(log_odds)
+    return [
+        {
+            **whose,
+            "outcome": outcome,
+            "probability": probability,
+            "prediction": int(probability >= threshold),
+            "points": scaled,
+            "reasons": why,
+            "warnings": warnings,
+            "model": name,
+            "model_version": version,
+            "engine": engine,
+        }
+        for whose, probability, scaled, (outcome, warnings), why in zip(
+            ids, probabilities, points, judged, reasons, strict=True
         )
-    return answers
+    ]

@@ -182,8 +182,17 @@ class Scale:
 
     def points(self, log_odds: float) -> int:
         """Points of the log-odds of the bad outcome: fewer for a higher risk, never outside the limits."""
-        points = round(self._offset - self._factor * log_odds)
-        return points if self._minimum <= points <= self._maximum else min(max(points, self._minimum), self._maximum)
+        return min(max(round(self._offset - self._factor * log_odds), self._minimum), self._maximum)
+
+    def points_of(self, log_odds: Sequence[float]) -> list[int]:
+        """The same of many; a log-odds that is no number raises."""
+        if len(log_odds) < SCREEN_ROWS or not all(map(math.isfinite, log_odds)):
+            return [*map(self.points, log_odds)]
+        import numpy as np
+
+        exact = self._offset - self._factor * np.array(log_odds)
+        found: list[int] = np.clip(np.rint(exact), self._minimum, self._maximum).astype(int).tolist()
+        return found
 
 
 class Reasons:

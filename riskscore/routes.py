@@ -51,20 +51,24 @@ def encode(answer: Any) -> bytes:
 
 
 class Answer:
-    """An HTTP answer. Header names are in lower case."""
+    """An HTTP answer. Header names are in lower case.
 
-    __slots__ = ("body", "headers", "status")
+    spent: what it was made of, so that a large request is let go of when its client has the answer, and not before.
+    """
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    __slots__ = ("body", "headers", "spent", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes, spent: Any = None) -> None:
         self.status = status
         self.headers = headers
         self.body = body
+        self.spent = spent
 
 
 class Request:
     """An HTTP request. name: the model that its path names; header names are in lower case."""
 
-    __slots__ = ("body", "caller", "fits", "headers", "name", "request_id")
+    __slots__ = ("body", "caller", "event", "fits", "headers", "name", "request_id")
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class Request:
         fits: Fits | None = None,
     ) -> None:
         self.name = ""
+        self.event: Any = None
         self.headers = headers
         self.body = body
         self.request_id = request_id
@@ -139,7 +144,7 @@ class Routes:
         if handler is None:
             raise MethodNotAllowed(_allowed(handlers))
         code, answer = handler(self, request)
-        return Answer(code, {**JSON}, encode(answer))
+        return Answer(code, {**JSON}, encode(answer), (request.event, answer))
 
     def refusal(self, error: Exception) -> Answer:
         """The answer that an error is; told of where it is our fault."""
@@ -173,6 +178,7 @@ class Routes:
         return parse(request.body)
 
     def _scored(self, event: Any, request: Request) -> tuple[int, Any]:
+        request.event = event
         doors: dict[str, Any] = {"request_id": request.request_id, "caller": request.caller, "fits": request.fits}
         answer = self._engine.answer(event, **{name: said for name, said in doors.items() if said is not None})
         return _status(event, answer), answer

@@ -135,6 +135,21 @@ SCALE = Scale({"base": 600, "odds": 30, "pdo": 20, "minimum": 300, "maximum": 85
 TRAINED = Scale(artefact().manifest["points"])
 
 
+@given(
+    st.lists(st.floats(-800, 800) | st.integers(-40, 40).map(lambda k: k * math.log(2) / 40), min_size=1, max_size=9)
+)
+def test_many_rows_get_the_points_that_each_gets(log_odds: list[float]) -> None:
+    points = [SCALE.points(one) for one in log_odds]
+    assert SCALE.points_of(log_odds) == points
+    assert SCALE.points_of(log_odds * SCREEN_ROWS) == points * SCREEN_ROWS
+
+
+@pytest.mark.parametrize("count", [1, SCREEN_ROWS])
+def test_no_points_are_made_up_for_what_is_no_number(count: int) -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        SCALE.points_of([math.nan] * count)
+
+
 @pytest.mark.parametrize(
     ("good_to_bad", "points"),
     [(30, 600), (60, 620), (15, 580), (120, 640), (1, 502), (1 / 30, 404), (1e5, 834), (1e30, 850), (1e-30, 300)],
