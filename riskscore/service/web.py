@@ -29,7 +29,7 @@ from riskscore.service.openapi import served
 from riskscore.service.web_engine import CountedEngine, Lookup, WouldWait
 from riskscore.service.web_page import Page
 from riskscore.service.web_people import CALLER, REQUEST_ID, in_thread, people
-from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
+from riskscore.service.web_request import PEOPLE, Gone, Request, parse_body, read_body, send_answer
 from riskscore.service.web_settings import ServiceSettings, with_ledger
 from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
 
@@ -64,7 +64,7 @@ class Service:
         self._lookup = lookup
         self._metrics = metrics
         self._settings = settings
-        self._routes = Routes(engine, describe, settings.body_bytes)
+        self._routes = Routes(engine, describe, settings.body_bytes, parse=parse_body)
         page = Page(describe, ledger.recent if ledger else lambda *_: [])
         self._inline_bytes = 0 if ledger else INLINE_BYTES  # the ledger waits for its disk
         self._people = people(describe, engine, self._routes, metrics, page, ledger)

@@ -1,0 +1,93 @@
+"""What the service reads quickly it reads exactly: the same values of the same types, the same refusals."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from riskscore.errors import BrokenJson
+from riskscore.routes import parse
+from riskscore.service.web_request import parse_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WHOLE = st.integers() | st.integers(-(2**70), 2**70) | st.sampled_from([2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**400])
+DIGITS = st.text("0123456789", min_size=1, max_size=40)
+NUMERALS = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+VALUES = st.recursive(
+    st.none() | st.booleans() | WHOLE | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+def halfway(bits: int, power: int) -> str:
+    """The numeral in the middle between two floats, where a careless reader rounds to the wrong one."""
+    return str((2 * (2**52 + bits) + 1) << power)
+
+
+HALFWAY = st.builds(halfway, st.integers(0, 2**52 - 1), st.integers(0, 200))
+HARD = st.builds("{}.{}".format, HALFWAY, DIGITS) | HALFWAY.map("{}.0".format) | HALFWAY.map("{}e-30".format)
+
+
+def encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def read(reader: Callable[[bytes], object], body: bytes) -> str:
+    """What a reader makes of a body, written so that types, signs of zero and NaN show; or its refusal."""
+    try:
+        return repr(reader(body))
+    except BrokenJson as error:
+        return f"refused: {error}"
+
+
+@settings(max_examples=500)
+@given(st.builds(json.dumps, VALUES, ensure_ascii=st.booleans(), indent=st.none() | st.just(1)).map(encoded))
+def test_any_json_is_read_as_the_function_reads_it(body: bytes) -> None:
+    assert read(parse_body, body) == read(parse, body)
+
+
+@settings(max_examples=2_000)
+@given(NUMERALS | HARD)
+def test_any_number_is_the_same_float_or_the_same_integer(numeral: str) -> None:
+    assert read(parse_body, numeral.encode()) == read(parse, numeral.encode())
+
+
+@settings(max_examples=500)
+@given(st.binary() | st.text('{}[]",:0123456789.-+eE \\u', max_size=30).map(str.encode))
+def test_any_bytes_are_refused_in_the_same_words(body: bytes) -> None:
+    assert read(parse_body, body) == read(parse, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"NaN",
+        b"-Infinity",
+        b"1e400",
+        b'"\\ud800"',
+        b'{"a": 1, "a": 2}',
+        b"\xef\xbb\xbf1",
+        b'"\xed\xa0\x80"',
+        b"9" * 4_000,
+        b"9" * 5_000,
+        b"[" * 200_000,
+        b"[" * 2_000 + b"]" * 2_000,
+        b'{"a":' * 200_000,
+        b"1 2",
+        b"[1,]",
+        b"",
+    ],
+)
+def test_what_only_one_of_the_readers_takes_ends_the_same(body: bytes) -> None:
+    assert read(parse_body, body) == read(parse, body)
+
+
+def test_a_sound_body_is_read_by_the_quick_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("riskscore.service.web_request.parse", None)
+    assert parse_body(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
