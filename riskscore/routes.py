@@ -120,8 +120,8 @@ def parse(body: bytes | str) -> Any:
 class Routes:
     """Answers HTTP requests.
 
-    limit: bytes of a body; report: told of every fault of ours, since it is answered here; parse: reads the JSON of a
-    body as the one above does, if sooner.
+    limit: bytes of a body; report: told of every fault of ours, since it is answered here; parse, encode: as those
+    above, byte for byte, if sooner.
     """
 
     def __init__(
@@ -131,12 +131,14 @@ class Routes:
         limit: int = LAMBDA_BYTES,
         report: Callable[[Exception], None] = report,
         parse: Callable[[bytes], Any] = parse,
+        encode: Callable[[Any], bytes] = encode,
     ) -> None:
         self._engine = engine
         self._describe = describe
         self._limit = limit
         self._report = report
         self._parse = parse
+        self._encode = encode
 
     def handle(
         self,
@@ -164,7 +166,7 @@ class Routes:
         if handler is None:
             raise MethodNotAllowed(_allowed(handlers))
         code, answer = handler(self, request)
-        return Answer(code, {**JSON}, encode(answer), (request.event, answer))
+        return Answer(code, {**JSON}, self._encode(answer), (request.event, answer))
 
     def refusal(self, error: Exception) -> Answer:
         """The answer that an error is; told of where it is our fault."""

@@ -27,9 +27,10 @@ from riskscore.service import web_log
 from riskscore.service.metrics import Metrics
 from riskscore.service.openapi import served
 from riskscore.service.web_engine import CountedEngine, Lookup, WouldWait
+from riskscore.service.web_json import encode_answer, parse_body
 from riskscore.service.web_page import Page
 from riskscore.service.web_people import CALLER, REQUEST_ID, in_thread, people
-from riskscore.service.web_request import PEOPLE, Gone, Request, parse_body, read_body, send_answer
+from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
 from riskscore.service.web_settings import ServiceSettings, with_ledger
 from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
 
@@ -64,7 +65,7 @@ class Service:
         self._lookup = lookup
         self._metrics = metrics
         self._settings = settings
-        self._routes = Routes(engine, describe, settings.body_bytes, parse=parse_body)
+        self._routes = Routes(engine, describe, settings.body_bytes, parse=parse_body, encode=encode_answer)
         page = Page(describe, ledger.recent if ledger else lambda *_: [])
         self._inline_bytes = 0 if ledger else INLINE_BYTES  # the ledger waits for its disk
         self._people = people(describe, engine, self._routes, metrics, page, ledger)

@@ -1,8 +1,9 @@
-"""What the service reads quickly it reads exactly: the same values of the same types, the same refusals."""
+"""What the service reads and writes quickly it reads and writes exactly: the same values, the same bytes, refusals."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.errors import BrokenJson
-from riskscore.routes import parse
-from riskscore.service.web_request import parse_body
+from riskscore.routes import encode, parse
+from riskscore.service.web_json import encode_answer, parse_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,5 +90,44 @@ def test_what_only_one_of_the_readers_takes_ends_the_same(body: bytes) -> None:
 
 
 def test_a_sound_body_is_read_by_the_quick_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("riskscore.service.web_request.parse", None)
+    monkeypatch.setattr("riskscore.service.web_json.parse", None)
     assert parse_body(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0, 1) | st.sampled_from([1e-4, 1e16, 0.0, -0.0])
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+CELLS = FLOATS | st.integers() | st.booleans() | st.none() | TEXTS
+ANSWERS = st.recursive(CELLS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+ROWS = st.lists(st.fixed_dictionaries({"id": TEXTS, "p": FLOATS, "why": st.just([]) | ANSWERS}), max_size=8)
+MIXED = st.lists(st.dictionaries(TEXTS, ANSWERS, max_size=4), max_size=8)
+
+
+@pytest.mark.parametrize("rows", [ROWS, MIXED, st.lists(ANSWERS), ANSWERS], ids=["alike", "mixed", "list", "any"])
+def test_any_answer_has_the_bytes_of_the_functions(rows: st.SearchStrategy[object]) -> None:
+    @settings(max_examples=300)
+    @given(rows, st.sampled_from([1, 40]))
+    def check(answer: object, times: int) -> None:
+        given_often = answer * times if isinstance(answer, list) else answer
+        assert encode_answer(given_often) == encode(given_often)
+
+    check()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("where", [lambda value: value, lambda value: [value], lambda value: {"deep": value}])
+def test_what_is_no_number_is_never_written(value: float, where: Callable[[float], object]) -> None:
+    rows: list[object] = [{"probability": 0.5} for _ in range(200)]
+    rows[100] = {"probability": where(value)}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode_answer(rows)
+
+
+def test_sound_rows_are_written_by_the_quick_encoder_and_the_others_by_the_functions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[object] = []
+    monkeypatch.setattr("riskscore.service.web_json.encode", lambda row: written.append(row) or encode(row))
+    rows = [{"probability": 1 / n} for n in range(1, 200)]
+    rows[7] = {"probability": 0.00001}
+    assert json.loads(encode_answer(rows)) == rows
+    assert written == [rows[7]]
