@@ -113,6 +113,12 @@ def test_any_answer_has_the_bytes_of_the_functions(rows: st.SearchStrategy[objec
     check()
 
 
+@pytest.mark.parametrize("value", [9.99e-5, 1e-4, 9999999999999998.0, 1e16, 0.0, -0.5])
+def test_a_float_has_an_exponent_where_the_function_gives_it_one(value: float) -> None:
+    rows = [{"probability": value}, *({"probability": 0.5} for _ in range(200))]
+    assert encode_answer(rows) == encode(rows)
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("where", [lambda value: value, lambda value: [value], lambda value: {"deep": value}])
 def test_what_is_no_number_is_never_written(value: float, where: Callable[[float], object]) -> None:
