@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 
@@ -62,6 +63,18 @@ def running_service(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 process.wait()
+
+
+def stored(service: Service, columns: str = "count(*)") -> list[Any]:
+    with closing(sqlite3.connect(service.ledger)) as ledger:
+        return ledger.execute(f"SELECT {columns} FROM riskscore_ledger").fetchall()
+
+
+def assert_ledger(service: Service, said: str, *arguments: str) -> None:
+    """What scripts/ledger.py says of the service's ledger, all being well."""
+    command = [sys.executable, "scripts/ledger.py", "--ledger", f"sqlite:///{service.ledger}", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[: len(said)]) == (0, said), done.stdout + done.stderr
 
 
 def _wait(service: Service) -> None:

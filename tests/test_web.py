@@ -9,12 +9,8 @@ import json
 import os
 import re
 import signal
-import sqlite3
-import subprocess
-import sys
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +24,7 @@ from riskscore.routes import encode
 from riskscore.service.web import from_environment
 from riskscore.service.web_settings import ServiceSettings, holder, keys_of
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event
-from tests.service import Service, running_service
+from tests.service import Service, assert_ledger, running_service, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -313,12 +309,8 @@ def connections(service: Service) -> int:
     return sum(1 for row in rows if row[1].endswith(port) and row[3] == "01")
 
 
-def stored(service: Service, columns: str = "count(*)") -> list[Any]:
-    with closing(sqlite3.connect(service.ledger)) as ledger:
-        return ledger.execute(f"SELECT {columns} FROM riskscore_ledger").fetchall()
-
-
-def test_a_kill_in_the_middle_of_load_loses_no_answered_row(tmp_path):
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+def test_a_kill_in_the_middle_of_load_loses_no_answered_row(tmp_path, named):
     answered: dict[str, bytes] = {}
     with running_service(tmp_path) as service:
 
@@ -326,16 +318,16 @@ def test_a_kill_in_the_middle_of_load_loses_no_answered_row(tmp_path):
             with httpx.Client(base_url=service.url) as client:
                 for k in range(10_000):
                     try:
-                        name = f"{worker}-{k}"
-                        found = client.post("/predict", json=EVENT, headers={"x-request-id": name})
-                        answered[name] = found.raise_for_status().content
+                        headers = {"x-request-id": f"{worker}-{k}"} if named else {}
+                        found = client.post("/predict", json=EVENT, headers=headers)
+                        answered[found.headers["x-request-id"]] = found.raise_for_status().content
                     except httpx.TransportError:
                         return
 
         threads = [threading.Thread(target=send, args=(worker,)) for worker in range(3)]
         for thread in threads:
             thread.start()
-        while len(answered) < 50:
+        while len(answered) < 200:
             time.sleep(0.01)
         os.killpg(service.process.pid, signal.SIGKILL)
         for thread in threads:
@@ -357,13 +349,6 @@ def restart_and_replay(folder: Path, answered: dict[str, bytes]) -> None:
     assert_ledger(
         service, f"{rows}: {rows.removesuffix(' rows')} the same to the bit, 0 different, ", "replay", "--all"
     )
-
-
-def assert_ledger(service: Service, said: str, *arguments: str) -> None:
-    """What scripts/ledger.py says of the service's ledger, all being well."""
-    command = [sys.executable, "scripts/ledger.py", "--ledger", f"sqlite:///{service.ledger}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout[: len(said)]) == (0, said), done.stdout + done.stderr
 
 
 def test_the_ledger_names_the_holder_and_answers_a_known_request_again(tmp_path):

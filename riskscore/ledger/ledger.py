@@ -89,6 +89,13 @@ class Ledger:
             raise LedgerUnavailable(REFUSED)
         return known
 
+    def record_together(self, requests: Sequence[Sequence[Entry]]) -> list[Exception | None]:
+        """Keep the rows of several requests, new ones by their ids, in one transaction; each one's failure, or None."""
+        waiting = [*map(Waiting, requests)]
+        with self._turn:
+            self._keep(waiting)
+        return [None if one.kept else _unkept(one.failure) for one in waiting]
+
     def _keep(self, requests: Sequence[Waiting]) -> None:
         """Write requests in one transaction; where one is known already, each in a transaction of its own."""
         try:
@@ -137,6 +144,11 @@ class Waiting:
 
 class AlreadyAnsweredError(Exception):
     """Another worker kept rows of the same request first."""
+
+
+def _unkept(failure: Exception | None) -> Exception:
+    """Why a new request wasn't kept, in our words."""
+    return failure if failure and not isinstance(failure, AlreadyAnsweredError) else LedgerUnavailable(REFUSED)
 
 
 def append(

@@ -26,10 +26,11 @@ from riskscore.routes import Answer, Routes, encode, report
 from riskscore.service import web_log
 from riskscore.service.metrics import Metrics
 from riskscore.service.openapi import served
-from riskscore.service.web_engine import CountedEngine, Lookup, WouldWait
+from riskscore.service.web_engine import CountedEngine, Lookup, WouldWait, in_thread
 from riskscore.service.web_json import encode_answer, parse_body
+from riskscore.service.web_ledger import Keeper
 from riskscore.service.web_page import Page
-from riskscore.service.web_people import CALLER, REQUEST_ID, in_thread, people
+from riskscore.service.web_people import CALLER, REQUEST_ID, people
 from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
 from riskscore.service.web_settings import ServiceSettings, with_ledger
 from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from riskscore.engine import Engine
-    from riskscore.ledger.ledger import Ledger
     from riskscore.service.web_request import Message, Receive, Send
 
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
@@ -58,7 +58,7 @@ class Service:
         lookup: Lookup,
         metrics: Metrics,
         settings: ServiceSettings,
-        ledger: Ledger | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._describe = describe
         self._engine = engine
@@ -66,13 +66,16 @@ class Service:
         self._metrics = metrics
         self._settings = settings
         self._routes = Routes(engine, describe, settings.body_bytes, parse=parse_body, encode=encode_answer)
+        ledger = keeper.ledger if keeper else None
         page = Page(describe, ledger.recent if ledger else lambda *_: [])
-        self._inline_bytes = 0 if ledger else INLINE_BYTES  # the ledger waits for its disk
+        self._keeper = keeper
         self._people = people(describe, engine, self._routes, metrics, page, ledger)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             self._lookup.serve_on_this_thread()
+            if self._keeper:
+                self._keeper.serve_on_this_thread()
             settle()
             await self._people(scope, receive, send)
             return
@@ -106,13 +109,28 @@ class Service:
             return await self._by_people(request)
         if request.is_table():
             return await in_thread(self._table, request)
-        arguments = (request.method, request.path, request.headers, request.body, request.id, request.caller)
-        if len(request.body) <= self._inline_bytes:
+        if len(request.body) <= INLINE_BYTES and (self._keeper is None or request.is_unnamed):
             try:
-                return self._routes.handle(*arguments)
+                return await self._at_once(request)
             except WouldWait:
                 pass
-        return await in_thread(self._routes.handle, *arguments)
+        return await in_thread(self._routed, request)
+
+    async def _at_once(self, request: Request) -> Answer:
+        """The answer to a small request that nobody can have sent before, once the ledger has its rows."""
+        answer = self._routed(request)
+        rows = self._keeper.handed() if self._keeper else ()
+        if self._keeper and rows:
+            try:
+                await self._keeper.kept(rows)
+            except Exception as error:  # noqa: BLE001 - no answer leaves without its rows, whatever the reason
+                return self._routes.refusal(error)
+        return answer
+
+    def _routed(self, request: Request) -> Answer:
+        return self._routes.handle(
+            request.method, request.path, request.headers, request.body, request.id, request.caller
+        )
 
     def _table(self, request: Request) -> Answer:
         """A CSV scored; it comes back as CSV, or as JSON where the client accepts that alone."""
@@ -167,10 +185,11 @@ def from_environment(environ: Mapping[str, str] = os.environ, root: str = ROOT) 
     deployment = Deployment(with_ledger(environ, root), root)
     deployment.engine()  # a broken default model stops the start
     metrics, lookup, ledger = Metrics(), Lookup(deployment), deployment.ledger()
-    kept = (ledger.record, ledger.recall) if ledger else ()
+    keeper = Keeper(ledger) if ledger else None
+    kept = (keeper.record, keeper.recall) if keeper else ()
     engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup, *kept)
     events = os.path.join(root, "events")
     describe = Describe(deployment.find, deployment.names, deployment.default_model, events)
     for model in served(describe):
         model.prepare()
-    return Service(describe, engine, lookup, metrics, ServiceSettings.from_environ(environ), ledger)
+    return Service(describe, engine, lookup, metrics, ServiceSettings.from_environ(environ), keeper)

@@ -6,14 +6,17 @@ that turns out to need the database there is broken off before anything has happ
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from riskscore.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.deployment import Deployment
     from riskscore.entries import Note
@@ -21,6 +24,14 @@ if TYPE_CHECKING:
     from riskscore.features import FeatureRow
     from riskscore.model import Model
     from riskscore.service.metrics import Metrics
+
+Result = TypeVar("Result")
+THREADS = ThreadPoolExecutor(16, "scoring")  # most of them wait: for the disk of the ledger, or for the database
+
+
+async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of work done beside the server's own thread. Unlike a framework's, this wait can be broken off."""
+    return await asyncio.get_running_loop().run_in_executor(THREADS, functools.partial(work, *arguments))
 
 
 class WouldWait(BaseException):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
@@ -16,6 +14,7 @@ from starlette.exceptions import HTTPException
 from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status, status_of
 from riskscore.routes import encode
 from riskscore.service.openapi import document
+from riskscore.service.web_engine import in_thread
 from riskscore.service.web_form import fields
 from riskscore.service.web_page import FOLDER, SECURITY, Page
 from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
@@ -30,16 +29,9 @@ if TYPE_CHECKING:
     from riskscore.routes import Routes
     from riskscore.service.metrics import Metrics
 
-Result = TypeVar("Result")
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]
-THREADS = ThreadPoolExecutor(16, "scoring")  # most of them wait: for the disk of the ledger, or for the database
 CALLER, REQUEST_ID = "riskscore.caller", "riskscore.request_id"  # in the scope of a request
-
-
-async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
-    """The result of work done beside the server's own thread. Unlike a framework's, this wait can be broken off."""
-    return await asyncio.get_running_loop().run_in_executor(THREADS, functools.partial(work, *arguments))
 
 
 def refusal(error: RiskscoreError) -> Response:
