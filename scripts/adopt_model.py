@@ -103,7 +103,12 @@ def _summary(adopted: Adopted, folder: Path) -> str:
                 f"sha256     {hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}"
                 for name in (*adopted.contents, "manifest.json")
             ),
-            f"read over {folder / 'reasons.toml'}, and judge it by {folder / 'MODEL_CARD.md'}",
+            f"judge it by {folder / 'MODEL_CARD.md'}"
+            + (
+                f", and read over {folder / 'reasons.toml'}, whose words its answers have"
+                if manifest["explains"]
+                else ""
+            ),
         ]
     )
 

@@ -245,6 +245,13 @@ def test_by_force_it_is_replaced_and_what_a_person_wrote_is_kept(tmp_path):
     assert done.returncode == 0, done.stderr
     assert files(folder) == ["model.toml", "model.toml.old", "notes.txt", "reasons.toml.old"]
     assert (folder / "model.toml.old").read_text() == "before"
+    (folder / "model.toml").write_text("second")
+    assert new_model(tmp_path, table(tmp_path / "t.csv"), "--force", "--draft-only").returncode == 0
+    assert {name: (folder / name).read_text() for name in files(folder) if ".toml.old" in name} == {
+        "model.toml.old": "before",
+        "model.toml.old2": "second",
+        "reasons.toml.old": "before",
+    }
 
 
 def test_by_force_events_of_the_replaced_model_go_and_a_persons_own_are_kept(tmp_path):

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ def check_name(models: Path, name: str, force: bool) -> None:
 def new_folder(models: Path, name: str) -> Iterator[Path]:
     """An empty folder of this name to fill; it takes its place among the models in one step when the block ends well.
 
-    What people wrote in a folder that stood there is kept with .old behind its name; what a training wrote goes.
+    What people wrote in a folder that stood there is kept with .old behind its name, older ones beside it; what a
+    training wrote goes.
     """
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside) / name
@@ -48,7 +50,7 @@ def new_folder(models: Path, name: str) -> Iterator[Path]:
         with replacing_folder(models / name) as fresh:
             for file in BY_PEOPLE:
                 if (fresh / file).exists():
-                    (fresh / file).replace(fresh / f"{file}.old")
+                    _set_aside(fresh / file)
             for file in (*WRITTEN, *PAPERS, MANIFEST, SIGNATURE):
                 (fresh / file).unlink(missing_ok=True)
             shutil.copytree(folder, fresh, dirs_exist_ok=True)
@@ -87,10 +89,17 @@ def set_events_aside(events: Path, written: Mapping[str, str]) -> list[Path]:
         if path.read_bytes() == written.get(path.name, "").encode():
             path.unlink()
         else:
-            endings = (".old", *(f".old{number}" for number in range(2, 1000)))
-            free = next(old for ending in endings if not (old := path.with_name(path.name + ending)).exists())
-            kept.append(path.rename(free))
+            kept.append(_set_aside(path))
     return kept
+
+
+def _set_aside(path: Path) -> Path:
+    """Give a file .old as its ending, or .old2 and so on where that is taken; returns its new path."""
+    for number in count(1):
+        free = path.with_name(f"{path.name}.old{number if number > 1 else ''}")
+        if not free.exists():
+            break
+    return path.rename(free)
 
 
 def _examples(model: Model) -> dict[str, dict[str, Any]]:
