@@ -8,22 +8,19 @@ no answer leaves before its rows are kept.
 from __future__ import annotations
 
 from riskscore.collecting import Paused
-from riskscore.errors import CallerFault, DataFault, OutOfRange, UnknownModel
+from riskscore.errors import CallerFault, DataFault, UnknownModel
 from riskscore.events import Refused, Row, parse_rows, rows_of
-from riskscore.outcome import SCREEN_ROWS, matrix_of
-from riskscore.trees import logistic
+from riskscore.scoring import check, score_alike, score_checked, worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from riskscore.entries import Entry, Note, Request
     from riskscore.features import FeatureRow
     from riskscore.model import Model
-
-    Checked = tuple[Row, list[float]]
+    from riskscore.scoring import Checked
 
     LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
     Record = Callable[[Sequence[Entry]], Any]  # keeps a request's rows; the answer that another worker gave meanwhile
@@ -70,8 +67,8 @@ class Engine:
             items, shared, many = rows_of(event)
             if self._record is not None:
                 return self._kept(event, items, shared, many, request_id, caller, fits)
-            worded, listed = self._sent(self.score(items, shared), many)
-            answer = worded if listed else worded[0]
+            sent, listed = self._sent(self.score(items, shared), many)
+            answer = sent if listed else sent[0]
             fits(answer)
         except CallerFault as error:
             return Refused(error).answer()
@@ -97,10 +94,10 @@ class Engine:
             return known
         notes: dict[int, Note] = {}
         answers = self.score(items, shared, notes)
-        worded, listed = self._sent(answers, many)
-        answer = worded if listed else worded[0]
+        sent, listed = self._sent(answers, many)
+        answer = sent if listed else sent[0]
         fits(answer)
-        known = self._record(entries_of(request, answers, worded, listed, notes, self._find))  # type: ignore[misc]
+        known = self._record(entries_of(request, answers, sent, listed, notes, self._find))  # type: ignore[misc]
         return answer if known is None else known
 
     def _sent(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
@@ -108,8 +105,8 @@ class Engine:
         responses = {name: self._response(name) for name in {answer.get("model") for answer in answers}}
         if not any(responses.values()):
             return list(answers), many
-        worded = [_worded(answer, responses[answer.get("model")]) for answer in answers]
-        return worded, many or bool(responses[answers[0].get("model")].get("always_list"))
+        sent = [worded(answer, responses[answer.get("model")]) for answer in answers]
+        return sent, many or bool(responses[answers[0].get("model")].get("always_list"))
 
     def score(
         self, items: Sequence[Any], shared: Mapping[str, Any] | None = None, notes: dict[int, Note] | None = None
@@ -141,10 +138,6 @@ class Engine:
 
     def _alike(self, items: Sequence[Any], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The answers to many rows of one shape without reasons; [] where they have to be read one by one."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        from riskscore.alike import columns_of, ids_of_rows
-
         name, reasons = shared.get("model", self._default_model), shared.get("reasons")
         if not isinstance(name, str) or reasons or type(reasons) not in (int, type(None)):
             return []
@@ -153,19 +146,7 @@ class Engine:
         except UnknownModel:
             return []
         engine = model.engine_for(len(items))
-        if engine != "joblib":
-            return []
-        margins: list[Future[list[float]]] = []
-        with ThreadPoolExecutor(1) as beside:  # XGBoost lets go of the interpreter while it predicts
-            found = columns_of(
-                items, model.artefact, lambda matrix: margins.append(beside.submit(model.margins, matrix, engine))
-            )
-            if found is None:
-                return []
-            ids, matrix = found
-            judged = model.rules.judge(matrix, [{}] * len(items), matrix)
-            whose = ids_of_rows(ids, len(items))
-        return _answers(model, whose, margins[0].result(), engine, judged, ([] for _ in items))
+        return score_alike(model, items, engine) if engine == "joblib" else []
 
     def _response(self, name: str | None) -> Mapping[str, Any]:
         """How the clients of a model want its answers: the [response] table of its model.toml."""
@@ -198,17 +179,8 @@ class Engine:
         found = iter(self._look_up(model, [row.ids for row in wanted]))
         return [_fetched(row, next(found)) if row.features is None else row for row in rows]
 
-    def _check(self, model: Model, rows: Sequence[Row | Refused]) -> list[tuple[Row, list[float]] | Refused]:
-        return [row if isinstance(row, Refused) else _checked(model, row) for row in rows]
-
-
-def _worded(answer: dict[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
-    """A score in the fields that its clients are bound to; an invalid row says what is wrong in ours."""
-    if not response or answer["outcome"] == "invalid":
-        return answer
-    fields = response.get("fields")
-    worded = {theirs: answer[ours] for theirs, ours in fields.items() if ours in answer} if fields else answer
-    return {**worded, **response["constants"]} if "constants" in response else worded
+    def _check(self, model: Model, rows: Sequence[Row | Refused]) -> list[Checked | Refused]:
+        return [row if isinstance(row, Refused) else check(model, row) for row in rows]
 
 
 def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
@@ -217,15 +189,6 @@ def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
     if found.fault:
         return Refused(DataFault(f"the stored transactions can't be read: {found.fault}"), found.ids, row.model)
     return Row(row.model, found.ids, found.features, found.observations, row.reasons)
-
-
-def _checked(model: Model, row: Row) -> Checked | Refused:
-    try:
-        if row.reasons is not None and row.reasons > len(model.contract.names):
-            raise OutOfRange(f"reasons must be at most {len(model.contract.names)}", "reasons")
-        return row, model.contract.vector(row.features or {})
-    except CallerFault as error:
-        return Refused(error, row.ids, row.model)
 
 
 def _notes(
@@ -240,65 +203,4 @@ def _notes(
         if isinstance(entry, Refused)
         else (row, *next(scored))
         for row, entry in zip(fetched, checked, strict=True)
-    ]
-
-
-def score_checked(
-    model: Model, rows: Sequence[Checked], counts: Sequence[int], engine: str
-) -> tuple[list[float], list[dict[str, Any]]]:
-    """The margins and answers of checked rows by one of the model's engines. counts: how many reasons each gets."""
-    if not rows:
-        return [], []
-    vectors = [vector for _, vector in rows]
-    table = matrix_of(vectors) if engine == "joblib" and len(rows) >= SCREEN_ROWS else vectors
-    margins = model.margins(table, engine)
-    judged = model.rules.judge(vectors, [row.observations for row, _ in rows], table)
-    parts = model.contributions(vectors, margins) if any(counts) else [[]] * len(rows)
-    explained = map(model.reasons.top, vectors, parts, counts)
-    return margins, _answers(model, [row.ids for row, _ in rows], margins, engine, judged, explained)
-
-
-def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | None, dict[str, Any], dict[str, Any]]:
-    """The margin, the answer in our fields and as it is sent, of a row that brings its features.
-
-    engine: the one to score by, where the row was scored.
-    """
-    checked = _checked(model, row)
-    margin = None
-    if isinstance(checked, Refused):
-        answer = checked.answer()
-    else:
-        (margin,), (answer,) = score_checked(model, [checked], [row.reasons or 0], engine or model.engine_for(1))
-    return margin, answer, _worded(answer, model.artefact.manifest["response"])
-
-
-def _answers(
-    model: Model,
-    ids: Iterable[Mapping[str, str]],
-    margins: Iterable[float],
-    engine: str,
-    judged: Iterable[tuple[str, list[Any]]],
-    reasons: Iterable[list[Any]],
-) -> list[dict[str, Any]]:
-    """An answer for each row, from its ids, its margin, its outcome with the warnings, and its reasons."""
-    threshold, name, version = model.threshold, model.name, model.artefact.version
-    log_odds = [*map(model.log_odds, margins)]
-    probabilities = [*map(logistic, log_odds)]
-    points = model.scale.points_of(log_odds)
-    return [
-        {
-            **whose,
-            "outcome": outcome,
-            "probability": probability,
-            "prediction": int(probability >= threshold),
-            "points": scaled,
-            "reasons": why,
-            "warnings": warnings,
-            "model": name,
-            "model_version": version,
-            "engine": engine,
-        }
-        for whose, probability, scaled, (outcome, warnings), why in zip(
-            ids, probabilities, points, judged, reasons, strict=True
-        )
     ]

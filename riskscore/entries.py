@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Note = tuple[Row | Refused, float | None, int | None]
 
 MAX_REQUEST_ID = 200  # characters
+MAX_REASONS = 2**31 - 1  # what the column holds; no model gives so many, so that more is refused in the same words
 
 
 class Request:
@@ -110,7 +111,7 @@ def _personal(
         "ids": _text(ids),
         "features": None if features is None else _text(features),
         "observations": None if observations is None else _text(observations),
-        "reasons_asked": reasons,
+        "reasons_asked": None if reasons is None else min(reasons, MAX_REASONS),
         "margin": None if margin is None else margin + 0.0,  # -0.0 and 0.0 are one number to SQLite
         "probability": answer.get("probability"),
         "points": answer.get("points"),

@@ -44,6 +44,7 @@ OURS = {
             "model",
             "outcome",
             "plain_numbers",
+            "scoring",
             "trees",
             "treeshap",
         )

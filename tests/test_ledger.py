@@ -152,6 +152,34 @@ def test_requests_of_threads_share_a_transaction_and_none_fails_for_another(engi
     assert verified(ledger).findings == []
 
 
+def test_what_the_database_doesnt_take_fails_its_own_request_alone(engine, ledger, small_loans):
+    handed = []
+    Engine(lambda _: small_loans, "small_loans", nobody, handed.append).answer(LOAN)
+    for name in ("r1", "r2", "r3"):
+        Engine(lambda _: small_loans, "small_loans", nobody, handed.append).answer(LOAN, name)
+    handed[1][0].personal["reasons_asked"] = 2**70
+    engine.answer(LOAN, "r2")
+    failures = ledger.record_together(handed)
+    assert [str(failure) for failure in failures] == [
+        "None",
+        *["the ledger refuses the rows of this request"] * 2,
+        "None",
+    ]
+    assert [row["request_id"] for row in rows_of(ledger)][::2] == ["r2", "r3"]
+    with pytest.raises(LedgerUnavailable, match=r"^the ledger refuses the rows of this request$"):
+        ledger.record(handed[1])
+    assert verified(ledger).findings == []
+
+
+@pytest.mark.parametrize("reasons", [2**31, 2**63, 10**100])
+def test_more_reasons_than_any_number_of_a_database_are_refused_and_kept(engine, ledger, small_loans, reasons):
+    found = engine.answer(LOAN | {"reasons": reasons}, "r1")
+    assert found["error"]["message"] == "reasons must be at most 3"
+    (kept,) = rows_of(ledger)
+    assert json.loads(kept["answer"]) == found
+    assert engine.answer(LOAN | {"reasons": reasons}, "r1") == found
+
+
 def test_the_newest_come_first(engine, ledger):
     engine.answer(LOANS[:3])
     assert [row["ids"] for row in ledger.recent(2)] == [{"loan_id": "L3"}, {"loan_id": "L2"}]

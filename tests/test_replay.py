@@ -69,6 +69,7 @@ def test_every_stored_score_comes_again_to_the_bit(ledger):
         engine.answer(event)
     engine.answer(EVENTS * (200 // len(EVENTS) + 1))  # many enough for the joblib estimator
     engine.answer([event | {"reasons": k} for k, event in enumerate(EVENTS)])
+    engine.answer([EVENTS[0] | {"reasons": k} for k in (14, 2**31, 2**64)])  # too many
     ledger.store.close()  # a restart
     found = replayed(ledger, serving(Model(open_artefact(str(FOLDER)))))
     assert (found.differences, found.missing, found.unscored) == ([], {}, 0)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, desc, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from riskscore.errors import Conflict, LedgerUnavailable
 from riskscore.ledger.ledger_chain import PURGE, link
@@ -82,11 +82,9 @@ class Ledger:
                 self._keep([self._waiting.popleft() for _ in range(len(self._waiting))])
         if own.kept:
             return None
-        if own.failure is not None and not isinstance(own.failure, AlreadyAnsweredError):
-            raise own.failure
-        known = self.recall(entries[0].request)
+        known = self.recall(entries[0].request) if isinstance(own.failure, AlreadyAnsweredError) else None
         if known is None:
-            raise LedgerUnavailable(REFUSED)
+            raise _unkept(own.failure)
         return known
 
     def record_together(self, requests: Sequence[Sequence[Entry]]) -> list[Exception | None]:
@@ -97,12 +95,12 @@ class Ledger:
         return [None if one.kept else _unkept(one.failure) for one in waiting]
 
     def _keep(self, requests: Sequence[Waiting]) -> None:
-        """Write requests in one transaction; where one is known already, each in a transaction of its own."""
+        """Write requests in one transaction; where one of them can't be kept, each in a transaction of its own."""
         try:
             with self.store.writing() as connection:
                 rows = ((entry.kept, entry.personal) for request in requests for entry in request.entries)
                 append(connection, rows, self._clock())
-        except AlreadyAnsweredError as error:
+        except (AlreadyAnsweredError, UnkeepableError) as error:
             requests[0].failure = error
             if len(requests) > 1:
                 for request in requests:
@@ -146,6 +144,10 @@ class AlreadyAnsweredError(Exception):
     """Another worker kept rows of the same request first."""
 
 
+class UnkeepableError(LedgerUnavailable):
+    """The database doesn't take these rows, whoever asks it."""
+
+
 def _unkept(failure: Exception | None) -> Exception:
     """Why a new request wasn't kept, in our words."""
     return failure if failure and not isinstance(failure, AlreadyAnsweredError) else LedgerUnavailable(REFUSED)
@@ -172,6 +174,8 @@ def append(
         connection.execute(_INSERT, linked)
     except IntegrityError:
         raise AlreadyAnsweredError from None
+    except (DataError, OverflowError):  # SQLite's driver lets its own overflow through
+        raise UnkeepableError(REFUSED) from None
     connection.execute(_MOVE, {"count": seq, "last": previous})
     return seq, previous
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
-from riskscore.engine import score_again
 from riskscore.entries import contract_sha256
 from riskscore.errors import ArtefactRefused, UnknownModel
 from riskscore.events import Row
 from riskscore.ledger.ledger_chain import BATCH, PURGE
 from riskscore.ledger.ledger_tables import ledger
+from riskscore.scoring import score_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from riskscore.engine import REASONS, score_again
+from riskscore.engine import REASONS
 from riskscore.errors import LedgerUnavailable
 from riskscore.events import Row
+from riskscore.scoring import score_again
 from riskscore.service.openapi import plain, served
 from riskscore.service.web_form import Field, event_of, fields, written
 
