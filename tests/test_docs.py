@@ -72,7 +72,7 @@ def test_every_program_is_named_and_explains_itself(program):
 
 def test_every_variable_of_the_code_is_documented_and_the_other_way_round():
     pattern = r"RISKSCORE_[A-Z0-9_]+"
-    inner = {"RISKSCORE_POSTGRES_PROGRAMS", "RISKSCORE_READER_PASSWORD", "RISKSCORE_TEST_POSTGRES_URL"}
+    inner = {"RISKSCORE_READER_PASSWORD", "RISKSCORE_TEST_POSTGRES_URL"}
     known = set(re.findall(pattern, CODE)) - inner
     assert known == set(re.findall(pattern, PAPERS["docs/DEPLOY.md"].split("## Variables")[1]))
     assert set(re.findall(pattern, FOR_USERS)) <= known
