@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.atomic import replacing_file
 from riskscore.program import DONE, run, whole_number
 from riskscore.samples import default_90d, offer_click, pay_later, x100
-from riskscore.training.training_data import ABOUT
+from riskscore.samples.sample_files import say_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,10 +41,10 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     options = _parser().parse_args(arguments)
     sample = SAMPLES[options.model]
     rows = sample.rows if options.rows is None else options.rows
-    for path in sample.write(options.out, rows, options.seed, options.separator or sample.separator):
+    files = sample.write(options.out, rows, options.seed, options.separator or sample.separator)
+    for path in files:
         print(f"{path}: simulated, seed {options.seed}")
-    with replacing_file(options.out / ABOUT) as file:
-        file.write(f"Simulated by scripts/sample_data.py {options.model} --seed {options.seed}: nobody's data.\n")
+    say_of(files, f"Simulated by scripts/sample_data.py {options.model} --seed {options.seed}: nobody's data.")
     return DONE
 
 

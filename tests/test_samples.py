@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from riskscore.samples import pay_later, x100
+from riskscore.samples.commands import LOAD_OFFERS
+from riskscore.sources.sources import files_of, wanted_by
 from riskscore.training.settings import read_settings
-from riskscore.training.training_data import from_source
+from riskscore.training.training_data import from_source, said_of
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -67,6 +70,28 @@ def test_the_program_writes_what_is_asked_for(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == f"{tmp_path}/dataset.csv: simulated, seed 7\n"
     assert len(table(tmp_path / "dataset.csv", ";")) == 3  # the original's separator
+
+
+def ran(*words: str | Path) -> None:
+    subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, check=True)
+
+
+def test_what_is_said_of_a_sample_is_said_of_what_is_loaded_from_it_and_of_nobodys_own_file(
+    tmp_path: Path,
+) -> None:
+    """In one folder: the samples of two models, and a table of a person's."""
+    (tmp_path / "mine.csv").write_text("a,label\n1,0\n")
+    for model in ("offer_click", "default_90d"):
+        ran("scripts/sample_data.py", model, "--out", tmp_path, "--rows", "60")
+    ran(*shlex.split(LOAD_OFFERS.format(folder=tmp_path)))
+    loaded, folder = f"sqlite:///{tmp_path}/offers.db", f"duckdb:{tmp_path}"
+    wanted = {name: wanted_by(read_settings(ROOT / "model" / name), ROOT) for name in ("offer_click", "default_90d")}
+    said = "Simulated by scripts/sample_data.py {} --seed 7: nobody's data.".format
+    assert said_of(files_of(loaded, wanted["offer_click"])) == said("offer_click")
+    assert said_of(files_of(folder, wanted["default_90d"])) == said("default_90d")
+    assert said_of([tmp_path / "mine.csv"]) == ""
+    (tmp_path / "labels.csv").write_text("a person's")
+    assert said_of(files_of(folder, wanted["default_90d"])) == ""
 
 
 CUSTOMERS = list(pay_later.customers(4000, 7))

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from riskscore.errors import InvalidFile
+from riskscore.samples.sample_files import say_of
 from riskscore.training.settings import Settings, read_settings
-from riskscore.training.training_data import TrainingData, from_source
+from riskscore.training.training_data import TrainingData, from_source, said_of, statements
 from tests.training_examples import MODEL_TOML, rows, write_csv, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -186,13 +187,29 @@ def test_rows_without_an_id_are_nobodys_twice(tmp_path: Path) -> None:
     assert trained_on(tmp_path, text).customers is None
 
 
-@pytest.mark.parametrize("about", ["Simulated: nobody's data.", ""])
-def test_a_file_says_where_its_rows_come_from_in_about_txt(tmp_path: Path, about: str) -> None:
+def test_about_txt_is_quoted_for_the_files_that_it_names_as_they_were(tmp_path: Path) -> None:
     settings = read_settings(write_model(tmp_path))
-    table = write_csv(tmp_path / "rows.csv", rows())
-    if about:
-        (tmp_path / "about.txt").write_text(f"{about}\n")
-    assert from_source(settings, table).about == about
+    table, own = (write_csv(tmp_path / name, rows()) for name in ("rows.csv", "own.csv"))
+    own.write_text(own.read_text().replace("0.5", "0.25"))
+    (tmp_path / "about.txt").write_text("A person's words.\nIn two lines.\n")
+    say_of([table], "Simulated: nobody's data.")
+    assert from_source(settings, table).about == "Simulated: nobody's data."
+    assert from_source(settings, own).about == ""
+    own.replace(table)  # a person's rows under the name of the sample
+    assert from_source(settings, table).about == ""
+
+
+def test_about_txt_keeps_what_it_says_of_other_files(tmp_path: Path) -> None:
+    one, two = (write_csv(tmp_path / name, rows()) for name in ("one.csv", "two.csv"))
+    (tmp_path / "about.txt").write_text("A person's words.\n")
+    say_of([one, two], "First.")
+    say_of([two], "Second.")
+    assert [(words, [*named]) for words, named in statements(tmp_path)] == [
+        ("A person's words.", []),
+        ("First.", ["one.csv"]),
+        ("Second.", ["two.csv"]),
+    ]
+    assert (said_of([one]), said_of([two]), said_of([one, two])) == ("First.", "Second.", "")
 
 
 def test_the_rows_of_a_group_are_kept_together_in_the_folds(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How sample files are written: whole or not at all."""
+"""How sample files are written: whole or not at all, with what is said of them in about.txt."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 from riskscore.atomic import replacing_file
+from riskscore.training.training_data import ABOUT, sha256, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,3 +20,21 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         writer.writerow(header)
         writer.writerows(rows)
     return path
+
+
+def say_of(files: Sequence[Path], words: str) -> None:
+    """Have about.txt beside files say this of them and of no other; what it says of others stays."""
+    folder = files[0].parent
+    said = {path.name: sha256(path) for path in files}
+    kept = []
+    for other, named in statements(folder):
+        left = {name: digest for name, digest in named.items() if name not in said}
+        if left or (other and not named):
+            kept.append((other, left))
+    with replacing_file(folder / ABOUT) as file:
+        file.write("\n".join(map(_paragraph, [*kept, (words, said)])))
+
+
+def _paragraph(said: tuple[str, dict[str, str]]) -> str:
+    words, named = said
+    return "".join([f"{words}\n", *(f"{digest}  {name}\n" for name, digest in named.items())])

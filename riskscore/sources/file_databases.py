@@ -87,7 +87,7 @@ def duckdb_over(
         import duckdb
     except ModuleNotFoundError:
         raise NotConfigured("duckdb: needs DuckDB: add requirements-dev.txt's to the installation") from None
-    files = _tables([folder, *([beside] if beside and beside.is_dir() else [])], texts)
+    files = tables_named([folder, *([beside] if beside and beside.is_dir() else [])], texts)
     alone = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1}
     try:
         with closing(duckdb.connect(":memory:", config=alone)) as connection:  # type: ignore[arg-type]
@@ -107,7 +107,7 @@ def hashes_of_tables(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _tables(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:
+def tables_named(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:
     """The folders' files that the SQL names."""
     words = set(re.findall(r"\w+", " ".join(texts).lower()))
     named: dict[str, Path] = {}

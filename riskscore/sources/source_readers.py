@@ -21,6 +21,7 @@ from riskscore.sources.file_databases import (
     records_of_duckdb,
     records_of_sqlite,
     sqlite_over,
+    tables_named,
 )
 from riskscore.sources.tables import read_csv, read_jsonl, unused
 
@@ -191,6 +192,11 @@ def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
     _check_tables(wanted, (wanted.root / name).parent)
     with duckdb_over(folder, name, [statement], wanted.aliases, (wanted.root / name).parent) as connection:
         yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
+
+
+def tables_read(folder: Path, wanted: Wanted) -> list[Path]:
+    """The files of a folder that the model's SQL reads."""
+    return tables_named([folder], [_statement(wanted, "duckdb")])
 
 
 def _check_tables(wanted: Wanted, folder: Path) -> None:

@@ -26,6 +26,7 @@ from riskscore.sources.source_readers import (
     read_parquet_file,
     read_postgresql,
     read_sqlite,
+    tables_read,
 )
 from riskscore.sources.sqlite_files import sqlite_path
 
@@ -162,6 +163,13 @@ def file_of(url: str | Path) -> Path:
     if kind == "duckdb":
         return _folder_of(text)
     return Path(unquote(urlsplit(text).path)) if text.startswith("file:") else Path(text)
+
+
+def files_of(url: str | Path, wanted: Wanted) -> list[Path]:
+    """The files that the rows of a URL come from; none where a database that isn't a file has them."""
+    if kind_of(url).startswith("postgres"):
+        return []
+    return tables_read(file_of(url), wanted) if kind_of(url) == "duckdb" else [file_of(url)]
 
 
 def _folder_of(url: str) -> Path:

@@ -7,6 +7,7 @@ and the column.
 from __future__ import annotations
 
 import hashlib
+import re
 from array import array
 from collections import Counter
 from contextlib import closing
@@ -21,7 +22,7 @@ from riskscore.database import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.program import counted
 from riskscore.sources.source_readers import conninfo_of
-from riskscore.sources.sources import KINDS, file_of, kind_of, origin_of, rows_at, wanted_by
+from riskscore.sources.sources import KINDS, files_of, kind_of, origin_of, rows_at, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     Rows = Iterable[SourceRow | CallerFault]
 
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-ABOUT = "about.txt"  # says where the files beside it come from, for the model card
+ABOUT = "about.txt"  # says where files beside it come from, for the model card
+NAMED = re.compile(r"(?P<sha256>[0-9a-f]{64}) [ *](?P<name>.+)")  # a file, as sha256sum writes it
 ID_BYTES = 16  # of a hash: no two ids of any table share one by chance
 
 
@@ -80,16 +82,39 @@ def from_source(
 
 
 def _about(url: str | Path, wanted: Wanted) -> str:
-    """What a database's comment says of the training table, or about.txt of files beside it; "" where there is none."""
+    """What a database's comment says of the training table, or about.txt of files; "" where there is nothing."""
     if KINDS[kind_of(url)] is not KINDS["postgresql"]:
-        path = file_of(url)
-        return _text_of((path if path.is_dir() else path.parent) / ABOUT)
+        return said_of(files_of(url, wanted))
     if not wanted.source.get("training_table"):
         return ""
     query = sql.SQL("SELECT obj_description(to_regclass(%(table)s), 'pg_class') AS about")
     table = {"table": '"' + wanted.source["training_table"] + '"'}
     with closing(Database(conninfo_of(str(url)), wanted.environ)) as database:
         return str(database.read(query, table)[0]["about"] or "")
+
+
+def said_of(files: Sequence[Path]) -> str:
+    """What about.txt beside files says of all of them, as they are now; "" where it speaks of others."""
+    for words, named in statements(files[0].parent) if files else ():
+        if all(path.name in named for path in files) and all(named[path.name] == sha256(path) for path in files):
+            return words
+    return ""
+
+
+def statements(folder: Path) -> list[tuple[str, dict[str, str]]]:
+    """The paragraphs of a folder's about.txt: the words of each, and the files that it speaks of with their hashes."""
+    found = []
+    for paragraph in re.split(r"\n\s*\n", _text_of(folder / ABOUT)):
+        lines = paragraph.splitlines()
+        named = {file["name"]: file["sha256"] for file in map(NAMED.fullmatch, lines) if file}
+        found.append(("\n".join(line for line in lines if not NAMED.fullmatch(line)), named))
+    return found
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _text_of(path: Path) -> str:
