@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
@@ -21,6 +22,8 @@ from tests.service import running_service
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from selenium.webdriver.remote.webelement import WebElement
 
     from tests.service import Service
 
@@ -82,6 +85,11 @@ def press(browser: webdriver.Chrome, text: str) -> None:
     """Press a button and wait for the page that answers: the old one stays in place until then."""
     old = browser.find_element(By.TAG_NAME, "html")
     click(browser, text)
+    gone(browser, old)
+
+
+def gone(browser: webdriver.Chrome, old: WebElement) -> None:
+    """Wait until a page has gone."""
     WebDriverWait(browser, 20, ignored_exceptions=[WebDriverException]).until(expected_conditions.staleness_of(old))
 
 
@@ -119,12 +127,14 @@ def test_a_bad_value_shows_its_message_at_its_field_and_keeps_what_was_typed(bro
     assert field.get_attribute("value") == "two"
     assert field.get_attribute("aria-invalid") == "true"
     assert field.get_attribute("aria-describedby").split()[-1] == "f-late_fee_count_90d-error"
-    assert text_of(browser, "f-late_fee_count_90d-error") == "late_fee_count_90d must be a whole number"
-    assert text_of(browser, "f-income_inflow_30d-error").startswith("income_inflow_30d must be at least 0")
+    assert text_of(browser, "f-late_fee_count_90d-error") == "Must be a whole number"
+    assert text_of(browser, "f-income_inflow_30d-error").startswith("Must be at least 0")
+    faults = [link.text for link in browser.find_elements(By.CSS_SELECTOR, ".problem a")]
+    assert faults[-1] == "“Fees charged in 90 days” must be a whole number"
     assert browser.switch_to.active_element.get_attribute("role") == "alert"
     fill(browser, late_fee_count_90d="1", income_inflow_30d="28862.99")
     press(browser, "Score")
-    assert text_of(browser, "f-snapshot_date-error") == "snapshot_date must be a date as in 2025-09-01"
+    assert text_of(browser, "f-snapshot_date-error") == "Must be a date as in 2025-09-01"
 
 
 def test_the_keyboard_alone_reaches_every_field_in_order_and_sends_the_form(browser, service):
@@ -190,8 +200,21 @@ def test_the_recent_scores_are_those_of_the_ledger(browser, service):
     press(browser, "Score")
     browser.get(service.url)
     first = browser.find_element(By.CSS_SELECTOR, "table tbody tr").text
-    assert "recent-1, 2025-09-01 credit_risk scored" in first
-    assert first.endswith(POINTS)
+    assert first.startswith(f"scored {POINTS} ")
+    assert first.endswith("credit_risk recent-1, 2025-09-01")
+
+
+@pytest.mark.parametrize(("width", "seen"), [(1280, 6), (390, 3)])
+def test_long_ids_never_push_a_score_out_of_sight(browser, service, width, seen):
+    httpx.post(f"{service.url}/predict", json=EVENT | {"customer_id": "f47ac10b-58cc-4372-a567-0e02b2c3d479" * 3})
+    resize(browser, width)
+    browser.get(service.url)
+    table = browser.find_element(By.CSS_SELECTOR, "[role=region]:has(table)")
+    assert (table.accessible_name, table.get_attribute("tabindex")) == ("Recent scores", "0")
+    edge = table.rect["x"] + table.rect["width"] + 1  # of a pixel, from rounding
+    cells = [cell.rect for cell in browser.find_elements(By.CSS_SELECTOR, "tbody tr:first-child td")]
+    assert all(cell["x"] + cell["width"] <= edge for cell in cells[:seen])
+    resize(browser)
 
 
 def test_the_api_page_tries_a_model(browser, service):
@@ -201,16 +224,33 @@ def test_the_api_page_tries_a_model(browser, service):
     assert (shown["outcome"], shown["points"]) == ("scored", EXAMPLE["points"])
 
 
+def test_an_operation_of_the_api_page_unfolds_and_answers(browser, service):
+    browser.get(f"{service.url}/docs")
+    box = browser.find_element(By.ID, "predict_x100-body")
+    assert not box.is_displayed()
+    browser.find_element(By.CSS_SELECTOR, "#predict_x100 > summary").click()
+    assert box.is_displayed()
+    old = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(By.CSS_SELECTOR, "#predict_x100 button").click()
+    gone(browser, old)
+    assert "class" in browser.find_element(By.CSS_SELECTOR, "#predict_x100[open] pre code").text
+
+
+def resize(browser: webdriver.Chrome, width: int = 0) -> None:
+    """Give the window's inside this width; 0 for its own."""
+    size = {"width": width, "height": 800 if width else 0, "deviceScaleFactor": 0, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 @pytest.mark.parametrize("width", [320, 1100])
-def test_nothing_is_wider_than_the_window(browser, service, width):
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    )
-    browser.get(service.url)
-    press(browser, "Score")
+@pytest.mark.parametrize(("path", "button"), [("/", "Score"), ("/docs", "Send")])
+def test_nothing_is_wider_than_the_window(browser, service, width, path, button):
+    resize(browser, width)
+    browser.get(service.url + path)
+    press(browser, button)
     found = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})
     assert found["cssContentSize"]["width"] <= width
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    resize(browser)
 
 
 def test_no_request_leaves_this_machine_and_nothing_is_refused_by_the_policy(browser, service):

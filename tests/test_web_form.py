@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -12,7 +13,7 @@ from riskscore.errors import WrongType
 from riskscore.feature_terms import Feature
 from riskscore.model import Model
 from riskscore.service.openapi import described, document, feature_schema
-from riskscore.service.web_form import event_of, field, fields, value_of, written
+from riskscore.service.web_form import event_of, field, fields, label_of, value_of, worded, written
 from riskscore.service.web_page import Page
 from tests.scoring_examples import engine, write_small
 
@@ -57,7 +58,7 @@ def test_a_field_with_a_decimal_comma_says_so_in_place_of_a_unit():
         (NUMBER, "1" * 65, "x must be a number"),
         (NUMBER, "1,000", "x must be a number"),
         (WHOLE, "0x10", "x must be a whole number"),
-        (TRUTH, "1", "x must be true or false"),
+        (TRUTH, "1", "x must be yes or no"),
     ],
 )
 def test_a_text_that_stands_for_nothing_is_refused_without_repeating_it(feature, text, message):
@@ -76,8 +77,36 @@ def test_every_bad_field_of_a_form_has_its_message(small_loans):
     assert errors == {
         "amount": "amount must be at least 0 and within the range of a 32-bit float",
         "term": "term must be a whole number",
-        "secured": "secured is null, but this model needs true or false there",
+        "secured": "secured must not be empty",
     }
+
+
+SHARE = Feature("share_30d", minimum=0, maximum=1, support={"minimum": 8.83e-05, "maximum": 1234567})
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "below"),
+    [
+        ("share_30d must be a number", "“Share 30d” must be a number", "Must be a number"),
+        ("share_30d must be between 0 and 1", "“Share 30d” must be between 0 and 1", "Must be between 0 and 1"),
+        (
+            "share_30d is outside what training saw, 8.83e-05 to 1.23457e+06",
+            "“Share 30d” is outside what training saw, 0.0000883 to 1,234,567",
+            "Is outside what training saw, 0.0000883 to 1,234,567",
+        ),
+        ("the loan is too long", "the loan is too long", "The loan is too long"),
+    ],
+)
+def test_the_page_says_a_message_with_the_label_and_with_numbers_as_in_the_hints(message, said, below):
+    assert worded(message, "share_30d", label_of(SHARE), SHARE) == said
+    made = field(SHARE, "", {"share_30d": message})
+    assert (made.error, made.complaint) == (said, below)
+    assert "0.0000883 to 1,234,567" in made.hint
+
+
+def test_a_number_that_is_part_of_an_id_stays_as_it_is(small_loans):
+    (loan,), _ = fields(small_loans, {}, {"loan_id": "loan_id must be a date as in 2025-09-01"})
+    assert loan.error == "“Loan id” must be a date as in 2025-09-01"
 
 
 def test_the_form_is_made_from_the_contract(small_loans):
@@ -85,6 +114,7 @@ def test_the_form_is_made_from_the_contract(small_loans):
     assert [entry.name for entry in ids] == ["loan_id"]
     assert (amount.hint, amount.value) == ("A number; 0 or more; training saw 500 to 9,000.", "1000")
     assert (term.hint, term.error) == ("A whole number; 1 to 600.", "wrong")
+    assert secured.hint == "Yes or no."
     assert secured.choices == (("", "Choose"), ("true", "Yes"), ("false", "No"))
 
 
@@ -144,8 +174,39 @@ def test_the_page_shows_a_person_what_the_models_clients_leave_out(tmp_path):
     status, text = page.answered(model, SOUND | {"term": "240"}, engine(small_loans=model).answer)
     assert status == 200
     assert "the loan is too long" in text
+    assert "<h1><code>small_loans</code></h1>" in text
     assert 'id="points"' in text
     assert "What raised the probability most" in text
+
+
+def test_a_warning_of_the_page_names_the_label(page, small_loans):
+    _, text = page.answered(
+        small_loans, SOUND | {"amount": "10000", "term": "100"}, engine(small_loans=small_loans).answer
+    )
+    assert "<li>“Amount” is outside what training saw, 500 to 9,000</li>" in text
+
+
+def test_what_a_purge_erased_is_called_so(small_loans, tmp_path):
+    kept = {"time": "2026-11-20T12:00:00", "ids": {}, "model": "m", "probability": None, "points": None}
+    rows = [kept | {"outcome": outcome} for outcome in ("scored", "refer", "invalid")]
+    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    text = Page(describe, lambda *_: rows).empty(small_loans)
+    assert re.findall(r'class="badge \w+">(\w+)<', text) == ["erased", "erased", "invalid"]
+
+
+def test_the_api_page_opens_the_first_operation_and_the_tried_one_alone(page, small_loans, tmp_path):
+    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    tried = {"path": "/models/small_loans/predict", "body": "{}", "status": "422", "answer": "{}"}
+    operations = [said for methods in document(describe)["paths"].values() for said in methods.values()]
+    for attempt, opened in ((None, ["predict"]), (tried, ["predict", "predict_small_loans"])):
+        text = page.docs(document(describe), "https://scores.example", attempt)
+        assert re.findall(r'<details class="card" id="(\w+)" open>', text) == opened
+    assert re.findall(r'<a href="#(\w+)"><code>/', text)[: len(operations)] == [
+        said["operationId"] for said in operations
+    ]
+    assert re.findall(r"curl .*(https://\S+)</code>", text) == [
+        f"https://scores.example{path}" for path in document(describe)["paths"]
+    ]
 
 
 def test_an_example_of_a_model_without_event_files_is_its_golden_row(page, small_loans):

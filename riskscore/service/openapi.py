@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import ArtefactRefused
@@ -143,8 +144,8 @@ def limits(feature: Feature) -> str:
 
 
 def plain(number: float) -> str:
-    """A number as people write it: 116,000 and 0.05."""
-    return f"{number:,.0f}" if float(number).is_integer() else f"{number:,.6g}"
+    """A number as people write it: 116,000, 0.05 and 0.0000883."""
+    return f"{number:,.0f}" if float(number).is_integer() else f"{Decimal(f'{number:.6g}'):,f}"
 
 
 def row_schema(artefact: Artefact) -> dict[str, Any]:

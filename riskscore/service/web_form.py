@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from riskscore.errors import CallerFault, WrongType
-from riskscore.feature_terms import NEEDED
+from riskscore.errors import CallerFault, NullFeature, WrongType
 from riskscore.service.openapi import NUMERIC, limits, plain
 from riskscore.sources.tables import NUMBER
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from riskscore.feature_terms import Feature
     from riskscore.model import Model
 
+NEEDED_HERE = {"number": "a number", "integer": "a whole number", "boolean": "yes or no"}
 LONGEST = 64  # characters of a number
 TRUTHS = {"true": True, "false": False}
 
@@ -32,6 +32,30 @@ class Field(NamedTuple):
     numeric: bool = False
     required: bool = False
     error: str = ""
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong, as it stands below the label."""
+        said = self.error.removeprefix(f"“{self.label}” ")
+        return said[:1].upper() + said[1:]
+
+
+def label_of(feature: Feature) -> str:
+    """What people read above a feature's control."""
+    label = (feature.description or feature.name.replace("_", " ")).strip()
+    return label[:1].upper() + label[1:]
+
+
+def worded(message: str, name: str, label: str, feature: Feature | None = None) -> str:
+    """A message about one field as the page says it: with the label for the name, and numbers as in the hints."""
+    if not message.startswith(f"{name} "):
+        return message
+    said = message.removeprefix(f"{name} ")
+    if feature is not None and feature.type in NUMERIC:
+        seen = (feature.support["minimum"], feature.support["maximum"]) if feature.support else ()
+        known = {f"{number:g}": plain(number) for number in (feature.minimum, feature.maximum, *seen)}
+        said = " ".join(known.get(word, word) for word in said.split(" "))
+    return f"“{label}” {said}"
 
 
 def written(feature: Feature, value: Any) -> str:
@@ -52,15 +76,16 @@ def _has_comma(feature: Feature) -> bool:
 
 def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) -> tuple[list[Field], list[Field]]:
     """The fields of the ids and of the features, with what was typed and what is wrong with it."""
+    named = {name: name.replace("_", " ").capitalize() for name in model.artefact.manifest["ids"]}
     ids = [
         Field(
             name,
-            name.replace("_", " ").capitalize(),
+            label,
             "Optional. A date as in 2025-09-01." if name == "snapshot_date" else "Optional. The answer repeats it.",
             texts.get(name, ""),
-            error=errors.get(name, ""),
+            error=worded(errors.get(name, ""), name, label),
         )
-        for name in model.artefact.manifest["ids"]
+        for name, label in named.items()
     ]
     features = [field(feature, texts.get(feature.name, ""), errors) for feature in model.contract.features]
     return ids, features
@@ -69,24 +94,24 @@ def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) ->
 def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
     """The control of one feature, made from the contract."""
     numeric = feature.type in NUMERIC
-    kind = {"integer": "a whole number", "number": "a number"}.get(feature.type, "")
+    kind = NEEDED_HERE.get(feature.type, "")
     saw = ""
     if feature.support and numeric:
         saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
     comma = "with a decimal comma" if _has_comma(feature) else ""
     hint = "; ".join(filter(None, [kind, comma, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
     text = _chosen(feature, text)
-    label = (feature.description or feature.name.replace("_", " ")).strip()
+    label = label_of(feature)
     return Field(
         feature.name,
-        label[:1].upper() + label[1:],
+        label,
         hint[:1].upper() + hint[1:] + ("." if hint else ""),
         text,
         unit="" if _has_comma(feature) else feature.unit,
         choices=_choices(feature, text),
         numeric=numeric,
         required=not feature.nullable,
-        error=errors.get(feature.name, ""),
+        error=worded(errors.get(feature.name, ""), feature.name, label, feature),
     )
 
 
@@ -114,6 +139,8 @@ def event_of(model: Model, form: Mapping[str, str]) -> tuple[dict[str, Any], dic
         try:
             features[feature.name] = value_of(feature, form.get(feature.name, "").strip())
             feature.number(features[feature.name])
+        except NullFeature:
+            errors[feature.name] = f"{feature.name} must not be empty"
         except CallerFault as error:
             errors[feature.name] = error.message
     ids = {name: form[name].strip() for name in model.artefact.manifest["ids"] if form.get(name, "").strip()}
@@ -129,5 +156,5 @@ def value_of(feature: Feature, text: str) -> Any:
     if feature.type == "boolean" and text in TRUTHS:
         return TRUTHS[text]
     if feature.type == "boolean" or len(text) > LONGEST or not NUMBER.fullmatch(text):
-        raise WrongType(f"{feature.name} must be {NEEDED[feature.type]}", feature.name)
+        raise WrongType(f"{feature.name} must be {NEEDED_HERE[feature.type]}", feature.name)
     return float(text) if set(text) & set(".eE") else int(text)

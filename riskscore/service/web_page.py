@@ -13,7 +13,7 @@ from riskscore.errors import LedgerUnavailable
 from riskscore.events import Row
 from riskscore.scoring import score_again
 from riskscore.service.openapi import plain, served
-from riskscore.service.web_form import Field, event_of, fields, written
+from riskscore.service.web_form import Field, event_of, fields, label_of, worded, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,22 +119,34 @@ class Page:
         except LedgerUnavailable:
             return []
 
-    def docs(self, document: Mapping[str, Any], tried: Mapping[str, str] | None = None) -> str:
-        """The OpenAPI document for people, with a form to try each model."""
-        return self._templates.get_template("docs.html").render(document=document, tried=tried or {"path": ""})
+    def docs(self, document: Mapping[str, Any], base: str, tried: Mapping[str, str] | None = None) -> str:
+        """The OpenAPI document for people, with a form to try each model. base: the address that was asked."""
+        return self._templates.get_template("docs.html").render(
+            document=document,
+            operations=_operations(document),
+            default=f"/models/{self._describe.default_model}/predict",
+            base=base,
+            tried=tried or {"path": ""},
+        )
 
     def message(self, title: str, text: str) -> str:
         """A page that says one thing."""
         return self._templates.get_template("message.html").render(title=title, text=text)
 
 
+def _operations(document: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(method, path, operation) of the document, in its order."""
+    return [(method, path, said) for path, methods in document["paths"].items() for method, said in methods.items()]
+
+
 def _recent_row(row: Mapping[str, Any]) -> dict[str, str]:
-    """A row of the ledger in words."""
+    """A row of the ledger in words. A score without its probability is one that a purge has erased."""
+    erased = row["outcome"] != "invalid" and row["probability"] is None
     return {
         "time": row["time"][:19].replace("T", " "),
         "whose": ", ".join(row["ids"].values()) or "-",
         "model": row["model"] or "-",
-        "outcome": row["outcome"],
+        "outcome": "erased" if erased else row["outcome"],
         "percent": "" if row["probability"] is None else _percent(row["probability"]),
         "points": "" if row["points"] is None else str(row["points"]),
     }
@@ -152,12 +164,18 @@ def result(model: Model, answer: Mapping[str, Any]) -> dict[str, Any]:
         "scale": points,
         "above": bool(answer["prediction"]),
         "threshold": _percent(model.threshold),
-        "warnings": answer["warnings"],
+        "warnings": [_warning(model, warning) for warning in answer["warnings"]],
         "bars": bars(answer["reasons"]),
         "ids": {name: answer[name] for name in model.artefact.manifest["ids"] if name in answer},
         "version": model.artefact.version,
         "engine": answer["engine"],
     }
+
+
+def _warning(model: Model, warning: Mapping[str, str]) -> str:
+    """A warning as the page says it."""
+    feature = next((feature for feature in model.contract.features if feature.name == warning["feature"]), None)
+    return worded(warning["text"], feature.name, label_of(feature), feature) if feature else warning["text"]
 
 
 def _in_our_fields(model: Model, event: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:

@@ -143,8 +143,8 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
         return Response(encode(await in_thread(document, describe)), media_type="application/json")
 
     @app.api_route("/docs", methods=READ)
-    async def docs() -> Response:
-        return _html(await in_thread(lambda: page.docs(document(describe))))
+    async def docs(request: Request) -> Response:
+        return _html(await in_thread(lambda: page.docs(document(describe), _base(request))))
 
     @app.post("/docs")
     async def attempt(request: Request, path: str) -> Response:
@@ -153,7 +153,11 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
         answer = await in_thread(routes.handle, "POST", path, {}, body.encode(), *_who(request))
         shown = json.dumps(json.loads(answer.body), indent=1, ensure_ascii=False)
         tried = {"path": path, "body": body, "status": str(answer.status), "answer": shown}
-        return _html(await in_thread(lambda: page.docs(document(describe), tried)))
+        return _html(await in_thread(lambda: page.docs(document(describe), _base(request), tried)))
+
+
+def _base(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
 
 
 def _add_files(app: FastAPI) -> None:
