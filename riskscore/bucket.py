@@ -121,7 +121,7 @@ def _client() -> Any:
 
 @contextmanager
 def _reported(failure: str) -> Iterator[None]:
-    """Turn what boto3 raises into our sentence, without its text."""
+    """Turn what boto3 raises into our sentence, the cause first, without its text."""
     from botocore.exceptions import BotoCoreError, ClientError
     from urllib3.exceptions import HTTPError
 
@@ -129,10 +129,10 @@ def _reported(failure: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code", ""))
-        raise ModelStoreUnavailable(f"{failure}: {REASONS.get(code) or _plain(code)}") from None
+        raise ModelStoreUnavailable(f"{REASONS.get(code) or _plain(code)}, so {failure}") from None
     except (BotoCoreError, HTTPError, OSError) as error:
         kind = type(error).__name__
-        raise ModelStoreUnavailable(f"{failure}: {REASONS.get(kind) or _plain(kind)}") from None
+        raise ModelStoreUnavailable(f"{REASONS.get(kind) or _plain(kind)}, so {failure}") from None
 
 
 def _plain(code: str) -> str:
