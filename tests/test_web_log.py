@@ -27,7 +27,7 @@ def test_a_line_is_one_object_with_these_fields(capsys, name, caller):
     assert fields.pop("time").endswith("Z")
     who = {"caller": caller} if caller else {}
     expected = {"level": "info", "request_id": name} | who
-    expected |= {"method": 'P"T', "route": "/predict", "status": 200, "ms": 1.235, "bytes": 2}
+    expected |= {"method": 'P"T', "route": "/predict", "status": 200, "ms": 1.235, "request_bytes": 2}
     assert list(fields.items()) == list(expected.items())
 
 

@@ -38,7 +38,7 @@ def request(request: Request, route: str, status: int, seconds: float) -> None:
     sys.stderr.write(
         f'{{"time": "{moment(time.time())}", "level": "info", "request_id": {_text(request.id)}{who},'
         f' "method": {_text(request.method)}, "route": {_text(route)}, "status": {status},'
-        f' "ms": {round(seconds * 1000, 3)}, "bytes": {len(request.body)}}}\n'
+        f' "ms": {round(seconds * 1000, 3)}, "request_bytes": {len(request.body)}}}\n'
     )
 
 
