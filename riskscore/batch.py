@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from riskscore.atomic import replacing_file
 from riskscore.engine import REASONS
 from riskscore.errors import CallerFault, InvalidFile
-from riskscore.events import Refused
+from riskscore.events import Refused, sound_ids
+from riskscore.program import counted
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.sources.tables import read_jsonl
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from riskscore.sources.source_readers import Wanted
     from riskscore.sources.sources import SourceRow
 
-    # (where the row stands, its event or the error in its place)
+    # (where the row stands, its event or a Refused in its place)
     Items = Iterable[tuple[str, Any]]
     Note = Callable[[str], None]
     Answer = Mapping[str, Any]
@@ -84,22 +85,30 @@ def _without_label(
     rows: Iterable[tuple[str, SourceRow | CallerFault]], labelled: int, target: str, note: Note
 ) -> Iterator[tuple[str, Any]]:
     """labelled: how many rows were passed over already."""
+    without = 0
     for place, row in rows:
         if isinstance(row, CallerFault) or row.label is None:
+            without += not isinstance(row, CallerFault)
             yield _item((place, row))
         else:
             labelled += 1
     if labelled:
-        note(f"scored are the rows without {target}; {labelled:,} have one")
+        lack = f"{counted(without, 'row')} {'has' if without == 1 else 'have'} no `{target}` and {_are(without)} scored"
+        note(f"{lack}; {labelled:,} {'has' if labelled == 1 else 'have'} one and {_are(labelled)} not")
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    return ((f"line {number}", item) for number, item in read_jsonl(path))
+    for number, item in read_jsonl(path):
+        yield f"line {number}", Refused(item) if isinstance(item, CallerFault) else item
 
 
 def _item(placed: tuple[str, SourceRow | CallerFault]) -> tuple[str, Any]:
     place, row = placed
-    return place, row if isinstance(row, CallerFault) else row.event()
+    return place, Refused(row, sound_ids(row.ids or {})) if isinstance(row, CallerFault) else row.event()
 
 
 def score_file(engine: Engine, model: Model, items: Items, output: str | Path, faults: FaultReport) -> Scored:
@@ -107,13 +116,13 @@ def score_file(engine: Engine, model: Model, items: Items, output: str | Path, f
 
     A row that can't be scored goes to the report, and into a JSONL as the invalid answer in its place.
     """
-    rows = referred = 0
+    ids, rows, referred = model.artefact.manifest["ids"], 0, 0
     with WRITERS[_kind(output)](output, model) as (write, most):
         reasons = {"reasons": min(most, len(model.contract.names))}
         for place, item, answer in _answers(engine, model.name, items, reasons):
             write(item, answer)
             if answer["outcome"] == "invalid":
-                faults.write({"row": place}, answer["error"]["message"])
+                faults.write({"row": place} | {name: answer.get(name, "") for name in ids}, answer["error"]["message"])
             else:
                 rows += 1
                 referred += answer["outcome"] == "refer"
@@ -134,11 +143,11 @@ def _answers(
     """Each item's place, the item, and its answer."""
     remaining = iter(items)
     while batch := list(islice(remaining, BATCH_ROWS)):
-        sound = [item for _, item in batch if not isinstance(item, CallerFault)]
+        sound = [item for _, item in batch if not isinstance(item, Refused)]
         scored = iter(engine.score(sound, {"model": model, **reasons}))
         for place, item in batch:
-            refused = isinstance(item, CallerFault)
-            yield place, item, Refused(item, model=model).answer() if refused else next(scored)
+            unread = isinstance(item, Refused)
+            yield place, item, Refused(item.error, item.ids, model).answer() if unread else next(scored)
 
 
 @contextmanager

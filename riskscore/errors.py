@@ -33,6 +33,8 @@ class RiskscoreError(Exception):
 class CallerFault(RiskscoreError):
     """The request can't be scored as it stands; answered, never raised out of the function."""
 
+    ids: dict[str, str] | None = None  # of a file's row that can't be scored, where they could be read
+
 
 class InvalidEvent(CallerFault):
     type = "invalid_event"

@@ -147,7 +147,7 @@ def parse_rows(
 ) -> list[Row | Refused]:
     """Each row in any of its shapes; a Refused with the reason in the place of one that has none of them.
 
-    A reader of files puts the error that a row is in the place of one that it can't read.
+    A reader of files puts a Refused in the place of a row that it can't read.
     """
     shapes: dict[tuple[str, ...], Shape] = {}
     return [_parse(item, shared, default_model, find, shapes) for item in items]
@@ -161,8 +161,9 @@ def _parse(
     shapes: dict[tuple[str, ...], Shape],
 ) -> Row | Refused:
     if not isinstance(item, dict):
-        unread = isinstance(item, CallerFault)
-        return Refused(item, model=shared.get("model")) if unread else Refused(InvalidEvent("a row is a JSON object"))
+        if isinstance(item, Refused):
+            return Refused(item.error, item.ids, shared.get("model"))
+        return Refused(InvalidEvent("a row is a JSON object"))
     said = {**shared, **item} if shared else item
     ids: dict[str, str] = {}
     known = None
@@ -211,6 +212,16 @@ def _ids(item: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, str]]
         if name == "snapshot_date" and not is_date(value):
             raise InvalidEvent(f"{name} must be a date as in 2025-09-01", name)
         yield name, value
+
+
+def sound_ids(ids: Mapping[str, Any]) -> dict[str, str]:
+    """Those before the first one that an event would be refused for."""
+    found: dict[str, str] = {}
+    try:  # noqa: SIM105 - contextlib is more than a cold start needs
+        found.update(_ids(ids, [*ids]))
+    except CallerFault:
+        pass
+    return found
 
 
 @lru_cache(maxsize=256)  # the rows of one event mostly share their snapshot date

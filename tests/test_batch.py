@@ -92,7 +92,7 @@ def test_a_jsonl_gives_whole_answers_of_every_shape(score, engine):
     assert [json.loads(line) for line in text.splitlines()] == [
         answer | ({"model": "credit_risk"}) for answer in engine.answer(events)
     ]
-    assert report[1].startswith('line 3,"missing: income_inflow_30d, ')
+    assert report[1].startswith('line 3,S3,,"missing: income_inflow_30d, ')
     assert counts == (2, 1, 0)
 
 
@@ -102,11 +102,21 @@ def test_rows_that_can_not_be_scored_are_left_out_and_reported_by_line(score):
     text, report, counts = score("in.csv", csv_text(rows), "out.csv")
     assert [line.split(",")[0] for line in text.splitlines()] == ["customer_id", "S1", "S4"]
     assert report == [
-        "row,reason",
-        'line 3,"in.csv, line 3, column income_inflow_30d: expected a number"',
-        "line 4,pct_gambling_spend_90d must be between 0 and 1",
+        "row,customer_id,snapshot_date,reason",
+        'line 3,S2,,"in.csv, line 3, column income_inflow_30d: expected a number"',
+        "line 4,S3,,pct_gambling_spend_90d must be between 0 and 1",
     ]
     assert counts == (2, 2, 0)
+
+
+def test_a_line_that_can_not_be_read_keeps_its_ids_as_far_as_an_event_may_have_them(score):
+    wrong = {**FEATURES, "income_inflow_30d": "much"}
+    rows = [{"customer_id": "S1", "snapshot_date": "2025-09-01", **wrong}, {"customer_id": "S2" * 101, **wrong}]
+    rows += [{"customer_id": "S3", "snapshot_date": "no day", **wrong}]
+    text, report, _ = score("in.csv", csv_text(rows), "out.jsonl")
+    ids = [{key: answer[key] for key in answer if "_" in key} for answer in map(json.loads, text.splitlines())]
+    assert ids == [{"customer_id": "S1", "snapshot_date": "2025-09-01"}, {}, {"customer_id": "S3"}]
+    assert [line[: line.index('"')] for line in report[1:]] == ["line 2,S1,2025-09-01,", "line 3,,,", "line 4,S3,,"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +184,7 @@ def test_of_a_table_with_the_target_the_rows_without_it_are_scored_into_the_colu
     assert [line.split(",")[0] for line in lines] == ["who", "B", "D"]
     assert lines[0] == "who,pd"
     assert all(0 < float(line.split(",")[1]) < 1 for line in lines[1:])
-    assert (notes, counts) == (["scored are the rows without label; 2 have one"], (2, 0, 0))
+    assert (notes, counts) == (["2 rows have no `label` and are scored; 2 have one and are not"], (2, 0, 0))
 
 
 def test_where_every_row_has_the_target_all_are_scored_and_it_is_ignored(offered):

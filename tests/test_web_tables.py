@@ -29,9 +29,9 @@ REFUSED = ",".join(map(str, [*IDS.values(), *event(pct_gambling_spend_90d=1.5)["
 SHORT = "S0009,2025-09-01"
 MIXED = "\n".join([HEADER, UNREADABLE, ROW, SHORT, REFUSED, ""])
 MESSAGES = [
-    "line 2, column days_since_last_salary: expected a number",
+    "the table, line 2, column days_since_last_salary: expected a number",
     None,
-    f"line 4: 2 cells, but the header has {len(IDS) + len(FEATURES)}",
+    f"the table, line 4: 2 cells, but the header has {len(IDS) + len(FEATURES)}",
     "pct_gambling_spend_90d must be",
 ]
 
@@ -80,6 +80,9 @@ def test_every_row_of_a_table_is_in_the_ledger_as_it_was_answered(send: Send, le
     assert [(row["row"], row["outcome"], row["model"]) for row in rows] == [
         (k, row["outcome"], row["model"]) for k, row in enumerate(found)
     ]
+    whose = [IDS, IDS, {}, IDS]  # of a line that lacks cells nobody knows which
+    assert [{name: row[name] for name in IDS if row[name]} for row in found] == whose
+    assert [json.loads(row["ids"]) for row in rows] == whose
     for row, line, message in zip(rows, found, MESSAGES, strict=True):
         said = json.loads(row["answer"])
         assert said.get("error", {}).get("message", "") == line["error"]
@@ -101,6 +104,23 @@ def test_the_same_table_again_is_answered_from_the_ledger_and_another_is_a_confl
     page = posted(send, "upload", MIXED.replace(SHORT, ROW))
     assert (page.status_code, "stands for a request with other content" in page.text) == (409, True)
     assert len(kept(ledger)) == 4
+
+
+def test_an_unreadable_row_keeps_its_ids_as_json_too(send: Send) -> None:
+    headers = {"content-type": "text/csv", "accept": "application/json"}
+    found = send("POST", "/predict", content=f"{HEADER}\n{UNREADABLE}\n", headers=headers).json()
+    assert [{**answer, **IDS} == answer for answer in found] == [True]
+
+
+def test_one_request_id_with_other_ids_of_an_unreadable_row_is_a_conflict(send: Send) -> None:
+    table = f"{HEADER}\n{UNREADABLE}\n"
+    other = table.replace(IDS["customer_id"], "S0077")
+    assert [posted(send, "predict", text).status_code for text in (table, other)] == [200, 409]
+
+
+def test_a_table_as_a_whole_is_called_no_file(send: Send) -> None:
+    found = posted(send, "predict", f"{HEADER.replace('income_inflow_30d', 'income')}\n{ROW}\n").json()
+    assert found["error"]["message"] == "the table, line 1: column income_inflow_30d is missing"
 
 
 @pytest.mark.parametrize("door", ["predict", "upload"])

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.batch import items_of_file
 from riskscore.errors import InvalidFile, TooManyRows
-from riskscore.events import MAX_ROWS
+from riskscore.events import MAX_ROWS, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from riskscore.errors import CallerFault
     from riskscore.model import Model
 
 OUTCOME = ("outcome", "probability", "prediction", "points", "reasons", "warnings")
 SCORER = ("model", "model_version", "engine")
+FILE = "table.csv"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when it opens the file
 
 
@@ -39,21 +41,29 @@ def refusal_of(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
 
 
 def rows_of_table(table: bytes, model: Model) -> list[Any]:
-    """The events of a CSV of ids and features, or the error in a row's place.
+    """The events of a CSV of ids and features, or a Refused in a row's place.
 
     Raises InvalidFile where the table as a whole can't be read, TooManyRows.
     """
     with tempfile.TemporaryDirectory(prefix="riskscore-") as folder:
-        path = Path(folder) / "table.csv"
+        path = Path(folder) / FILE
         path.write_bytes(table)
         items = []
-        for _, item in items_of_file(path, model, note=lambda _: None):
-            items.append(item)
-            if len(items) > MAX_ROWS:
-                raise TooManyRows(f"the table has more than {MAX_ROWS:,} rows; at most so many are scored at once")
+        try:
+            for _, item in items_of_file(path, model, note=lambda _: None):
+                items.append(Refused(_said(item.error), item.ids) if isinstance(item, Refused) else item)
+                if len(items) > MAX_ROWS:
+                    raise TooManyRows(f"the table has more than {MAX_ROWS:,} rows; at most so many are scored at once")
+        except InvalidFile as error:
+            raise _said(error) from None
         if not items:
             raise InvalidFile("the table has no rows below its header")
         return items
+
+
+def _said(error: CallerFault) -> InvalidFile:
+    """The error of a file whose name nobody knows but us."""
+    return InvalidFile(error.message.replace(FILE, "the table", 1), error.field)
 
 
 def table_of_answers(answers: Sequence[Mapping[str, Any]], rows: Sequence[Any], model: Model) -> bytes:

@@ -117,12 +117,13 @@ def placed_rows(url: str | Path, wanted: Wanted, note: Note = lambda _: None) ->
     """The same with each row's place: its line in a file, its ids where SQL made it."""
     kind, name = KINDS[kind_of(url)], _name(url, wanted)
     for number, record in kind.read(_place(url), wanted, note):
-        if isinstance(record, CallerFault):
-            yield f"{kind.unit} {number}", record
-        else:
-            ids = _ids(wanted, record)
-            named = ", ".join(ids.values()) if kind.by_sql else ""
-            yield named or f"{kind.unit} {number}", _row(wanted, (name, kind.unit, number), ids, record)
+        unread = isinstance(record, CallerFault)
+        ids = _ids(wanted, (record.ids or {}) if unread else record)
+        row = record if unread else _row(wanted, (name, kind.unit, number), ids, record)
+        if isinstance(row, CallerFault):
+            row.ids = ids
+        named = ", ".join(ids.values()) if kind.by_sql else ""
+        yield named or f"{kind.unit} {number}", row
 
 
 def origin_of(url: str | Path, wanted: Wanted) -> str:

@@ -39,6 +39,7 @@ def read_csv(
 
     Columns in any order, separated by comma, semicolon or tab. required, optional: columns beside the features.
     aliases: other spellings of the header's names -> ours. note: told of the columns that are none of these.
+    The error in the place of a row with a wrong cell has the other columns as its ids.
     Raises InvalidFile where the file as a whole can't be read.
     """
     lines = csv_lines(path, {*contract.names, *(aliases or {})})
@@ -151,7 +152,9 @@ def _row(
         try:
             row[name] = kind(cell.strip()) if kind else cell
         except ValueError as error:
-            return InvalidFile(f"{path.name}, line {line}, column {name}: expected {error}", name)
+            fault = InvalidFile(f"{path.name}, line {line}, column {name}: expected {error}", name)
+            fault.ids = {name: cell for name, kind, cell in zip(header, kinds, cells, strict=True) if not kind}
+            return fault
     return row
 
 
