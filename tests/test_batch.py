@@ -96,6 +96,14 @@ def test_a_jsonl_gives_whole_answers_of_every_shape(score, engine):
     assert counts == (2, 1, 0)
 
 
+def test_the_table_that_is_shipped_scores_as_the_shipped_events(score, engine):
+    folder = ROOT / "events" / "credit_risk"
+    text, _, counts = score("in.csv", (folder / "rows.csv").read_text(), "out.jsonl")
+    events = [json.loads((folder / f"S000{k}.json").read_text()) for k in (1, 2, 3, 4)]
+    assert [json.loads(line) for line in text.splitlines()] == engine.answer(events)
+    assert counts == (4, 0, 0)
+
+
 def test_rows_that_can_not_be_scored_are_left_out_and_reported_by_line(score):
     rows = [{"customer_id": "S1", **FEATURES}, {"customer_id": "S2", **FEATURES, "income_inflow_30d": "much"}]
     rows += [{"customer_id": "S3", **FEATURES, "pct_gambling_spend_90d": 7}, {"customer_id": "S4", **FEATURES}]

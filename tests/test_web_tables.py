@@ -138,3 +138,11 @@ def test_one_row_of_a_model_whose_clients_want_a_single_field_comes_back_in_it(t
     header, line = found.text.splitlines()
     assert (found.status_code, header) == (200, "loan_id,p,error")
     assert line.startswith("L1,0.")  # a line says whose it is, though no answer does
+
+
+def test_the_table_that_is_shipped_is_the_shipped_events(send: Send) -> None:
+    events = [json.loads((ROOT / f"events/credit_risk/S000{k}.json").read_bytes()) for k in (1, 2, 3, 4)]
+    table = (ROOT / "events/credit_risk/rows.csv").read_bytes()
+    headers = {"content-type": "text/csv", "accept": "application/json"}
+    found = send("POST", "/predict", content=table, headers=headers).json()
+    assert found == [answer(given) for given in events]
