@@ -1,4 +1,7 @@
-"""Write the figures, hashes and answers in README.md and SUBMISSION_TEMPLATE.md anew, from the files they speak of."""
+"""Write the figures, hashes and answers in README.md and SUBMISSION_TEMPLATE.md anew, from the files they speak of.
+
+With --pictures, take the pictures of the page anew too, in Chromium (`make browser`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import argparse
 import hashlib
 import json
 import re
+import struct
 import sys
+import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +31,13 @@ MODEL = ROOT / "model" / "credit_risk"
 EVENT = ROOT / "events" / "credit_risk" / "S0001.json"
 # By name, so that a model of one's own in model/ makes no paper stale.
 SHIPPED = ("credit_risk", "pay_later", "offer_click", "offer_click_balanced", "x100", "default_90d")
+# Of the page: colours, and what is typed over the example before it is sent.
+PICTURES: dict[str, tuple[str, dict[str, str]]] = {
+    "docs/page_light.png": ("light", {}),
+    "docs/page_dark.png": ("dark", {"pct_gambling_spend_90d": "7", "late_fee_count_90d": "two"}),
+}
+PICTURE_SIZE = 1000, 840
+HEADER_BYTES = 33  # of a PNG, before the first chunk that one may add
 PROMISED_CELLS = 8  # of a line of the measurements that carries a promise
 METRICS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier score", "log_loss": "log loss"}
 QUERIES = (".sql", ".csv")
@@ -40,12 +53,16 @@ ARTEFACTS = (
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
-    """0 where the papers are true by now; with --check, 1 where one isn't."""
+    """0 where the papers are true by now, 1 where one isn't."""
     parser = argparse.ArgumentParser(prog="papers.py", description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing, exit with 1 where something is out of date"
     )
-    check = parser.parse_args(arguments).check
+    parser.add_argument("--pictures", action="store_true", help="take the pictures of the page anew too")
+    asked = parser.parse_args(arguments)
+    check = asked.check
+    if asked.pictures and not check:
+        take_pictures()
     stale = [name for name in PAPERS if renewed(text := (ROOT / name).read_text(encoding="utf-8")) != text]
     for name in stale:
         print(f"{name}: {'out of date; run python scripts/papers.py' if check else 'renewed'}")
@@ -53,7 +70,9 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
             text = renewed((ROOT / name).read_text(encoding="utf-8"))
             with replacing_file(ROOT / name) as file:
                 file.write(text)
-    return OUR_FAULT if check and stale else DONE
+    for name in (old := old_pictures()):
+        print(f"{name}: shows another version of the model; run python scripts/papers.py --pictures")
+    return OUR_FAULT if old or (check and stale) else DONE
 
 
 def renewed(text: str) -> str:
@@ -64,6 +83,42 @@ def renewed(text: str) -> str:
             content = block()
             text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)
     return text
+
+
+def take_pictures() -> None:
+    """Take the pictures of the page as it is now, each with the model's version in it."""
+    from tests.browser import fill, open_browser, picture, press, resize
+    from tests.service import running_service
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_service(Path(folder)) as service,
+        open_browser(Path(folder)) as browser,
+    ):
+        resize(browser, *PICTURE_SIZE)
+        for name, (colours, values) in PICTURES.items():
+            browser.get(service.url)
+            fill(browser, **values)
+            press(browser, "Score")
+            (ROOT / name).write_bytes(labelled(picture(browser, colours)))
+            print(f"{name}: taken")
+
+
+def old_pictures() -> list[str]:
+    """The pictures that show another version of the model than the one that is shipped."""
+    return [name for name in PICTURES if _label() not in (ROOT / name).read_bytes()]
+
+
+def labelled(png: bytes) -> bytes:
+    """The PNG with a comment that names the model and its version."""
+    chunk = _label()
+    framed = struct.pack(">I", len(chunk) - len(b"tEXt")) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:HEADER_BYTES] + framed + png[HEADER_BYTES:]
+
+
+def _label() -> bytes:
+    """The comment of a PNG, as it stands in the file."""
+    return f"tEXtComment\0credit_risk {_manifest()['version']}".encode("ascii")
 
 
 def _manifest() -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from riskscore.estimators import family_of
 from riskscore.training import reason_texts, rule_tables, settings
 from riskscore.training.settings import read_settings
+from scripts import papers
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPERS = {
@@ -34,6 +35,17 @@ def test_the_figures_hashes_and_answers_are_those_of_the_files():
         [sys.executable, "scripts/papers.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_a_picture_of_another_version_is_noticed(monkeypatch):
+    assert papers.old_pictures() == []
+    monkeypatch.setattr(papers, "_manifest", lambda: {"version": "another"})
+    assert papers.old_pictures() == [*papers.PICTURES]
+
+
+@pytest.mark.parametrize("name", papers.PICTURES)
+def test_a_picture_is_small(name):
+    assert (ROOT / name).stat().st_size < 200_000
 
 
 def test_the_submission_has_the_hashes_of_every_model_that_it_names():

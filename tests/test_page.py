@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.browser import click, fill, gone, open_browser, press, resize
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer
 from tests.service import running_service
 
@@ -23,27 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from selenium.webdriver.remote.webelement import WebElement
+    from selenium import webdriver
 
     from tests.service import Service
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 EXAMPLE = answer(json.loads((ROOT / "events" / "credit_risk" / "S0001.json").read_text()))
 POINTS = str(EXAMPLE["points"])
 REMOTE = ("http:", "https:", "ws:", "wss:", "ftp:")
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1100,1000",
-)
 
 
 @pytest.fixture(scope="module")
@@ -54,47 +39,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module", params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def browser(request, tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    """A browser with its own profile that logs every request it makes."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    downloads = tmp_path_factory.mktemp("downloads")
-    preferences: dict[str, object] = {"download.default_directory": str(downloads)}
-    if not request.param:
-        preferences["profile.managed_default_content_settings.javascript"] = 2
-    options.add_experimental_option("prefs", preferences)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.downloads = downloads
-    driver.implicitly_wait(5)  # seconds until an element has to be there
-    try:
+    downloads = tmp_path_factory.mktemp("browser")
+    with open_browser(downloads, request.param) as driver:
+        driver.downloads = downloads
         yield driver
-    finally:
-        driver.quit()
-
-
-def fill(browser: webdriver.Chrome, **values: object) -> None:
-    for name, value in values.items():
-        control = browser.find_element(By.ID, f"f-{name}")
-        control.clear()
-        control.send_keys(str(value))
-
-
-def press(browser: webdriver.Chrome, text: str) -> None:
-    """Press a button and wait for the page that answers: the old one stays in place until then."""
-    old = browser.find_element(By.TAG_NAME, "html")
-    click(browser, text)
-    gone(browser, old)
-
-
-def gone(browser: webdriver.Chrome, old: WebElement) -> None:
-    """Wait until a page has gone."""
-    WebDriverWait(browser, 20, ignored_exceptions=[WebDriverException]).until(expected_conditions.staleness_of(old))
-
-
-def click(browser: webdriver.Chrome, text: str) -> None:
-    browser.find_element(By.XPATH, f"//button[text()='{text}']").click()
 
 
 def text_of(browser: webdriver.Chrome, id: str) -> str:
@@ -171,7 +119,7 @@ def test_an_upload_comes_back_scored(browser, service, tmp_path):
     click(browser, "Score the file")
     with downloaded(browser).open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["customer_id"], row["outcome"]) for row in rows] == [("S0001", "scored"), ("", "invalid")]
+    assert [(row["customer_id"], row["outcome"]) for row in rows] == [("S0001", "scored"), ("S0002", "invalid")]
     assert float(rows[0]["probability"]) == answer(EVENT)["probability"]
     assert rows[1]["error"].endswith("column pct_gambling_spend_90d: expected a number")
 
@@ -207,7 +155,7 @@ def test_the_recent_scores_are_those_of_the_ledger(browser, service):
 @pytest.mark.parametrize(("width", "seen"), [(1280, 6), (390, 3)])
 def test_long_ids_never_push_a_score_out_of_sight(browser, service, width, seen):
     httpx.post(f"{service.url}/predict", json=EVENT | {"customer_id": "f47ac10b-58cc-4372-a567-0e02b2c3d479" * 3})
-    resize(browser, width)
+    resize(browser, width, 800)
     browser.get(service.url)
     table = browser.find_element(By.CSS_SELECTOR, "[role=region]:has(table)")
     assert (table.accessible_name, table.get_attribute("tabindex")) == ("Recent scores", "0")
@@ -236,16 +184,10 @@ def test_an_operation_of_the_api_page_unfolds_and_answers(browser, service):
     assert "class" in browser.find_element(By.CSS_SELECTOR, "#predict_x100[open] pre code").text
 
 
-def resize(browser: webdriver.Chrome, width: int = 0) -> None:
-    """Give the window's inside this width; 0 for its own."""
-    size = {"width": width, "height": 800 if width else 0, "deviceScaleFactor": 0, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
 @pytest.mark.parametrize("width", [320, 1100])
 @pytest.mark.parametrize(("path", "button"), [("/", "Score"), ("/docs", "Send")])
 def test_nothing_is_wider_than_the_window(browser, service, width, path, button):
-    resize(browser, width)
+    resize(browser, width, 800)
     browser.get(service.url + path)
     press(browser, button)
     found = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})
