@@ -89,6 +89,12 @@ def test_a_table_with_other_columns_is_refused_and_left(score, tmp_path):
     assert rows(tmp_path, "SELECT * FROM results_small_loans") == []
 
 
+def test_the_folders_of_a_database_are_made(tmp_path):
+    with writing(tmp_path / "out" / "more" / "new.db") as connection:
+        connection.execute("CREATE TABLE ours (x)")
+    assert (tmp_path / "out" / "more" / "new.db").is_file()
+
+
 def test_a_failure_leaves_no_file_that_was_not_there(tmp_path):
     with pytest.raises(InvalidFile, match=r"new\.db is as it was; SQLite refused: no such table: nowhere"):  # noqa: SIM117
         with writing(tmp_path / "new.db") as connection:

@@ -32,6 +32,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
     Raises InvalidFile where SQLite refuses.
     """
     existed, began = path.exists(), False
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with closing(sqlite3.connect(path, timeout=SECONDS_FOR_A_LOCK, isolation_level=None)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
