@@ -179,6 +179,10 @@ def test_an_operation_of_the_api_page_unfolds_and_answers(browser, service):
     browser.find_element(By.CSS_SELECTOR, "#predict_x100 > summary").click()
     assert box.is_displayed()
     old = browser.find_element(By.TAG_NAME, "html")
+    browser.find_element(By.LINK_TEXT, "/models/x100/predict").click()
+    gone(browser, old)
+    assert browser.find_element(By.ID, "predict_x100-body").is_displayed()
+    old = browser.find_element(By.TAG_NAME, "html")
     browser.find_element(By.CSS_SELECTOR, "#predict_x100 button").click()
     gone(browser, old)
     assert "class" in browser.find_element(By.CSS_SELECTOR, "#predict_x100[open] pre code").text

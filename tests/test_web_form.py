@@ -194,14 +194,17 @@ def test_what_a_purge_erased_is_called_so(small_loans, tmp_path):
     assert re.findall(r'class="badge \w+">(\w+)<', text) == ["erased", "erased", "invalid"]
 
 
-def test_the_api_page_opens_the_first_operation_and_the_tried_one_alone(page, small_loans, tmp_path):
+def test_the_api_page_unfolds_one_operation_below_a_list_of_all(page, small_loans, tmp_path):
     describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
-    tried = {"path": "/models/small_loans/predict", "body": "{}", "status": "422", "answer": "{}"}
     operations = [said for methods in document(describe)["paths"].values() for said in methods.values()]
-    for attempt, opened in ((None, ["predict"]), (tried, ["predict", "predict_small_loans"])):
-        text = page.docs(document(describe), "https://scores.example", attempt)
-        assert re.findall(r'<details class="card" id="(\w+)" open>', text) == opened
-    assert re.findall(r'<a href="#(\w+)"><code>/', text)[: len(operations)] == [
+    for asked, unfolded in (
+        ("", "predict"),
+        ("/models/small_loans/predict", "predict_small_loans"),
+        ("/no", "predict"),
+    ):
+        text = page.docs(document(describe), "https://scores.example", asked)
+        assert re.findall(r'<details class="card" id="(\w+)" open>', text) == [unfolded]
+    assert re.findall(r'<a href="/docs\?path=[^"]+#(\w+)"><code>/', text)[: len(operations)] == [
         said["operationId"] for said in operations
     ]
     assert re.findall(r"curl .*(https://\S+)</code>", text) == [

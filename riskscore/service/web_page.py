@@ -119,14 +119,20 @@ class Page:
         except LedgerUnavailable:
             return []
 
-    def docs(self, document: Mapping[str, Any], base: str, tried: Mapping[str, str] | None = None) -> str:
-        """The OpenAPI document for people, with a form to try each model. base: the address that was asked."""
+    def docs(
+        self, document: Mapping[str, Any], base: str, path: str = "", tried: Mapping[str, str] | None = None
+    ) -> str:
+        """The OpenAPI document for people, with a form to try each model, of which one is unfolded.
+
+        base: the address that was asked; path: what to unfold, the first if there is no such path; tried: its answer.
+        """
         return self._templates.get_template("docs.html").render(
             document=document,
             operations=_operations(document),
             default=f"/models/{self._describe.default_model}/predict",
             base=base,
-            tried=tried or {"path": ""},
+            unfolded=path if path in document["paths"] else next(iter(document["paths"])),
+            tried=tried,
         )
 
     def message(self, title: str, text: str) -> str:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status, status_of
 from riskscore.routes import encode
 from riskscore.service.openapi import document
-from riskscore.service.web_engine import in_thread
+from riskscore.service.web_engine import WATCHED, in_thread
 from riskscore.service.web_form import fields
 from riskscore.service.web_page import FOLDER, SECURITY, Page
 from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
@@ -52,13 +52,15 @@ def people(
     @app.api_route("/ready", methods=READ)
     async def ready() -> Response:
         try:
-            return Response(encode(await in_thread(_ready, describe, ledger)), media_type="application/json")
+            return Response(
+                encode(await in_thread(_ready, describe, ledger, threads=WATCHED)), media_type="application/json"
+            )
         except OurFault as error:
             return refusal(NotReady(error.message))
 
     @app.api_route("/metrics", methods=READ)
     async def counters() -> Response:
-        return Response(await in_thread(metrics.page), media_type="text/plain; version=0.0.4")
+        return Response(await in_thread(metrics.page, threads=WATCHED), media_type="text/plain; version=0.0.4")
 
     return app
 
@@ -143,8 +145,8 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
         return Response(encode(await in_thread(document, describe)), media_type="application/json")
 
     @app.api_route("/docs", methods=READ)
-    async def docs(request: Request) -> Response:
-        return _html(await in_thread(lambda: page.docs(document(describe), _base(request))))
+    async def docs(request: Request, path: str = "") -> Response:
+        return _html(await in_thread(lambda: page.docs(document(describe), _base(request), path)))
 
     @app.post("/docs")
     async def attempt(request: Request, path: str) -> Response:
@@ -152,8 +154,8 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
             body = str(form.get("body", ""))
         answer = await in_thread(routes.handle, "POST", path, {}, body.encode(), *_who(request))
         shown = json.dumps(json.loads(answer.body), indent=1, ensure_ascii=False)
-        tried = {"path": path, "body": body, "status": str(answer.status), "answer": shown}
-        return _html(await in_thread(lambda: page.docs(document(describe), _base(request), tried)))
+        tried = {"body": body, "status": str(answer.status), "answer": shown}
+        return _html(await in_thread(lambda: page.docs(document(describe), _base(request), path, tried)))
 
 
 def _base(request: Request) -> str:
