@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from binascii import a2b_base64
 from functools import cache
@@ -24,7 +23,7 @@ from functools import cache
 from riskscore.describe import Describe
 from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
 from riskscore.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
-from riskscore.routes import JSON, Answer, Routes, encode, fault, parse
+from riskscore.routes import JSON, Answer, Routes, encode, fault, log, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,11 +62,7 @@ def report(error: Exception) -> None:
         "function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "riskscore",
         "faults": 1,
     }
-    _log({"level": "ERROR", **fault(error), **counted})
-
-
-def _log(line: Mapping[str, Any]) -> None:
-    print(json.dumps(line), file=sys.stderr, flush=True)
+    log(json.dumps({"level": "ERROR", **fault(error), **counted}))
 
 
 def _is_http_api(event: Any) -> bool:
@@ -260,7 +255,8 @@ def _is_done(record: Mapping[str, Any], engine: Engine) -> bool:
 
 def _log_refused(message_id: str, errors: list[str]) -> None:
     counts = {name: errors.count(name) for name in sorted(set(errors))}
-    _log({"level": "WARNING", "message": "not every row can be scored", "messageId": message_id, "errors": counts})
+    said = {"level": "WARNING", "message": "not every row can be scored", "messageId": message_id, "errors": counts}
+    log(json.dumps(said))
 
 
 def _item_batch(event: Envelope, engine: Engine, _: Routes, request_id: str | None) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 
 from riskscore.collecting import Paused
 from riskscore.errors import (
@@ -89,7 +90,13 @@ class Request:
 
 def report(error: Exception) -> None:
     """One line of JSON to stderr about a fault of ours: what and where in the code, and no value of anybody."""
-    print(json.dumps({"level": "ERROR", **fault(error)}), file=sys.stderr, flush=True)
+    log(json.dumps({"level": "ERROR", **fault(error)}))
+
+
+def log(line: str) -> None:
+    """A line of the log, on stderr in one piece. Where that fails, its disk being full, no answer fails with it."""
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
 
 
 def fault(error: Exception) -> dict[str, Any]:

@@ -260,6 +260,45 @@ def test_a_locked_ledger_fails_the_request(small_loans, tmp_path, monkeypatch):
     ledger.store.close()
 
 
+def test_a_spell_in_which_it_cant_be_written_passes(engine, small_loans, tmp_path):
+    ledger = Ledger(sqlite_url(tmp_path / "l.db"), {})
+    with ledger.store.apart() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")  # as one that was opened in that spell: read-only for good
+    with pytest.raises(LedgerUnavailable, match=r"^the ledger's file may not be written$"):
+        keeping(ledger, small_loans).answer(LOAN)
+    assert keeping(ledger, small_loans).answer(LOAN)["outcome"] == "scored"
+    assert verified(ledger).rows == 1
+    ledger.store.close()
+
+
+def test_a_file_that_is_deleted_is_missed_and_one_that_is_put_back_goes_on(small_loans, tmp_path):
+    file = tmp_path / "l.db"
+    ledger = Ledger(sqlite_url(file), {})
+    engine = keeping(ledger, small_loans)
+    engine.answer(LOANS)
+    ledger.store.close()
+    shutil.copy(file, tmp_path / "copy")
+    engine.answer(LOAN)
+    for path in tmp_path.glob("l.db*"):
+        path.unlink()
+    for fails in (lambda: engine.answer(LOAN), lambda: engine.answer(LOAN, "r1"), ledger.check):
+        with pytest.raises(LedgerUnavailable, match=r"^there is no ledger at "):
+            fails()
+    assert not file.exists()
+    (tmp_path / "copy").rename(file)
+    engine.answer(LOAN)
+    assert verified(ledger)[:2] == (len(LOANS) + 1, 0)
+    ledger.store.close()
+
+
+def test_one_without_its_table_is_not_ready(engine, ledger):
+    ledger.check()
+    with ledger.store.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE riskscore_ledger")
+    with pytest.raises(LedgerUnavailable):
+        ledger.check()
+
+
 def test_a_locked_ledger_of_a_server_fails_the_request(small_loans, database, monkeypatch):
     monkeypatch.setattr(ledger_store, "BUSY_SECONDS", 0.05)
     ledger = Ledger(database, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from riskscore.describe import Describe
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, UnknownModel, status_of
 from riskscore.model import Model
-from riskscore.routes import Routes, encode, fault, parse
+from riskscore.routes import Routes, encode, fault, parse, report
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, model, nobody, write_small
 
 if TYPE_CHECKING:
@@ -129,6 +130,27 @@ def test_a_list_answers_200_with_its_bad_rows_in_their_places(routes: Routes) ->
 def test_a_body_that_is_no_json_says_where_and_quotes_nothing(routes: Routes, body: bytes, message: str) -> None:
     found = asked(routes, "POST", "/predict", body)
     assert found == (400, {"error": {"type": "broken_json", "message": message, "field": None}})
+
+
+class Stderr:
+    """Collects what is written; full: as a disk is that takes no more."""
+
+    def __init__(self, full: bool) -> None:
+        self.full, self.written = full, list[str]()
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        self.written.append(text)
+        return len(text)
+
+
+def test_a_fault_is_one_line_in_one_piece_and_a_full_disk_takes_no_answer_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stderr, lines in ((Stderr(full=False), 1), (Stderr(full=True), 0)):
+        monkeypatch.setattr("sys.stderr", stderr)
+        report(ValueError("a value"))
+        assert [text[-1] for text in stderr.written] == ["\n"] * lines
+        assert [json.loads(text)["exception"] for text in stderr.written] == ["ValueError"] * lines
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text() -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -252,6 +253,18 @@ def test_the_log_is_json_and_holds_neither_values_nor_keys_nor_paths(tmp_path):
     ).items()
     for secret in ("31415.93", "S0001", "Jane", NORTH, "d" * 20):
         assert secret not in text
+
+
+def test_a_client_that_hangs_up_in_the_middle_is_no_fault_of_ours(service):
+    before = service.log.read_text()
+    place = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((place[0], int(place[1]))) as client:
+        client.sendall(b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{"c')
+        time.sleep(0.2)
+    assert httpx.get(f"{service.url}/health").status_code == 200
+    time.sleep(0.2)
+    lines = [json.loads(line) for line in service.log.read_text().removeprefix(before).splitlines()]
+    assert [line.get("route") for line in lines] == ["/health"]
 
 
 def test_a_large_body_is_refused_and_not_kept(service):

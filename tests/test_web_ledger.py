@@ -54,5 +54,21 @@ def test_a_ledger_that_is_locked_fails_a_small_request_and_nobody_elses(
         assert predicted(service).content == encode(answer(EVENT))
 
 
-def predicted(service: Service) -> httpx.Response:
-    return httpx.post(f"{service.url}/predict", json=EVENT, timeout=60)
+def test_those_who_watch_are_answered_while_every_other_waits_for_the_ledger(tmp_path: Path) -> None:
+    with (
+        running_service(tmp_path, RISKSCORE_TIMEOUT="2") as service,
+        ThreadPoolExecutor(24) as clients,
+        closing(sqlite3.connect(service.ledger, isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [clients.submit(predicted, service, f"r{k}") for k in range(24)]  # more than threads
+        time.sleep(0.5)
+        for path in ("health", "ready", "metrics", "models"):
+            found = httpx.get(f"{service.url}/{path}", headers={"x-request-id": "w1"}, timeout=1)
+            assert found.status_code == 200
+        assert not any(one.done() for one in waiting)
+        other.execute("ROLLBACK")
+
+
+def predicted(service: Service, name: str = "") -> httpx.Response:
+    return httpx.post(f"{service.url}/predict", json=EVENT, headers={"x-request-id": name}, timeout=60)

@@ -124,9 +124,10 @@ class Ledger:
         return [{**row, "ids": json.loads(row["ids"] or "{}")} for row in rows]
 
     def check(self) -> None:
-        """Raise LedgerUnavailable where the ledger can't be opened."""
+        """Raise LedgerUnavailable where the ledger can't be opened, or has lost a table."""
         with self.store.reading() as connection:
             connection.execute(select(head.c.rows)).one()
+            connection.execute(select(ledger.c.seq).limit(1)).first()
 
 
 class Waiting:

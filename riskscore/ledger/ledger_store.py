@@ -46,19 +46,24 @@ REASONS = {
 
 
 class Store:
-    """A ledger's database, opened when first needed. may_make: whether a missing ledger is made."""
+    """A ledger's database, opened when first needed.
+
+    may_make: whether a missing ledger is made then. One that is deleted later is missed, not made anew.
+    """
 
     def __init__(self, url: str, environ: Mapping[str, str], may_make: bool = True) -> None:
         self._url = _parsed(url)
         self._environ = environ
         self._may_make = may_make
         self._opened: Engine | None = None
+        self._file: tuple[int, int] | None = None
+        self._opening = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection in a transaction that sees one moment of the ledger throughout."""
-        with translated(), self._engine().connect() as connection:
+        with self._open() as engine, engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN")
                 yield connection
@@ -68,14 +73,14 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection in a transaction that is committed at the end, on the disk; threads take turns."""
-        with self._one_at_a_time, translated(), self._engine().begin() as connection:
+        with self._one_at_a_time, self._open() as engine, engine.begin() as connection:
             _begin(connection)
             yield connection
 
     @contextmanager
     def apart(self) -> Iterator[Connection]:
         """A connection outside any transaction, for upkeep."""
-        with translated(), self._engine().connect() as connection:
+        with self._open() as engine, engine.connect() as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
@@ -84,7 +89,24 @@ class Store:
             self._opened.dispose()
             self._opened = None
 
-    def _engine(self) -> Engine:
+    @contextmanager
+    def _open(self) -> Iterator[Engine]:
+        """The database; a driver's failure becomes one sentence of ours.
+
+        Connections end at a failure: what was opened while a SQLite file couldn't be written stays read-only for good.
+        """
+        with translated():
+            with self._opening:
+                engine = self._opened_now()
+            try:
+                yield engine
+            except SQLAlchemyError:
+                engine.dispose()
+                raise
+
+    def _opened_now(self) -> Engine:
+        if self._opened is not None and self._file not in (None, _identity(self._url)):
+            self.close()  # the file was replaced or deleted: what is open would go on in one that nobody can find
         if self._opened is None:
             engine = self._sqlite() if self._url.get_backend_name() == "sqlite" else self._postgresql()
             try:
@@ -92,7 +114,7 @@ class Store:
             except BaseException:
                 engine.dispose()
                 raise
-            self._opened = engine
+            self._opened, self._file, self._may_make = engine, _identity(self._url), False
         return self._opened
 
     def _require_tables(self, engine: Engine) -> None:
@@ -169,6 +191,17 @@ def _require_file(path: str, may_make: bool) -> None:
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with suppress(FileExistsError):  # another process was faster
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _identity(url: URL) -> tuple[int, int] | None:
+    """Which file a SQLite database is, whatever its name; (0, 0) where there is none, None for a server."""
+    if url.get_backend_name() != "sqlite":
+        return None
+    try:
+        found = os.stat(url.database or "")
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def _begin(connection: Connection) -> None:

@@ -96,6 +96,8 @@ class Service:
                 request.admit(self._settings.keys)
                 request.body = await read_body(request.headers, receive, self._settings.body_bytes)
                 return await self._handled(request)
+        except Gone:
+            raise
         except TimeoutError:
             return refused(TookTooLong(f"the request took longer than {self._settings.seconds:g} s"))
         except RiskscoreError as error:
@@ -109,7 +111,8 @@ class Service:
             return await self._by_people(request)
         if request.is_table():
             return await in_thread(self._table, request)
-        if len(request.body) <= INLINE_BYTES and (self._keeper is None or request.is_unnamed):
+        at_once = self._keeper is None or request.is_unnamed or request.method != "POST"  # nothing else has rows
+        if at_once and len(request.body) <= INLINE_BYTES:
             try:
                 return await self._at_once(request)
             except WouldWait:

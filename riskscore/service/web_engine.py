@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 THREADS = ThreadPoolExecutor(16, "scoring")  # most of them wait: for the disk of the ledger, or for the database
+WATCHED = ThreadPoolExecutor(2, "watched")  # those who watch are answered even where all of the others wait
 
 
-async def in_thread(work: Callable[..., Result], *arguments: Any) -> Result:
+async def in_thread(work: Callable[..., Result], *arguments: Any, threads: ThreadPoolExecutor = THREADS) -> Result:
     """The result of work done beside the server's own thread. Unlike a framework's, this wait can be broken off."""
-    return await asyncio.get_running_loop().run_in_executor(THREADS, functools.partial(work, *arguments))
+    return await asyncio.get_running_loop().run_in_executor(threads, functools.partial(work, *arguments))
 
 
 class WouldWait(BaseException):

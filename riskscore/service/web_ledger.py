@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from riskscore.service.web_engine import in_thread
@@ -27,6 +28,7 @@ class Keeper:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._disk = ThreadPoolExecutor(1, "ledger")  # of its own: the others may all be waiting for something else
         self._serving = 0  # the thread that must not wait
         self._handed: Rows = ()
         self._waiting: list[tuple[Rows, asyncio.Future[None]]] = []
@@ -64,7 +66,8 @@ class Keeper:
         """Write what waits, and what comes meanwhile, until nothing does."""
         while self._waiting:
             requests, self._waiting = self._waiting, []
-            failures = await in_thread(self.ledger.record_together, [rows for rows, _ in requests])
+            rows_of_each = [rows for rows, _ in requests]
+            failures = await in_thread(self.ledger.record_together, rows_of_each, threads=self._disk)
             for (_, written), failure in zip(requests, failures, strict=True):
                 if written.done():  # its request took too long, and was answered so
                     continue

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from riskscore.routes import fault
+from riskscore.routes import fault, log
 
 if TYPE_CHECKING:
     from riskscore.service.web_request import Request
@@ -35,10 +34,10 @@ def _second(whole: int) -> str:
 def request(request: Request, route: str, status: int, seconds: float) -> None:
     """The line of an answered request; written out, since every request waits for its own."""
     who = f', "caller": {_text(request.caller)}' if request.caller else ""
-    sys.stderr.write(
+    log(
         f'{{"time": "{moment(time.time())}", "level": "info", "request_id": {_text(request.id)}{who},'
         f' "method": {_text(request.method)}, "route": {_text(route)}, "status": {status},'
-        f' "ms": {round(seconds * 1000, 3)}, "request_bytes": {len(request.body)}}}\n'
+        f' "ms": {round(seconds * 1000, 3)}, "request_bytes": {len(request.body)}}}'
     )
 
 
