@@ -175,6 +175,11 @@ class Routes:
         code, answer = handler(self, request)
         return Answer(code, {**JSON}, self._encode(answer), (request.event, answer))
 
+    def instead(self, answer: Answer, known: Any) -> Answer:
+        """The answer that a request got before, in the place of the one that it would get now."""
+        event, _ = answer.spent
+        return Answer(_status(event, known), {**JSON}, self._encode(known))
+
     def refusal(self, error: Exception) -> Answer:
         """The answer that an error is; told of where it is our fault."""
         if not isinstance(error, CallerFault):

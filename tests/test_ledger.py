@@ -152,20 +152,20 @@ def test_requests_of_threads_share_a_transaction_and_none_fails_for_another(engi
     assert verified(ledger).findings == []
 
 
-def test_what_the_database_doesnt_take_fails_its_own_request_alone(engine, ledger, small_loans):
+def test_of_requests_that_are_written_together_each_ends_as_it_would_alone(engine, ledger, small_loans):
     handed = []
-    Engine(lambda _: small_loans, "small_loans", nobody, handed.append).answer(LOAN)
-    for name in ("r1", "r2", "r3"):
-        Engine(lambda _: small_loans, "small_loans", nobody, handed.append).answer(LOAN, name)
-    handed[1][0].personal["reasons_asked"] = 2**70
-    engine.answer(LOAN, "r2")
-    failures = ledger.record_together(handed)
-    assert [str(failure) for failure in failures] == [
-        "None",
-        *["the ledger refuses the rows of this request"] * 2,
-        "None",
-    ]
-    assert [row["request_id"] for row in rows_of(ledger)][::2] == ["r2", "r3"]
+    late = Engine(lambda _: small_loans, "small_loans", nobody, handed.append)  # its rows are handed over
+    for k, name in enumerate(("new", "beyond", "known", "taken", "twice", "twice", None)):
+        late.answer(LOAN | {"term": 12 + k // 6}, name)
+    handed[1][0].personal["reasons_asked"] = 2**70  # more than either database takes
+    known = engine.answer(LOAN, "known")
+    engine.answer(LOAN | {"term": 24}, "taken")
+    new, beyond, again, taken, first, second, unnamed = ledger.record_together(handed)
+    assert (new, first, unnamed) == (None, None, None)
+    assert again == known
+    assert json.dumps(second) == json.dumps(known)
+    assert (type(taken), str(beyond)) == (Conflict, "the ledger refuses the rows of this request")
+    assert [row["request_id"] for row in rows_of(ledger)][:-1] == ["known", "taken", "new", "twice"]
     with pytest.raises(LedgerUnavailable, match=r"^the ledger refuses the rows of this request$"):
         ledger.record(handed[1])
     assert verified(ledger).findings == []

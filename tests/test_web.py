@@ -366,11 +366,12 @@ def restart_and_replay(folder: Path, answered: dict[str, bytes]) -> None:
 
 def test_the_ledger_names_the_holder_and_answers_a_known_request_again(tmp_path):
     with running_service(tmp_path, RISKSCORE_API_KEYS=KEYS) as service, httpx.Client(base_url=service.url) as client:
-        headers = {"x-api-key": SOUTH, "x-request-id": "r-1"}
-        first, again = (client.post("/predict", json=EVENT, headers=headers) for _ in range(2))
-        other = client.post("/predict", json=event(late_fee_count_90d=3), headers=headers)
-    assert (first.status_code, again.content, other.status_code) == (200, first.content, 409)
-    assert stored(service, "caller, request_id") == [("south", "r-1")]
+        for name, given in (("r-1", EVENT), ("r-2", [EVENT] * 20), ("r-3", event(late_fee_count_90d=0.5))):
+            headers = {"x-api-key": SOUTH, "x-request-id": name}
+            first, again = (client.post("/predict", json=given, headers=headers) for _ in range(2))
+            other = client.post("/predict", json=event(late_fee_count_90d=3), headers=headers)
+            assert (again.status_code, again.content, other.status_code) == (first.status_code, first.content, 409)
+    assert stored(service, "DISTINCT caller, request_id") == [("south", "r-1"), ("south", "r-2"), ("south", "r-3")]
 
 
 def test_a_service_whose_model_or_ledger_is_broken_does_not_start(tmp_path):

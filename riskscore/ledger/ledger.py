@@ -80,19 +80,32 @@ class Ledger:
         with self._turn:
             if own in self._waiting:
                 self._keep([self._waiting.popleft() for _ in range(len(self._waiting))])
-        if own.kept:
-            return None
-        known = self.recall(entries[0].request) if isinstance(own.failure, AlreadyAnsweredError) else None
-        if known is None:
-            raise _unkept(own.failure)
-        return known
+        return self._become(own)
 
-    def record_together(self, requests: Sequence[Sequence[Entry]]) -> list[Exception | None]:
-        """Keep the rows of several requests, new ones by their ids, in one transaction; each one's failure, or None."""
+    def record_together(self, requests: Sequence[Sequence[Entry]]) -> list[Any]:
+        """Keep the rows of several requests in one transaction; for each what `record` returns, or would raise."""
         waiting = [*map(Waiting, requests)]
         with self._turn:
             self._keep(waiting)
-        return [None if one.kept else _unkept(one.failure) for one in waiting]
+        return [*map(self._become_or_failed, waiting)]
+
+    def _become_or_failed(self, request: Waiting) -> Any:
+        try:
+            return self._become(request)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the request raises it
+            return error
+
+    def _become(self, request: Waiting) -> Any:
+        """What has become of a request: None where it was kept, the answer that it got before. Raises why neither."""
+        if request.kept:
+            return None
+        if isinstance(request.failure, AlreadyAnsweredError):
+            known = self.recall(request.entries[0].request)
+            if known is not None:
+                return known
+        elif request.failure is not None:
+            raise request.failure
+        raise LedgerUnavailable(REFUSED)
 
     def _keep(self, requests: Sequence[Waiting]) -> None:
         """Write requests in one transaction; where one of them can't be kept, each in a transaction of its own."""
@@ -147,11 +160,6 @@ class AlreadyAnsweredError(Exception):
 
 class UnkeepableError(LedgerUnavailable):
     """The database doesn't take these rows, whoever asks it."""
-
-
-def _unkept(failure: Exception | None) -> Exception:
-    """Why a new request wasn't kept, in our words."""
-    return failure if failure and not isinstance(failure, AlreadyAnsweredError) else LedgerUnavailable(REFUSED)
 
 
 def append(

@@ -111,8 +111,7 @@ class Service:
             return await self._by_people(request)
         if request.is_table():
             return await in_thread(self._table, request)
-        at_once = self._keeper is None or request.is_unnamed or request.method != "POST"  # nothing else has rows
-        if at_once and len(request.body) <= INLINE_BYTES:
+        if len(request.body) <= INLINE_BYTES:
             try:
                 return await self._at_once(request)
             except WouldWait:
@@ -120,14 +119,16 @@ class Service:
         return await in_thread(self._routed, request)
 
     async def _at_once(self, request: Request) -> Answer:
-        """The answer to a small request that nobody can have sent before, once the ledger has its rows."""
+        """The answer to a small request once the ledger has its rows, or the one that was given to it before."""
         answer = self._routed(request)
         rows = self._keeper.handed() if self._keeper else ()
         if self._keeper and rows:
             try:
-                await self._keeper.kept(rows)
+                known = await self._keeper.kept(rows)
             except Exception as error:  # noqa: BLE001 - no answer leaves without its rows, whatever the reason
                 return self._routes.refusal(error)
+            if known is not None:
+                return self._routes.instead(answer, known)
         return answer
 
     def _routed(self, request: Request) -> Answer:

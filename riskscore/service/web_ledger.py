@@ -31,7 +31,7 @@ class Keeper:
         self._disk = ThreadPoolExecutor(1, "ledger")  # of its own: the others may all be waiting for something else
         self._serving = 0  # the thread that must not wait
         self._handed: Rows = ()
-        self._waiting: list[tuple[Rows, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Rows, asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     def serve_on_this_thread(self) -> None:
@@ -46,7 +46,7 @@ class Keeper:
         return None
 
     def recall(self, request: Request) -> Any:
-        """As the ledger's. The server's own thread scores only requests that it has named itself: nobody knows them."""
+        """As the ledger's. The server's own thread doesn't look: a known request shows when it is written."""
         return None if threading.get_ident() == self._serving else self.ledger.recall(request)
 
     def handed(self) -> Rows:
@@ -54,25 +54,25 @@ class Keeper:
         rows, self._handed = self._handed, ()
         return rows
 
-    async def kept(self, rows: Rows) -> None:
-        """Wait until a request's rows are on the disk. Raises what kept them from it."""
+    async def kept(self, rows: Rows) -> Any:
+        """Wait until a request's rows are on the disk. None, or the answer that it got before."""
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((rows, written))
         if self._writer is None:
             self._writer = asyncio.create_task(self._write())
-        await written
+        return await written
 
     async def _write(self) -> None:
         """Write what waits, and what comes meanwhile, until nothing does."""
         while self._waiting:
             requests, self._waiting = self._waiting, []
             rows_of_each = [rows for rows, _ in requests]
-            failures = await in_thread(self.ledger.record_together, rows_of_each, threads=self._disk)
-            for (_, written), failure in zip(requests, failures, strict=True):
+            found = await in_thread(self.ledger.record_together, rows_of_each, threads=self._disk)
+            for (_, written), said in zip(requests, found, strict=True):
                 if written.done():  # its request took too long, and was answered so
                     continue
-                if failure is None:
-                    written.set_result(None)
+                if isinstance(said, Exception):
+                    written.set_exception(said)
                 else:
-                    written.set_exception(failure)
+                    written.set_result(said)
         self._writer = None

@@ -30,9 +30,9 @@ class Gone(Exception):
 
 
 class Request:
-    """One request under way. headers: by lower-case name; is_unnamed: whether its id is ours, so that it is new."""
+    """One request under way. headers: by lower-case name."""
 
-    __slots__ = ("body", "caller", "headers", "id", "is_unnamed", "method", "path", "scope", "started")
+    __slots__ = ("body", "caller", "headers", "id", "method", "path", "scope", "started")
 
     def __init__(self, scope: Message) -> None:
         self.started = time.perf_counter()
@@ -40,8 +40,7 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        self.is_unnamed = not self.headers.get("x-request-id")
-        self.id = os.urandom(16).hex() if self.is_unnamed else self.headers["x-request-id"]
+        self.id = self.headers.get("x-request-id") or os.urandom(16).hex()
         self.caller: str | None = None
         self.body = b""
 
