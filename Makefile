@@ -76,8 +76,11 @@ lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with 
 	@$(LOCK) requirements-service.in -c requirements-dev.txt -o requirements-service.txt
 
 image: Dockerfile  ## the container image for Lambda, by docker or podman
-	@engine=$$(command -v docker || command -v podman) || { echo 'make image needs docker or podman.' >&2; exit 1; }; \
-	"$$engine" build --platform linux/amd64 $$([ "$${engine##*/}" = podman ] || echo --provenance=false) -t riskscore .
+	@if docker buildx version >/dev/null 2>&1; then \
+	  docker build --platform linux/amd64 --provenance=false -t riskscore .; \
+	elif command -v podman >/dev/null; then \
+	  podman build --platform linux/amd64 -t riskscore .; \
+	else echo 'make image needs docker with its plugin buildx, or podman.' >&2; exit 1; fi
 
 # The wheel holds two versions, Debian installs others in /usr/lib/postgresql; name more with POSTGRES_PROGRAMS="dir/bin ...".
 test-postgres-versions: $(READY)  ## the tests that use PostgreSQL, on every version of it found here

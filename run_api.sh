@@ -4,7 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 if [ "${1:-}" = --docker ]; then
+  docker compose version >/dev/null 2>&1 || {
+    echo './run_api.sh --docker needs docker with its plugin compose; without --docker it needs Python alone.' >&2
+    exit 1
+  }
   exec docker compose up --build service
 fi
-make --no-print-directory setup
+make --no-print-directory --silent setup
 exec .venv/bin/python scripts/serve_http.py "$@"

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from riskscore.errors import OurFault
+from riskscore.program import require_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -115,7 +116,7 @@ def running_emulator(
     `python` runs it, with the packages of its environment. Raises EmulatorFailed when it does not start.
     """
     if port:
-        _require_free(port)
+        require_free("127.0.0.1", port, f"PORT={port + 1} make serve")
     with contextlib.ExitStack() as cleanup:
         log = log or cleanup.enter_context(tempfile.TemporaryFile())
         process, port = _started(
@@ -212,15 +213,6 @@ def _stop(process: Process) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise EmulatorFailed(f"port {port} can't be used ({error.strerror}): choose another") from None
 
 
 def _free_port() -> int:

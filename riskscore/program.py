@@ -5,15 +5,24 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from riskscore.errors import CallerFault, RiskscoreError
+from riskscore.errors import CallerFault, OurFault, RiskscoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from tqdm import tqdm
 
 DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class PortTaken(OurFault):
+    """Another program listens where this one was to, or nobody may."""
+
+    type = "port_taken"
 
 
 def whole_number(text: str) -> int:
@@ -26,6 +35,23 @@ def whole_number(text: str) -> int:
 def counted(number: int, thing: str) -> str:
     """How many there are, as people write it: 1 row, 2,500 rows."""
     return f"{number:,} {thing if number == 1 else thing + 's'}"
+
+
+def progress(*rows: Iterable[Any], **said: Any) -> tqdm[Any]:
+    """tqdm's bar for work of more than a second, on a terminal; in a pipe or a log it would be one long line."""
+    from tqdm import tqdm
+
+    return tqdm(*rows, disable=None, delay=1, mininterval=0.5, **said)
+
+
+def require_free(host: str, port: int, otherwise: str) -> None:
+    """Raise PortTaken where nothing can listen on a port; otherwise: what a person types to take another."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(f"port {port} can't be used ({error.strerror}); another: {otherwise}") from None
 
 
 def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:

@@ -16,7 +16,7 @@ os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from riskscore.deployment import Deployment
-from riskscore.program import DONE, run
+from riskscore.program import DONE, require_free, run
 from riskscore.service.web_log import CONFIGURATION
 from riskscore.service.web_settings import ServiceSettings, with_ledger
 
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if ledger := deployment.ledger():
         ledger.check()
         ledger.store.close()
+    require_free(options.host, options.port, f"PORT={options.port + 1} ./run_api.sh")
     print(f"http://{options.host}:{options.port}  (the page; /docs for programs)  Ctrl-C ends it.", flush=True)
     with tempfile.TemporaryDirectory(prefix="riskscore-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count

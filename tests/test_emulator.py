@@ -19,6 +19,7 @@ from awslambdaric.lambda_runtime_marshaller import to_json
 
 from lambda_function import lambda_handler
 from riskscore.emulator import EmulatorFailed, FunctionFailed, _executable_copy, answer_in, running_emulator
+from riskscore.program import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,7 +154,7 @@ def test_a_port_in_use_is_one_sentence(handlers: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(EmulatorFailed, match=f"^port {port} can't be used .*: choose another$"),
+            pytest.raises(PortTaken, match=f"^port {port} can't be used .*; another: PORT={port + 1} make serve$"),
             running_emulator(handlers, "handlers.lambda_handler", port=port),
         ):
             pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -65,3 +66,53 @@ def test_the_demo_of_an_unknown_model_names_the_known_ones() -> None:
     assert done.returncode == 2
     assert "demo.py: there is no model nonsense; known: " in done.stderr
     assert "credit_risk" in done.stderr
+
+
+# run_api.sh, and what needs Docker
+
+
+def run_api(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    given = {**os.environ, **environ}
+    return subprocess.run(
+        ["./run_api.sh", *arguments], cwd=ROOT, env=given, capture_output=True, text=True, check=False
+    )
+
+
+def docker(folder: Path, script: str) -> str:
+    """The PATH with a docker of ours, and without any podman."""
+    folder.mkdir()
+    for name in ("bash", "env", "dirname", "awk", "sed", "grep"):
+        (folder / name).symlink_to(shutil.which(name) or "")
+    (folder / "make").symlink_to(shutil.which("make") or "")
+    (folder / "docker").write_text(f"#!/usr/bin/env bash\n{script}\n")
+    (folder / "docker").chmod(0o755)
+    return str(folder)
+
+
+OLD = 'echo "unknown flag: --anything" >&2; exit 125'
+NEW = 'echo "docker $*"'
+
+
+def test_an_image_needs_buildx_or_podman_and_says_so(tmp_path: Path) -> None:
+    done = make("image", PATH=docker(tmp_path / "old", OLD))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == "make image needs docker with its plugin buildx, or podman."
+    built = make("image", PATH=docker(tmp_path / "new", NEW))
+    assert built.stdout == "docker build --platform linux/amd64 --provenance=false -t riskscore .\n"
+
+
+def test_the_service_in_docker_needs_compose_and_says_so(tmp_path: Path) -> None:
+    done = run_api("--docker", PATH=docker(tmp_path / "old", OLD))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"\./run_api\.sh --docker needs docker with its plugin compose; .*\n", done.stderr)
+    assert run_api("--docker", PATH=docker(tmp_path / "new", NEW)).stdout == "docker compose up --build service\n"
+
+
+def test_a_taken_port_is_one_sentence_with_a_way_out_and_no_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run_api(PORT=str(port), RISKSCORE_LEDGER="", RISKSCORE_HOST="127.0.0.1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"serve_http.py: port {port} can't be used (Address already in use); another: PORT={port + 1} ./run_api.sh\n"
+    )
