@@ -13,15 +13,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.errors import OurFault, UnknownModel
-from riskscore.program import DATA_FAULTS, DONE, run
+from riskscore.program import DATA_FAULTS, DONE, progress, run
 from riskscore.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
-from riskscore.samples.commands import FILES
+from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
 from riskscore.training.settings import read_settings
 
 if TYPE_CHECKING:
@@ -59,10 +57,10 @@ def _models() -> list[str]:
 
 @contextlib.contextmanager
 def _ledgers() -> Iterator[str]:
-    _heading("1. Bank ledgers in a PostgreSQL")
+    _heading("Bank ledgers in a PostgreSQL")
     started = time.perf_counter()
     with (
-        tqdm(total=CUSTOMERS + TRAINING, unit=" customers", desc="  simulating", mininterval=0.5, delay=0.5) as bar,
+        progress(total=CUSTOMERS + TRAINING, unit=" customers", desc="  simulating") as bar,
         sample_database(progress=bar.update) as url,
     ):
         bar.close()
@@ -76,11 +74,11 @@ def _ledgers() -> Iterator[str]:
 
 def _dumped(model: str, url: str, environ: Mapping[str, str]) -> Path:
     """The first event that the model's SQL yields, dumped as a user would."""
-    _heading("2. Features, by SQL, into event files")
+    _heading("Features, by SQL, into event files")
     sql = read_settings(ROOT / "model" / model).source["sql"]
     _say(f"{sql} turns each ledger (JSONB) into one row of features; dump_events.py writes a JSON file per row.")
     command = ["scripts/dump_events.py", model, "--out", str(EVENTS.relative_to(ROOT)), "--limit", "5"]
-    print(f"  $ python {' '.join(command)}\n")
+    print(f"  $ {WITH_LEDGERS} {PYTHON} {' '.join(command)}\n")
     # DATABASE_URL rather than --database, since a process list shows arguments and a real URL holds a password.
     done = subprocess.run([sys.executable, *command], cwd=ROOT, env={**environ, "DATABASE_URL": url}, check=False)
     if done.returncode:
@@ -93,10 +91,10 @@ def _from_files(model: str) -> Path:
     if model in FILES:
         files = FILES[model]
         folder = (DEMO / files.sample).relative_to(ROOT)
-        _heading("1. Files, simulated")
+        _heading("Files, simulated")
         for command in files.commands(str(folder)):
             _run(command)
-        _heading("2. Their rows, scored")
+        _heading("Their rows, scored")
         output = f"{DEMO.relative_to(ROOT)}/{model}.csv"
         _run(f"scripts/score.py {model} --data {files.url(str(folder))} --output {output}")
         lines = (ROOT / output).read_text(encoding="utf-8").splitlines()[: 1 + SHOWN]
@@ -106,7 +104,7 @@ def _from_files(model: str) -> Path:
 
 def _run(command: str) -> None:
     """One of our programs, as a person would call it; rows that it leaves out are no failure here."""
-    print(textwrap.indent(f"$ python {command}", "  "), flush=True)
+    print(textwrap.indent(f"$ {PYTHON} {command}", "  "), flush=True)
     done = subprocess.run([sys.executable, *shlex.split(command)], cwd=ROOT, check=False)
     if done.returncode not in (DONE, DATA_FAULTS):
         raise OurFault(f"{command.partition(' ')[0]} ended with status {done.returncode}")

@@ -8,14 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.database import Database, url_from
 from riskscore.dump import FaultReport, dump_files, dump_lines
 from riskscore.features import FeatureSource
-from riskscore.program import DATA_FAULTS, DONE, counted, run, whole_number
+from riskscore.program import DATA_FAULTS, DONE, counted, progress, run, whole_number
 from riskscore.training.settings import read_settings
 
 if TYPE_CHECKING:
@@ -33,9 +31,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         str(ROOT / settings.source["sql"]), settings.source, settings.ids, settings.contract.names
     )
     database = Database(options.database or url_from(environ), environ)
-    rows = tqdm(
-        source.stream(database, options.ids, options.limit), unit=" rows", desc="dumping", mininterval=0.5, delay=0.5
-    )
+    rows = progress(source.stream(database, options.ids, options.limit), unit=" rows", desc="dumping")
     folder = options.out / options.model
     with FaultReport(options.faults or (options.jsonl or folder / "events").with_suffix(".faults.csv")) as faults:
         if options.jsonl:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.program import DONE, run
+from riskscore.program import DONE, progress, run
 from riskscore.samples.offer_click import offers_for
 from riskscore.samples.sample_files import say_of
 from riskscore.sources.offers import load, read_form
@@ -32,7 +31,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     database = sqlite_path(options.database)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        tqdm(unit=" rows", desc="loading", mininterval=0.5, delay=0.5) as bar,
+        progress(unit=" rows", desc="loading") as bar,
     ):
         offers = options.offers or _simulated(options.leads, options.clicks, Path(scratch))
         files = {"leads": options.leads, "offers": offers, "clicks": options.clicks}

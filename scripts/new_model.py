@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tqdm import tqdm
-
-from riskscore.drafting.drafting import draft
+from riskscore.drafting.drafting import draft, training_command
 from riskscore.drafting.first_model import check_name, examples_of, new_folder, set_events_aside, write_examples
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.text_columns import read_table
 from riskscore.emulator import INVOCATIONS
-from riskscore.program import DONE, run
+from riskscore.program import DONE, progress, run
 from riskscore.training.settings import read_settings
 from riskscore.training.training import Trained, train
 from riskscore.training.training_data import from_source
@@ -47,7 +45,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     there = options.models / options.name
     replaced, before = there.exists(), examples_of(there)
     with new_folder(options.models, options.name) as folder:
-        (folder / "model.toml").write_text(draft(options.name, table), encoding="utf-8")
+        (folder / "model.toml").write_text(draft(options.name, table, _training(options)), encoding="utf-8")
         trained = None if options.draft_only else _train(folder, options, environ)
         read_settings(folder)
     for path in set_events_aside(_events(options) / options.name, before) if replaced else ():
@@ -84,9 +82,9 @@ def _events(options: argparse.Namespace) -> Path:
 
 
 def _look(options: argparse.Namespace) -> TableProfile:
-    with tqdm(unit=" rows", desc="reading", delay=0.5) as bar:
+    with progress(unit=" rows", desc="reading") as bar:
         table = read_table(options.data, options.target, bar.update)
-    with tqdm(total=len(table.columns), unit=" columns", desc="looking", delay=0.5) as bar:
+    with progress(total=len(table.columns), unit=" columns", desc="looking") as bar:
         return profile_table(
             table, options.target, options.id, options.positive, options.keep, options.leave_out, bar.update
         )
@@ -95,9 +93,9 @@ def _look(options: argparse.Namespace) -> TableProfile:
 def _train(folder: Path, options: argparse.Namespace, environ: Mapping[str, str]) -> Trained:
     settings, root = read_settings(folder), options.models.resolve().parent
     data = from_source(
-        settings, options.data, root, environ, lambda rows: tqdm(rows, unit=" rows", desc="reading again", delay=0.5)
+        settings, options.data, root, environ, lambda rows: progress(rows, unit=" rows", desc="reading again")
     )
-    with tqdm(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation", delay=0.5) as bar:
+    with progress(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation") as bar:
         return train(settings, data, folder, root, datetime.now(UTC), bar.update)
 
 
@@ -125,9 +123,20 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 def _drafted(options: argparse.Namespace) -> str:
     file = options.models / options.name / "model.toml"
-    elsewhere = [] if options.models == ROOT / "model" else ["--models", str(options.models)]
-    command = [".venv/bin/python", "scripts/train.py", options.name, "--data", str(options.data), *elsewhere]
-    return f"drafted    {_shown(file)}; read it over, then\n  {shlex.join(command)}"
+    return f"drafted    {_shown(file)}; read it over, then\n  {_training(options)}"
+
+
+def _training(options: argparse.Namespace) -> str:
+    """The command that trains the model, as it works in the project's folder."""
+    elsewhere = [] if options.models.resolve() == ROOT / "model" else ["--models", _from_root(options.models)]
+    return training_command(options.name, _from_root(options.data), *elsewhere)
+
+
+def _from_root(path: Path) -> str:
+    """A path seen from the project's folder; a whole one to elsewhere stays as it was given."""
+    if path.is_absolute() and not path.is_relative_to(ROOT):
+        return str(path)
+    return os.path.relpath(path, ROOT)
 
 
 def _serve(options: argparse.Namespace) -> str:
@@ -149,7 +158,7 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
             f"written    {_shown(folder)}: read model.toml over, and judge the model by MODEL_CARD.md",
             f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
             f"next       {_serve(options)}, and in another terminal",
-            f"  curl -d @{_shown(event)} http://localhost:9000{INVOCATIONS}",
+            f"  curl -d {shlex.quote(f'@{_shown(event)}')} http://localhost:9000{INVOCATIONS}",
         ]
     )
 

@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.batch import items_to_score, score_file
@@ -18,12 +16,14 @@ from riskscore.deployment import Deployment
 from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
-from riskscore.program import DATA_FAULTS, DONE, counted, run
+from riskscore.program import DATA_FAULTS, DONE, counted, progress, run
 from riskscore.sources.sources import database_url, file_of, kind_of, wanted_of
 from riskscore.sources.sqlite_files import SCHEME, sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tqdm import tqdm
 
     from riskscore.model import Model
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     url = options.input or options.data or _database(options.database, model, environ)
     report = _report(options.output, url)
     items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: _note(bar, text))
-    bar = tqdm(items, unit=" rows", desc="scoring", mininterval=0.5, delay=0.5)
+    bar = progress(items, unit=" rows", desc="scoring")
     with FaultReport(report) as faults:
         scored = score_file(engine, model, bar, options.output, faults)
     seconds = time.perf_counter() - started

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
-from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.edge_cases import EDGE_LEDGERS
-from riskscore.program import whole_number
+from riskscore.program import progress, whole_number
 from riskscore.simulation import TablesExist, seed
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def _seed(options: argparse.Namespace) -> dict[str, int]:
     with (
         psycopg.connect(options.database, connect_timeout=10) as connection,
         # The delay keeps a refusal to its one sentence.
-        tqdm(total=expected, unit=" customers", desc="simulating", mininterval=0.5, delay=0.5) as bar,
+        progress(total=expected, unit=" customers", desc="simulating") as bar,
     ):
         return seed(
             connection,

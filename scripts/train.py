@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tqdm import tqdm
-
 from riskscore.errors import InvalidFile
-from riskscore.program import DONE, run
+from riskscore.program import DONE, progress, run
 from riskscore.sources.sources import database_url
 from riskscore.training.settings import read_settings
 from riskscore.training.training import Trained, steps, train
@@ -36,9 +34,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     folder = (options.out or options.models) / options.model
     root = options.models.resolve().parent
     url = options.data or database_url(options.database)
-    data = from_source(settings, url, root, environ, lambda rows: tqdm(rows, unit=" rows", desc="reading", delay=0.5))
+    data = from_source(settings, url, root, environ, lambda rows: progress(rows, unit=" rows", desc="reading"))
     state = root / ".cache" / "search" / f"{settings.name}.jsonl"
-    with tqdm(total=steps(settings), unit=" folds", desc="cross-validation", delay=0.5) as bar:
+    with progress(total=steps(settings), unit=" folds", desc="cross-validation") as bar:
         trained = train(settings, data, folder, root, _now(environ), bar.update, state)
     print(summary(trained, folder, time.perf_counter() - started))
     return DONE

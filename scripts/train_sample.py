@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.errors import InvalidFile
 from riskscore.program import DONE, run
 from riskscore.sample_database import sample_database
-from riskscore.samples.commands import FILES
+from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,18 +38,19 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     out = f" --out {shlex.quote(options.out)}" if options.out else ""
     if options.model not in FILES:
         with sample_database() as url:  # an embedded server's: it holds no password
-            return _run(f"scripts/train.py {options.model} --database $DATABASE_URL{out}", url)
+            command = f"scripts/train.py {options.model} --database $DATABASE_URL{out}"
+            print(f"$ {WITH_LEDGERS} bash -c {shlex.quote(f'{PYTHON} {command}')}", flush=True)
+            return _run([url if word == "$DATABASE_URL" else word for word in shlex.split(command)])
     files, folder = FILES[options.model], f"{SAMPLES}/{FILES[options.model].sample}"
     for command in (*files.commands(folder), f"scripts/train.py {options.model} --data {files.url(folder)}{out}"):
-        if status := _run(command):
+        print(f"$ {PYTHON} {command}", flush=True)
+        if status := _run(shlex.split(command)):
             return status
     return DONE
 
 
-def _run(command: str, url: str = "") -> int:
-    """The status of one of our programs, called as a person would call it."""
-    print(f"$ python {command}", flush=True)
-    words = [url if word == "$DATABASE_URL" else word for word in shlex.split(command)]
+def _run(words: Sequence[str]) -> int:
+    """The status of one of our programs."""
     return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import psycopg
@@ -64,14 +65,25 @@ def test_existing_tables_are_refused_in_one_sentence_and_replaced_when_asked(dat
     assert counts(database) == (8, 9 + len(SOUND))
 
 
+def _rest_of(shown):
+    """What a terminal shows next; nothing once the program that wrote to it has ended."""
+    try:
+        return shown.read(4096).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_seed_leaves_the_old_tables(database, kill):
     assert run("--database", database, *SMALL).returncode == 0
     command = [sys.executable, SCRIPT, "--database", database, "--training", "1000000", "--replace"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        process.stderr.read(1)  # the bar shows once rows are on their way
+    ours, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with subprocess.Popen(command, stderr=terminal) as process, os.fdopen(ours, "rb", 0) as shown:
+        os.close(terminal)
+        shown.read(1)  # the bar shows once rows are on their way
         process.send_signal(kill)
-        errors = process.stderr.read().decode()
+        errors = "".join(iter(lambda: _rest_of(shown), ""))
     assert process.returncode != 0
     assert "Traceback" not in errors
     assert counts(database) == (4, 3 + len(SOUND))

@@ -33,13 +33,14 @@ LIMITS = (
 )
 
 
-def draft(name: str, table: TableProfile) -> str:
-    """The text of model.toml for model `name`."""
+def draft(name: str, table: TableProfile, training: str = "") -> str:
+    """The text of model.toml for model `name`. training: the command that trains it in the project's folder."""
+    training = training or training_command(name, table.file)
     text = any(column.is_text for column in table.features)
     return "\n".join(
         [
-            *_head(name, table, text),
-            *_rest(name, table),
+            *_head(table, text, training),
+            *_rest(table, training),
             *(line for column in table.features for line in ("", *_feature(column, text))),
             *_left_out(table, text),
             "",
@@ -47,15 +48,16 @@ def draft(name: str, table: TableProfile) -> str:
     )
 
 
-def _head(name: str, table: TableProfile, text: bool) -> list[str]:
+def _head(table: TableProfile, text: bool, training: str) -> list[str]:
     what = f"is {quoted(table.positive)}" if table.positive else "is 1"
     unlabelled = table.rows - table.labelled
     return [
         *comment(
             f"A first draft by scripts/new_model.py, from {quoted(table.file)}: {table.rows:,} rows,"
             f" {table.labelled:,} of them labelled. Read it over: all it says was guessed from that file. After a"
-            f" change, train it anew: {_training(name, table)}"
+            " change, train it anew by"
         ),
+        f"#   {printable(training)}",
         *(comment(f"{unlabelled:,} rows have no label: training passes over them.") if unlabelled else []),
         "",
         f"description = {quoted(f'Probability that {table.target} {what}')}",
@@ -77,8 +79,9 @@ TEXT_WHY = (
 )
 
 
-def _training(name: str, table: TableProfile) -> str:
-    return f"python scripts/train.py {name} --data {shlex.quote(table.file)}"
+def training_command(name: str, data: str, *more: str) -> str:
+    """What a person pastes to train a model from a file."""
+    return shlex.join([".venv/bin/python", "scripts/train.py", name, "--data", data, *more])
 
 
 def _ids(table: TableProfile) -> list[str]:
@@ -105,7 +108,7 @@ def folds_of(table: TableProfile) -> tuple[int, int]:
     return folds, next((repeats for rows, repeats in REPEATS if table.labelled < rows), 1)
 
 
-def _rest(name: str, table: TableProfile) -> list[str]:
+def _rest(table: TableProfile, training: str) -> list[str]:
     """What stands between the head and the features."""
     rarer = min(table.positives, table.labelled - table.positives)
     return [
@@ -116,7 +119,7 @@ def _rest(name: str, table: TableProfile) -> list[str]:
         *comment("Take the # away, and a value that training never saw gives the outcome refer instead of scored."),
         "# [refer]",
         '# warnings = ["outside_support"]',
-        *_card(name, table),
+        *_card(training),
         "",
         *comment(
             "The features. minimum and maximum are hard limits, beyond which a row is refused: add them where you are"
@@ -159,7 +162,7 @@ def _validation(table: TableProfile, rarer: int) -> list[str]:
     ]
 
 
-def _card(name: str, table: TableProfile) -> list[str]:
+def _card(training: str) -> list[str]:
     return [
         "",
         "[card]",
@@ -167,7 +170,7 @@ def _card(name: str, table: TableProfile) -> list[str]:
         "limits = [",
         *(f"  {quoted(limit)}," for limit in LIMITS),
         "]",
-        f"reproduce = [{quoted(_training(name, table))}]",
+        f"reproduce = [{quoted(training)}]",
     ]
 
 
@@ -252,13 +255,18 @@ def _left_out(table: TableProfile, text: bool) -> list[str]:
 
 def comment(text: str) -> list[str]:
     """A text as lines of a comment; line ends and other controls in names would end it."""
-    words = "".join(character if character.isprintable() else " " for character in text).split()
+    words = printable(text).split()
     lines = [""]
     for word in words:
         if lines[-1] and len(lines[-1]) + 1 + len(word) > WIDTH:
             lines.append("")
         lines[-1] += f" {word}" if lines[-1] else word
     return [f"# {line}" for line in lines]
+
+
+def printable(text: str) -> str:
+    """A text with a space for each line end and other control."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def listed(texts: Iterable[str]) -> str:

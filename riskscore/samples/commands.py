@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+PYTHON = ".venv/bin/python"
+WITH_LEDGERS = f"{PYTHON} scripts/sample_database.py"  # runs a command with DATABASE_URL naming the sample ledgers
+
 
 class Files(NamedTuple):
     """sample: whose files sample_data.py writes; data: the URL of their rows; steps: programs that prepare them.
