@@ -33,7 +33,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     if options.model not in (LEDGERS, *FILES):
         raise InvalidFile(
             f"there are no simulated samples of {options.model}, only of {LEDGERS}, {', '.join(FILES)};"
-            f" a model of yours is trained by scripts/train.py {options.model} --data FILE"
+            f" a model of yours is trained by {PYTHON} scripts/train.py {options.model} --data FILE"
         )
     out = f" --out {shlex.quote(options.out)}" if options.out else ""
     if options.model not in FILES:

@@ -13,6 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from riskscore.program import progress
+from riskscore.samples.commands import PYTHON, WITH_LEDGERS
 from riskscore.simulation import seed
 from tests.scoring_examples import FEATURES
 
@@ -135,6 +137,32 @@ def test_a_note_on_a_scored_file_is_a_line_of_its_own(tmp_path):
     done = run("score.py", "credit_risk", "--input", tmp_path / "rows.csv", "--output", tmp_path / "o.csv")
     assert "\r" not in done.stderr
     assert done.stderr.splitlines()[0] == "no row lacks label, so every row is scored and label ignored"
+
+
+def test_a_bar_is_for_terminals_alone(capfd):
+    """A person at one sees it in tests/test_seed_database.py."""
+    with progress(range(3), desc="counting") as bar:
+        assert list(bar) == [0, 1, 2]
+    assert (bar.disable, capfd.readouterr().err) == (True, "")
+
+
+def test_the_commands_that_the_demo_shows_work_when_they_are_pasted():
+    shown = run("demo.py", "pay_later")
+    assert shown.returncode == 0, shown.stderr
+    commands = [line.removeprefix("  $ ") for line in shown.stdout.splitlines() if line.startswith("  $ ")]
+    assert [command.split()[:2] for command in commands] == [
+        [".venv/bin/python", "scripts/sample_data.py"],
+        [".venv/bin/python", "scripts/score.py"],
+    ]
+    for command in commands:
+        assert subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def test_the_sample_ledgers_give_a_command_its_database(tmp_path):
+    """As `make demo` shows it: the dump needs DATABASE_URL, and this runs a command with it."""
+    command = f"{WITH_LEDGERS} {PYTHON} scripts/dump_events.py credit_risk --limit 1 --out {tmp_path}"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, [path.name for path in tmp_path.glob("*/*")]) == (0, ["S0001.json"]), done.stderr
 
 
 def test_a_database_that_is_down_gives_no_secret_away(tmp_path):
