@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
-    from riskscore.errors import CallerFault
     from riskscore.events import Refused
     from riskscore.model import Model
 
@@ -62,7 +61,7 @@ def request_of(event: Any, request_id: str | None = None, caller: str | None = N
     return Request(request_id or os.urandom(16).hex(), caller or "", hashlib.sha256(content.encode()).hexdigest())
 
 
-def _said(unread: CallerFault) -> dict[str, Any]:
+def _said(unread: Refused) -> dict[str, Any]:
     """What stands in an event for a file's row that can't be read: it is all that its answer depends on."""
     return unread.answer()
 

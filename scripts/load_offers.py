@@ -15,13 +15,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.program import DONE, progress, run
 from riskscore.samples.offer_click import offers_for
-from riskscore.samples.sample_files import say_of
 from riskscore.sources.offers import load, read_form
 from riskscore.sources.sqlite_files import sqlite_path
 from riskscore.training.training_data import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+SIMULATED = "The offers are simulated by scripts/load_offers.py --simulate-offers: no lender made them."
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
@@ -35,8 +36,9 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     ):
         offers = options.offers or _simulated(options.leads, options.clicks, Path(scratch))
         files = {"leads": options.leads, "offers": offers, "clicks": options.clicks}
-        rows = load(database, files, options.replace, bar.update)
-    _say_whence(database, [options.leads, options.clicks, *([options.offers] if options.offers else [])])
+        about = _whence([options.leads, options.clicks, *([options.offers] if options.offers else [])])
+        about = " ".join([*([about] if about else []), *([SIMULATED] if options.simulate_offers else [])])
+        rows = load(database, files, options.replace, bar.update, about)
     seconds = time.perf_counter() - started
     tables = ", ".join(f"{table} {count:,}" for table, count in rows.items())
     simulated = " (the offers are simulated)" if options.simulate_offers else ""
@@ -61,11 +63,9 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def _say_whence(database: Path, files: Sequence[Path]) -> None:
-    """What about.txt says of all the files that were loaded holds for the database too."""
-    together = len({path.resolve().parent for path in files}) == 1
-    if together and (words := said_of(files)):
-        say_of([database], words)
+def _whence(files: Sequence[Path]) -> str:
+    """What about.txt says of all the files that are loaded; "" where it says nothing of one."""
+    return said_of(files) if len({path.resolve().parent for path in files}) == 1 else ""
 
 
 def _simulated(leads: Path, clicks: Path, folder: Path) -> Path:

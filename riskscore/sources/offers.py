@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
 from riskscore.sources.results import RESULTS, create_table
-from riskscore.sources.sqlite_files import columns_of, writing
+from riskscore.sources.sqlite_files import columns_of, say, writing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -87,10 +87,12 @@ def load(
     files: Mapping[str, Path],
     replace: bool = False,
     progress: Callable[[int], object] = lambda _: None,
+    about: str = "",
 ) -> dict[str, int]:
     """Load the files {"leads": ..., "offers": ..., "clicks": ...}; returns the rows of each table.
 
-    replace: drop the three tables first; results_clicked stays. Raises InvalidFile, the database being as it was.
+    replace: drop the three tables first; results_clicked stays. about: where the rows come from, for the cards of
+    models that are trained on them. Raises InvalidFile, the database being as it was.
     """
     sources = {name: _opened(files[name], FORMS[name]) for name in FORMS}
     with writing(database) as connection:
@@ -103,6 +105,7 @@ def load(
         for statement in INDEXES:
             connection.execute(statement)
         create_table(connection, SCORES, RESULTS[SCORES])
+        say(connection, about)
         connection.execute("ANALYZE")
         return {name: len(keys[name]) for name in FORMS}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SCHEME = "sqlite:///"
 SECONDS_FOR_A_LOCK = 30.0
+ABOUT_TABLE = "riskscore_about"
 
 
 def sqlite_path(url: str) -> Path:
@@ -46,6 +47,25 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
         if isinstance(error, sqlite3.Error):
             raise InvalidFile(f"{path.name} is as it was; SQLite refused: {_reason(error)}") from None
         raise
+
+
+def say(connection: sqlite3.Connection, words: str) -> None:
+    """Have a file say where its rows come from, in a table, since SQLite knows no comments. "": nothing."""
+    connection.execute(f"DROP TABLE IF EXISTS {ABOUT_TABLE}")
+    if words:
+        connection.execute(f"CREATE TABLE {ABOUT_TABLE} (words TEXT NOT NULL)")
+        connection.execute(f"INSERT INTO {ABOUT_TABLE} VALUES (?)", (words,))  # noqa: S608 - a name of ours
+
+
+def said_by(path: Path) -> str:
+    """What a file says of its rows, "" where it says nothing; whoever reads the rows tells why it can't be read."""
+    found: list[tuple[str]] = []
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        found = connection.execute(f"SELECT words FROM {ABOUT_TABLE}").fetchall()  # noqa: S608 - a name of ours
+    return "\n".join(str(words) for (words,) in found)
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> list[str]:

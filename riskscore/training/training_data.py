@@ -22,7 +22,8 @@ from riskscore.database import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.program import counted
 from riskscore.sources.source_readers import conninfo_of
-from riskscore.sources.sources import KINDS, files_of, kind_of, origin_of, rows_at, wanted_by
+from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
+from riskscore.sources.sqlite_files import said_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,8 +83,11 @@ def from_source(
 
 
 def _about(url: str | Path, wanted: Wanted) -> str:
-    """What a database's comment says of the training table, or about.txt of files; "" where there is nothing."""
-    if KINDS[kind_of(url)] is not KINDS["postgresql"]:
+    """What a database says of its rows, or about.txt of files; "" where there is nothing."""
+    kind = KINDS[kind_of(url)]
+    if kind is KINDS["sqlite"] and (said := said_by(file_of(url))):
+        return said
+    if kind is not KINDS["postgresql"]:
         return said_of(files_of(url, wanted))
     if not wanted.source.get("training_table"):
         return ""
