@@ -15,6 +15,7 @@ import pytest
 from riskscore.samples import pay_later, x100
 from riskscore.samples.commands import LOAD_OFFERS
 from riskscore.sources.sources import files_of, wanted_by
+from riskscore.sources.sqlite_files import said_by
 from riskscore.training.settings import read_settings
 from riskscore.training.training_data import from_source, said_of
 
@@ -84,14 +85,14 @@ def test_what_is_said_of_a_sample_is_said_of_what_is_loaded_from_it_and_of_nobod
     for model in ("offer_click", "default_90d"):
         ran("scripts/sample_data.py", model, "--out", tmp_path, "--rows", "60")
     ran(*shlex.split(LOAD_OFFERS.format(folder=tmp_path)))
-    loaded, folder = f"sqlite:///{tmp_path}/offers.db", f"duckdb:{tmp_path}"
-    wanted = {name: wanted_by(read_settings(ROOT / "model" / name), ROOT) for name in ("offer_click", "default_90d")}
+    folder = f"duckdb:{tmp_path}"
+    wanted = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT)
     said = "Simulated by scripts/sample_data.py {} --seed 7: nobody's data.".format
-    assert said_of(files_of(loaded, wanted["offer_click"])) == said("offer_click")
-    assert said_of(files_of(folder, wanted["default_90d"])) == said("default_90d")
+    assert said_by(tmp_path / "offers.db") == said("offer_click")
+    assert said_of(files_of(folder, wanted)) == said("default_90d")
     assert said_of([tmp_path / "mine.csv"]) == ""
     (tmp_path / "labels.csv").write_text("a person's")
-    assert said_of(files_of(folder, wanted["default_90d"])) == ""
+    assert said_of(files_of(folder, wanted)) == ""
 
 
 CUSTOMERS = list(pay_later.customers(4000, 7))
