@@ -23,7 +23,8 @@ from functools import cache
 from riskscore.describe import Describe
 from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
 from riskscore.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
-from riskscore.routes import JSON, Answer, Routes, encode, fault, log, parse
+from riskscore.faults import fault, log
+from riskscore.routes import JSON, Answer, Routes, encode, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ What is refused as a whole, or is our fault, answers {"error": {...}}.
 from __future__ import annotations
 
 import json
-import sys
-from contextlib import suppress
 
 from riskscore.collecting import Paused
 from riskscore.errors import (
@@ -29,6 +27,7 @@ from riskscore.errors import (
     status_of,
 )
 from riskscore.events import LAMBDA_BYTES
+from riskscore.faults import report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,28 +85,6 @@ class Request:
         self.request_id = request_id
         self.caller = caller
         self.fits = fits
-
-
-def report(error: Exception) -> None:
-    """One line of JSON to stderr about a fault of ours: what and where in the code, and no value of anybody."""
-    log(json.dumps({"level": "ERROR", **fault(error)}))
-
-
-def log(line: str) -> None:
-    """A line of the log, on stderr in one piece. Where that fails, its disk being full, no answer fails with it."""
-    with suppress(OSError):
-        sys.stderr.write(f"{line}\n")
-
-
-def fault(error: Exception) -> dict[str, Any]:
-    """What a log may say of a fault. An exception that nobody foresaw may quote a value: only its class is named."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    code = trace.tb_frame.f_code if trace else None
-    where = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}" if trace and code else None
-    known = error if isinstance(error, RiskscoreError) else InternalError("an unforeseen exception")
-    return {**known.answer(), "exception": type(error).__name__, "where": where}
 
 
 def parse(body: bytes | str) -> Any:

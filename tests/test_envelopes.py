@@ -317,7 +317,7 @@ def test_a_first_envelope_is_answered_by_the_quick_half_of_the_standard_library(
     found = first_answer(SAMPLES[name])
     assert without_engine(found["answer"]) == without_engine(lambda_handler(SAMPLES[name], None))
     modules = set(found["modules"])
-    opening = {f"riskscore.{module}" for module in ("describe", "envelopes", "routes")}
+    opening = {f"riskscore.{module}" for module in ("describe", "envelopes", "faults", "routes")}
     assert {module for module in modules if module.startswith("riskscore.")} - OURS == opening
     assert modules & SLOW == set()
 

@@ -15,8 +15,9 @@ from riskscore.artefact import open_artefact
 from riskscore.describe import Describe
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, UnknownModel, status_of
+from riskscore.faults import fault, report
 from riskscore.model import Model
-from riskscore.routes import Routes, encode, fault, parse, report
+from riskscore.routes import Routes, encode, parse
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, model, nobody, write_small
 
 if TYPE_CHECKING:
@@ -334,8 +335,6 @@ def test_an_exception_that_nobody_foresaw_says_nothing_of_its_cause() -> None:
 
 
 def test_one_line_of_the_log_says_what_and_where(capsys: pytest.CaptureFixture[str]) -> None:
-    from riskscore.routes import report
-
     asked(routes_for(served(), unforeseen, report), "POST", "/predict", IDS)
     (line,) = capsys.readouterr().err.splitlines()
     assert json.loads(line)["exception"] == "ValueError"

@@ -22,7 +22,8 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.routes import Answer, Routes, encode, report
+from riskscore.faults import report
+from riskscore.routes import Answer, Routes, encode
 from riskscore.service import web_log
 from riskscore.service.metrics import Metrics
 from riskscore.service.openapi import served

@@ -12,7 +12,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from riskscore.routes import fault, log
+from riskscore.faults import fault, log
 
 if TYPE_CHECKING:
     from riskscore.service.web_request import Request
@@ -42,7 +42,7 @@ def request(request: Request, route: str, status: int, seconds: float) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """The server's own messages, in the same form; of an exception what routes.fault says, and no more."""
+    """The server's own messages, in the same form; of an exception what faults.fault says, and no more."""
 
     def format(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
