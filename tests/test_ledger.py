@@ -180,6 +180,19 @@ def test_more_reasons_than_any_number_of_a_database_are_refused_and_kept(engine,
     assert engine.answer(LOAN | {"reasons": reasons}, "r1") == found
 
 
+def test_known_requests_take_no_transaction_away_from_the_others(engine, ledger, small_loans, monkeypatch):
+    handed, written = [], []
+    late = Engine(lambda _: small_loans, "small_loans", nobody, handed.append)
+    for k in range(8):
+        engine.answer(LOAN, f"known {k}")
+        late.answer(LOAN, f"known {k}", "somebody else")
+        late.answer(LOAN, f"known {k}")
+    monkeypatch.setattr(ledger, "_clock", lambda: written.append(1) or MOMENT)  # at each attempt
+    found = ledger.record_together(handed)
+    assert [answer is None for answer in found] == [True, False] * 8
+    assert (len(written), verified(ledger)[0], verified(ledger).findings) == (2, 16, [])
+
+
 def test_the_newest_come_first(engine, ledger):
     engine.answer(LOANS[:3])
     assert [row["ids"] for row in ledger.recent(2)] == [{"loan_id": "L3"}, {"loan_id": "L2"}]

@@ -37,6 +37,11 @@ _STORED = (
     .where(ledger.c.caller == bindparam("whose"), ledger.c.request_id == bindparam("id"))
     .order_by(ledger.c.row)
 )
+_KNOWN = select(ledger.c.caller, ledger.c.request_id).where(
+    ledger.c.caller.in_(bindparam("callers", expanding=True)),
+    ledger.c.request_id.in_(bindparam("ids", expanding=True)),
+    ledger.c.row == 0,
+)
 _HEAD = select(head.c.rows, head.c.hash).where(head.c.id == 1).with_for_update()
 _MOVE = update(head).where(head.c.id == 1).values(rows=bindparam("count"), hash=bindparam("last"))
 _INSERT = insert(ledger)
@@ -108,22 +113,50 @@ class Ledger:
         raise LedgerUnavailable(REFUSED)
 
     def _keep(self, requests: Sequence[Waiting]) -> None:
-        """Write requests in one transaction; where one of them can't be kept, each in a transaction of its own."""
+        """Write requests in one transaction; where one of them can't be kept, the others in as few as it takes."""
         try:
             with self.store.writing() as connection:
                 rows = ((entry.kept, entry.personal) for request in requests for entry in request.entries)
                 append(connection, rows, self._clock())
         except (AlreadyAnsweredError, UnkeepableError) as error:
-            requests[0].failure = error
-            if len(requests) > 1:
-                for request in requests:
-                    self._keep([request])
+            if len(requests) == 1:
+                requests[0].failure = error
+            else:
+                self._keep_others(requests)
         except Exception as error:  # noqa: BLE001 - each thread that waits raises it
             for request in requests:
                 request.failure = error
         else:
             for request in requests:
                 request.kept = True
+
+    def _keep_others(self, requests: Sequence[Waiting]) -> None:
+        """Write those that nobody has answered yet; by halves where that isn't what kept them from it."""
+        try:
+            new = self._new_of(requests)
+        except LedgerUnavailable as error:
+            for request in requests:
+                request.failure = error
+            return
+        half = len(new) // 2 if len(new) == len(requests) else 0
+        for part in (new[:half], new[half:]):
+            if part:
+                self._keep(part)
+
+    def _new_of(self, requests: Sequence[Waiting]) -> list[Waiting]:
+        """The requests that are not in the ledger, each once; the others are marked as answered already."""
+        names = [(request.entries[0].request.caller, request.entries[0].request.id) for request in requests]
+        callers, ids = zip(*names, strict=True)
+        with self.store.reading() as connection:
+            seen = {(*row,) for row in connection.execute(_KNOWN, {"callers": set(callers), "ids": set(ids)})}
+        new = []
+        for name, request in zip(names, requests, strict=True):
+            if name in seen:
+                request.failure = AlreadyAnsweredError()
+            else:
+                new.append(request)
+            seen.add(name)
+        return new
 
     def recent(self, count: int, caller: str | None = None) -> list[dict[str, Any]]:
         """A caller's last rows, newest first: time, ids, model, outcome, probability, points.

@@ -22,6 +22,7 @@ from riskscore.errors import (
     status,
     status_of,
 )
+from riskscore.events import Refused
 from riskscore.faults import report
 from riskscore.routes import Answer, Routes, encode
 from riskscore.service import web_log
@@ -126,6 +127,8 @@ class Service:
         if self._keeper and rows:
             try:
                 known = await self._keeper.kept(rows)
+            except CallerFault as error:  # a conflict
+                known = Refused(error).answer()
             except Exception as error:  # noqa: BLE001 - no answer leaves without its rows, whatever the reason
                 return self._routes.refusal(error)
             if known is not None:
