@@ -50,6 +50,10 @@ class Contract:
     def __contains__(self, name: object) -> bool:
         return name in self._by_name
 
+    def are_in(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row has a value for each of the features."""
+        return self._by_name.keys() <= row.keys()
+
     def feature(self, name: str) -> Feature:
         """The feature of this name."""
         return self._by_name[name]

@@ -1,6 +1,6 @@
 """What a deployment says by its environment variables: which models, which engine, which database.
 
-RISKSCORE_MODEL            the model of events that name none (default: credit_risk)
+RISKSCORE_MODEL            the model that goes first where an event names none (default: credit_risk)
 RISKSCORE_MODELS           the only models that are served, with commas between them (default: all that are there)
 RISKSCORE_ENGINE           auto, joblib or twin (default: auto)
 RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked); no other model is
@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import sys
 
-from riskscore.artefact import find_model, list_models, open_artefact
+from riskscore.artefact import find_model, list_models, open_artefact, open_manifest
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, NotConfigured, UnknownModel
 from riskscore.model import Model
@@ -24,9 +24,11 @@ from riskscore.model import Model
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from riskscore.artefact import Artefact
     from riskscore.database import Database
+    from riskscore.dispatch import Fields
     from riskscore.errors import CallerFault
     from riskscore.features import FeatureRow, FeatureSource
     from riskscore.ledger.ledger import Ledger
@@ -45,6 +47,7 @@ class Deployment:
         self._environ = environ
         self._root = root
         self._models: dict[str, Model] = {}
+        self._fields: dict[str, Fields] = {}
         self._database: Database | None = None
         self._elsewhere: Published | Folder | None = None
         self._ledger: Ledger | None = None
@@ -64,6 +67,28 @@ class Deployment:
         elsewhere = self._models_elsewhere()
         found = elsewhere.names() if elsewhere else list_models(os.path.join(self._root, "model"))
         return [name for name in found if not self._only or name in self._only]
+
+    def fields(self) -> dict[str, Fields]:
+        """The names in the rows of each model that an event may name; of one that is refused nothing is known."""
+        from riskscore.dispatch import Fields
+
+        names = self.names()
+        for name in names:
+            if name not in self._fields:
+                try:
+                    self._fields[name] = Fields(self._manifest(name))
+                except (ArtefactRefused, UnknownModel):
+                    continue
+        return {name: self._fields[name] for name in names if name in self._fields}
+
+    def _manifest(self, name: str) -> Mapping[str, Any]:
+        """A served model's manifest; the files that it names are left alone where they lie beside the code."""
+        if name in self._models:
+            return self._models[name].artefact.manifest
+        if self._models_elsewhere():
+            return self._open(name).manifest
+        folder = find_model(os.path.join(self._root, "model"), name)
+        return open_manifest(folder, public_key=self._environ.get("RISKSCORE_PUBLIC_KEY") or None)[0]
 
     def _pinned(self) -> bool:
         """Whether only the default model is served: who pins one wants no other loaded that nothing vouches for."""
@@ -131,9 +156,8 @@ class Deployment:
                 raise
             print(f"{error.message}; the other models are served", file=sys.stderr, flush=True)
         ledger = self.ledger()
-        if ledger is None:
-            return Engine(self.find, self.default_model, self.look_up)
-        return Engine(self.find, self.default_model, self.look_up, ledger.record, ledger.recall)
+        record, recall = (ledger.record, ledger.recall) if ledger else (None, None)
+        return Engine(self.find, self.default_model, self.look_up, record, recall, self.fields)
 
     def ledger(self, may_make: bool = True) -> Ledger | None:
         """The ledger of RISKSCORE_LEDGER, one for the whole process; None where that isn't set."""

@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from riskscore.collecting import Paused
 from riskscore.errors import CallerFault, DataFault, UnknownModel
-from riskscore.events import Refused, Row, parse_rows, rows_of
+from riskscore.events import Refused, Row, is_plainly, model_name, parse_rows, rows_of
 from riskscore.scoring import check, score_alike, score_checked, worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from riskscore.dispatch import Fields
     from riskscore.entries import Entry, Note, Request
     from riskscore.features import FeatureRow
     from riskscore.model import Model
     from riskscore.scoring import Checked
 
+    Choose = Callable[[Mapping[str, Any]], str]  # the model of a row that names none
     LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
     Record = Callable[[Sequence[Entry]], Any]  # keeps a request's rows; the answer that another worker gave meanwhile
     Recall = Callable[[Request], Any]  # the answer that was given to this request, or None; raises Conflict
@@ -38,7 +40,8 @@ def _any_size(_: Any) -> None:
 class Engine:
     """Answers events. find: the model of a name, or UnknownModel; look_up: rows of features by their keys.
 
-    record, recall: a ledger's, where answers are kept (riskscore/ledger/ledger.py).
+    record, recall: a ledger's, where answers are kept (riskscore/ledger/ledger.py). fields: those of the rows of each
+    model that is served, asked for where a row names no model and isn't the default one's.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class Engine:
         look_up: LookUp,
         record: Record | None = None,
         recall: Recall | None = None,
+        fields: Callable[[], Mapping[str, Fields]] = dict,
     ) -> None:
         self._find = find
         self._default_model = default_model
         self._look_up = look_up
         self._record = record
         self._recall = recall
+        self._fields = fields
 
     def answer(
         self, event: Any, request_id: str | None = None, caller: str | None = None, fits: Fits = _any_size
@@ -121,9 +126,10 @@ class Engine:
     def _score(
         self, items: Sequence[Any], shared: Mapping[str, Any], notes: dict[int, Note] | None
     ) -> list[dict[str, Any]]:
-        if len(items) > MANY_ROWS and notes is None and (alike := self._alike(items, shared)):
+        choose = self._chooser()
+        if len(items) > MANY_ROWS and notes is None and (alike := self._alike(items, shared, choose)):
             return alike
-        rows = parse_rows(items, shared, self._default_model, self._artefact)
+        rows = parse_rows(items, shared, choose, self._artefact)
         answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
         if notes is not None:
             notes.update((k, (row, None, None)) for k, row in enumerate(rows) if isinstance(row, Refused))
@@ -136,17 +142,52 @@ class Engine:
                 notes.update(zip(places, noted, strict=True))
         return answers
 
-    def _alike(self, items: Sequence[Any], shared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _alike(self, items: Sequence[Any], shared: Mapping[str, Any], choose: Choose) -> list[dict[str, Any]]:
         """The answers to many rows of one shape without reasons; [] where they have to be read one by one."""
-        name, reasons = shared.get("model", self._default_model), shared.get("reasons")
-        if not isinstance(name, str) or reasons or type(reasons) not in (int, type(None)):
+        reasons = shared.get("reasons")
+        if not isinstance(items[0], dict) or reasons or type(reasons) not in (int, type(None)):
             return []
         try:
-            model = self._find(name)
-        except UnknownModel:
+            model = self._find(model_name(shared["model"]) if "model" in shared else choose(items[0]))
+        except CallerFault:
             return []
         engine = model.engine_for(len(items))
         return score_alike(model, items, engine) if engine == "joblib" else []
+
+    def model_for(self, names: Iterable[str]) -> str:
+        """The model of rows with these names that name none. Raises AmbiguousModel."""
+        return self._chooser()(dict.fromkeys(names))
+
+    def _chooser(self) -> Choose:
+        """What tells, within one request, the model of a row that names none."""
+        from_names: dict[tuple[str, ...], str | CallerFault] = {}
+        models: dict[str, Fields] = {}  # read once, and only where a row isn't plainly one of the default model's
+
+        def choose(item: Mapping[str, Any]) -> str:
+            features = item.get("features")
+            names = (*item, *features) if isinstance(features, dict) else tuple(item)
+            found = from_names.get(names)
+            if found is None:
+                default = self._artefact(self._default_model)
+                found = default.name if is_plainly(item, default) else self._dispatched(names, models)
+                from_names[names] = found
+            if isinstance(found, CallerFault):
+                raise found.with_traceback(None)
+            return found
+
+        return choose
+
+    def _dispatched(self, names: Sequence[str], models: dict[str, Fields]) -> str | CallerFault:
+        """The model of a row with these names, or that there is no telling. models: filled where it is empty."""
+        from riskscore.dispatch import Fields, model_for
+
+        if not models:
+            models[self._default_model] = Fields(self._artefact(self._default_model).manifest)
+            models.update(self._fields())
+        try:
+            return model_for(names, self._default_model, models)
+        except CallerFault as error:
+            return error
 
     def _response(self, name: str | None) -> Mapping[str, Any]:
         """How the clients of a model want its answers: the [response] table of its model.toml."""

@@ -90,6 +90,12 @@ class UnknownModel(CallerFault):
     type = "unknown_model"
 
 
+class AmbiguousModel(CallerFault):
+    """A row that names no model, and whose fields are those of several."""
+
+    type = "ambiguous_model"
+
+
 class UnknownCustomer(CallerFault):
     type = "unknown_customer"
 

@@ -142,21 +142,36 @@ class Shape:
         return self._ignores and (self.target in item or (self.nested and self.target in item["features"]))
 
 
+def is_plainly(item: Mapping[str, Any], artefact: Artefact) -> bool:
+    """Whether a row has all features of a model or none, and no name that it doesn't know; found in a microsecond."""
+    manifest, contract = artefact.manifest, artefact.contract
+    beside = sum(name in item for name in ("features", *CONTROLS, *manifest["ids"], *manifest["observations"]))
+    features = item.get("features", item)
+    if features is item:
+        return len(item) == beside or (len(item) == beside + len(contract.names) and contract.are_in(item))
+    whole = isinstance(features, dict) and len(features) == len(contract.names) and contract.are_in(features)
+    return whole and len(item) == beside
+
+
 def parse_rows(
-    items: Iterable[Any], shared: Mapping[str, Any], default_model: str, find: Callable[[str], Artefact]
+    items: Iterable[Any],
+    shared: Mapping[str, Any],
+    choose: Callable[[Mapping[str, Any]], str],
+    find: Callable[[str], Artefact],
 ) -> list[Row | Refused]:
     """Each row in any of its shapes; a Refused with the reason in the place of one that has none of them.
 
-    A reader of files puts a Refused in the place of a row that it can't read.
+    choose: the model of a row that names none, or a CallerFault. A reader of files puts a Refused in the place of a row
+    that it can't read.
     """
     shapes: dict[tuple[str, ...], Shape] = {}
-    return [_parse(item, shared, default_model, find, shapes) for item in items]
+    return [_parse(item, shared, choose, find, shapes) for item in items]
 
 
 def _parse(
     item: Any,
     shared: Mapping[str, Any],
-    default_model: str,
+    choose: Callable[[Mapping[str, Any]], str],
     find: Callable[[str], Artefact],
     shapes: dict[tuple[str, ...], Shape],
 ) -> Row | Refused:
@@ -168,7 +183,7 @@ def _parse(
     ids: dict[str, str] = {}
     known = None
     try:
-        name = _model_name(said.get("model", default_model))
+        name = model_name(said["model"]) if "model" in said else choose(item)
         artefact = find(name)
         known = name
         ids.update(_ids(item, artefact.manifest["ids"]))  # those before a broken one tell whose row it is
@@ -185,7 +200,8 @@ def _parse(
         return Refused(error, ids, known)
 
 
-def _model_name(name: Any) -> str:
+def model_name(name: Any) -> str:
+    """What an event says as its model. Raises WrongType."""
     if not isinstance(name, str):
         raise WrongType("model must be a string, the name of a model", "model")
     return name

@@ -22,7 +22,7 @@ AFTER = "transactions_after_snapshot"
 
 
 def parsed(item: Any, **shared: Any) -> Row | Refused:
-    return parse_rows([item], shared, "credit_risk", lambda _: artefact())[0]
+    return parse_rows([item], shared, lambda _: "credit_risk", lambda _: artefact())[0]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from riskscore.errors import NotConfigured
 from riskscore.routes import encode
 from riskscore.service.web import from_environment
 from riskscore.service.web_settings import ServiceSettings, holder, keys_of
+from tests.model_examples import events as model_events
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event
 from tests.service import Service, assert_ledger, running_service, stored
 
@@ -49,6 +50,15 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def request_of() -> Callable[..., httpx.Response]:
     return in_process({"RISKSCORE_LEDGER": ""})
+
+
+def table_of(rows: list[dict[str, Any]]) -> str:
+    """Rows as a CSV."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*rows[0]])
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def in_process(environ: dict[str, str]) -> Callable[..., httpx.Response]:
@@ -100,6 +110,26 @@ def test_the_answer_is_that_of_the_engine_to_the_byte(request_of, path, given):
 def test_what_is_refused_has_its_status_and_says_why(request_of, method, path, given, status, type):
     found = request_of(method, path, **given)
     assert (found.status_code, found.json()["error"]["type"]) == (status, type)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_row_is_for_the_model_whose_fields_it_has_as_json_and_in_a_table(request_of, rows):
+    texts = {name: str(value) for name, value in model_events("x100")["ordinary"]["features"].items()}
+    said = request_of("POST", "/predict", json=[texts] * rows if rows > 1 else texts)
+    assert (said.status_code, [list(row) for row in said.json()]) == (200, [["class", "probability"]] * rows)
+    found = request_of("POST", "/predict", content=table_of([texts] * rows), headers=CSV)
+    assert (found.status_code, found.text.splitlines()[0]) == (200, "id,class,probability,error")
+
+
+@pytest.mark.parametrize("fewer", [(), ("apr",)])
+def test_fields_of_two_models_are_refused_by_naming_both(request_of, fewer):
+    row = {name: value for name, value in model_events("offer_click")["zero-income-flat"].items() if name != "model"}
+    row = {name: row[name] for name in row if name not in fewer}
+    sent = ({"json": row}, {"content": table_of([row]), "headers": CSV})
+    for found in (request_of("POST", "/predict", **body) for body in sent):
+        assert (found.status_code, found.json()["error"]["type"]) == (422, "ambiguous_model")
+        assert "offer_click and offer_click_balanced" in found.json()["error"]["message"]
+    assert request_of("POST", "/predict", json=[row]).status_code == 200
 
 
 def test_the_request_id_comes_back_or_is_made(request_of):

@@ -35,7 +35,13 @@ from riskscore.service.web_page import Page
 from riskscore.service.web_people import CALLER, REQUEST_ID, people
 from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
 from riskscore.service.web_settings import ServiceSettings, with_ledger
-from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
+from riskscore.service.web_tables import (
+    answers_to_rows,
+    names_of_table,
+    refusal_of,
+    rows_of_table,
+    table_of_answers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -142,10 +148,10 @@ class Service:
 
     def _table(self, request: Request) -> Answer:
         """A CSV scored; it comes back as CSV, or as JSON where the client accepts that alone."""
-        name = self._describe.default_model
-        if request.path != "/predict":
-            name = request.path.removeprefix("/models/").removesuffix("/predict")
+        name = request.path.removeprefix("/models/").removesuffix("/predict")
         try:
+            if request.path == "/predict":
+                name = self._engine.model_for(names_of_table(request.body))
             model = self._describe.find(name)
             rows = rows_of_table(request.body, model)
             answers = answers_to_rows(rows, model, lambda event: self._engine.answer(event, request.id, request.caller))
@@ -195,7 +201,7 @@ def from_environment(environ: Mapping[str, str] = os.environ, root: str = ROOT) 
     metrics, lookup, ledger = Metrics(), Lookup(deployment), deployment.ledger()
     keeper = Keeper(ledger) if ledger else None
     kept = (keeper.record, keeper.recall) if keeper else ()
-    engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup, *kept)
+    engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup, *kept, fields=deployment.fields)
     events = os.path.join(root, "events")
     describe = Describe(deployment.find, deployment.names, deployment.default_model, events)
     for model in served(describe):

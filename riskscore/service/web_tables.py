@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.batch import items_of_file
 from riskscore.errors import InvalidFile, TooManyRows
 from riskscore.events import MAX_ROWS, Refused
+from riskscore.sources.tables import DELIMITERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,6 +39,16 @@ def refusal_of(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
     whole = answers[0]  # a scored row is in the fields of its clients, which may lack any
     refused = whole.get("outcome") == "invalid" and "error" in whole and "model" not in whole
     return whole["error"] if refused else None
+
+
+def names_of_table(table: bytes) -> list[str]:
+    """The names in a CSV's header, as far as they can be read: `rows_of_table` says what is wrong with others."""
+    header = table.partition(b"\n")[0].decode("utf-8-sig", "replace").strip()
+    try:
+        cells = next(csv.reader([header], delimiter=max(DELIMITERS, key=header.count)), [])
+    except csv.Error:
+        cells = []
+    return [cell.strip() for cell in cells]
 
 
 def rows_of_table(table: bytes, model: Model) -> list[Any]:

@@ -1,0 +1,52 @@
+"""Which model a row is for that names none: the one whose fields the row has.
+
+That is the model which gets all of its features and nothing that it doesn't know; or else the one that knows most of
+the row's names, which then says what is wrong with the row. Among several the default model is taken, or else none:
+they are named, and the client has to say which.
+"""
+
+from __future__ import annotations
+
+from riskscore.errors import AmbiguousModel
+from riskscore.events import CONTROLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+MOSTLY = 0.5  # of a row's names: a model that knows no more of them than that isn't meant
+
+
+class Fields:
+    """The names in a model's rows. features: those that each row has to have; known: whatever may be there."""
+
+    __slots__ = ("features", "known")
+
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        target = manifest["source"].get("target", "")  # the label may be there; it isn't looked at
+        beside = {*manifest["ids"], *manifest["observations"], "features", *CONTROLS, *([target] if target else [])}
+        self.features = frozenset(feature["name"] for feature in manifest["features"])
+        self.known = self.features | beside
+
+
+def model_for(names: Iterable[str], default: str, models: Mapping[str, Fields]) -> str:
+    """The model of a row with these names. models: those served, the default one among them. Raises AmbiguousModel."""
+    given = frozenset(names)
+    meant = [name for name, fields in models.items() if fields.features <= given <= fields.known]
+    meant = meant or _nearest(given, models)
+    if default in meant or not meant:
+        return default
+    if len(meant) > 1:
+        listed = f"{', '.join(meant[:-1])} and {meant[-1]}"
+        raise AmbiguousModel(
+            f'the row names no model, and its fields are those of {listed}: say which as "model"', "model"
+        )
+    return meant[0]
+
+
+def _nearest(given: frozenset[str], models: Mapping[str, Fields]) -> list[str]:
+    """The models that know most of the names; none where that isn't much."""
+    counts = {name: len(fields.known & given) for name, fields in models.items()}
+    most = max(counts.values())
+    return [name for name, count in counts.items() if count == most > MOSTLY * len(given)]
