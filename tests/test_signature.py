@@ -118,6 +118,19 @@ def test_a_key_under_which_anybody_can_sign_is_refused(key: bytes, sign_bit: int
         sign(KEY, MANIFEST + b"\n").encode(),
         sign(Ed25519PrivateKey.generate(), MANIFEST).encode(),
     ],
+    ids=[
+        "empty",
+        "blank",
+        "word",
+        "not ASCII",
+        "zeros",
+        "shortened",
+        "longer",
+        "bytes",
+        "hex",
+        "other text",
+        "other key",
+    ],
 )
 def test_what_is_no_signature_of_this_manifest_is_refused(signature: bytes) -> None:
     with pytest.raises(
