@@ -148,7 +148,7 @@ def unknown_model(known: Sequence[str]) -> UnknownModel:
 def save_artefact(folder: str, contents: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
     """Write a model folder all at once; files in it that people wrote (model.toml, ...) stay as they are.
 
-    contents: file name -> bytes. The manifest gets their hashes and is written last.
+    contents: file name -> bytes. The manifest gets their hashes and its serial, and is written last.
     """
     from pathlib import Path
 
@@ -156,11 +156,30 @@ def save_artefact(folder: str, contents: Mapping[str, bytes], manifest: Mapping[
 
     files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
     document = {"format": FORMAT, **manifest, "files": files}
+    document.setdefault("serial", _serial(document, folder))
     with replacing_folder(Path(folder)) as fresh:
         (fresh / SIGNATURE).unlink(missing_ok=True)  # it was the old manifest's
         for name, data in contents.items():
             (fresh / name).write_bytes(data)
         (fresh / MANIFEST).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _serial(manifest: Mapping[str, Any], folder: str) -> int:
+    """The serial of a model that is written: that of the one in its place if it is the same, else a higher one."""
+    try:
+        with open(os.path.join(folder, MANIFEST), "rb") as file:
+            before = json.load(file)
+        known = before.pop("serial", 0)
+    except (OSError, ValueError, AttributeError):  # what is replaced may be anything
+        before, known = None, 0
+    same = before == json.loads(json.dumps(dict(manifest)))
+    return int(known) if same else next_serial(known, str(manifest["version"]))
+
+
+def next_serial(known: int, version: str) -> int:
+    """A serial beyond the known one: the day of the version (2026.11.28+...) and a number within the day."""
+    day = version.partition("+")[0].replace(".", "")
+    return max(known + 1, int(day) * 1_000 if len(day) == 8 and day.isdecimal() else 0)
 
 
 def _read(folder: str, file: str) -> bytes:

@@ -36,10 +36,10 @@ REASONS = {
 class Bucket:
     """What lies under s3://bucket/prefix. Keys are relative to it and made by this project, never by a caller."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, variable: str = VARIABLE) -> None:
         found = URI.fullmatch(uri)
         if not found:
-            raise NotConfigured("a place for models must be s3://bucket/prefix, of plain characters", VARIABLE)
+            raise NotConfigured(f"{variable} must be s3://bucket/prefix, of plain characters", variable)
         self.uri = uri.rstrip("/")
         self._bucket = found[1]
         self._prefix = "/".join(filter(None, (found[2] or "").split("/")))
@@ -85,6 +85,13 @@ class Bucket:
                 for entry in page.get("CommonPrefixes", ())
             ]
         return [prefix.removeprefix(start).rstrip("/") for prefix in found]
+
+    def first(self) -> str:
+        """The key under the prefix that sorts first, "" where there is none."""
+        start = self._key("")
+        with _reported("the objects can't be listed"):
+            found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=start, MaxKeys=1).get("Contents", ())
+        return found[0]["Key"].removeprefix(start) if found else ""
 
     def _checksum(self, key: str) -> str | None:
         """The SHA-256 that S3 keeps of an object, in base64; None where there is no object, or no such checksum."""

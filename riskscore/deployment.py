@@ -6,8 +6,12 @@ RISKSCORE_ENGINE           auto, joblib or twin (default: auto)
 RISKSCORE_MANIFEST_SHA256  what the default model's manifest must hash to (default: not checked); no other model is
                            served then, unless a public key vouches for it
 RISKSCORE_PUBLIC_KEY       who must have signed every model's manifest (default: not checked)
+RISKSCORE_SERIALS          with a public key: the file of the highest serial seen of each model, an older one of which
+                           is refused (default: in the temporary folder)
 RISKSCORE_MODEL_URI        s3://bucket/prefix or a folder that keeps the models (default: model/ beside the code)
 RISKSCORE_LEDGER           a SQLAlchemy URL: where every answered row is kept before it leaves (default: nowhere)
+RISKSCORE_LEDGER_HEADS     a file, s3://bucket/prefix or https://...: where the ledger's head is published
+RISKSCORE_LEDGER_KEY       the file of the private key that signs the heads; RISKSCORE_LEDGER_PUBLIC_KEY to verify
 DATABASE_URL, PGURL, PG*   where events that name only keys find their features
 """
 
@@ -101,13 +105,28 @@ class Deployment:
         if self._only and name not in self._only:
             raise UnknownModel(f"unknown model; this function serves {', '.join(self._only)}", "model")
         expected = self._environ.get("RISKSCORE_MANIFEST_SHA256") or None if default else None
+        artefact = self._checked(name, expected)
+        if not expected:  # who pins a version means that one
+            self._admit(artefact)
+        return artefact
+
+    def _checked(self, name: str, expected: str | None) -> Artefact:
         elsewhere = self._models_elsewhere()
         if not elsewhere:
             public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
             return open_artefact(find_model(os.path.join(self._root, "model"), name), expected, public_key)
-        if not default:  # an event said it
+        if name != self.default_model:  # an event said it
             elsewhere.require(name)
         return elsewhere.open(name, expected)
+
+    def _admit(self, artefact: Artefact) -> None:
+        """Refuse a signed model that is older than one that was served here."""
+        public_key = self._environ.get("RISKSCORE_PUBLIC_KEY")
+        if public_key:
+            from riskscore.serials import serials_of
+
+            place = self._environ.get("RISKSCORE_MODEL_URI") or self._root
+            serials_of(self._environ, place, public_key).admit(artefact.name, artefact.manifest.get("serial", 0))
 
     def _models_elsewhere(self) -> Published | Folder | None:
         uri = self._environ.get("RISKSCORE_MODEL_URI")
@@ -164,11 +183,12 @@ class Deployment:
         url = self._environ.get("RISKSCORE_LEDGER")
         if url and self._ledger is None:
             try:
+                from riskscore.ledger.heads import heads_of
                 from riskscore.ledger.ledger import Ledger
             except ModuleNotFoundError:  # the function's image is without it
                 message = "RISKSCORE_LEDGER needs SQLAlchemy: add requirements-service.txt's to the installation"
                 raise NotConfigured(message, "RISKSCORE_LEDGER") from None
-            self._ledger = Ledger(url, self._environ, may_make)
+            self._ledger = Ledger(url, self._environ, may_make, heads_of(self._environ, url))
         return self._ledger
 
     def version(self, name: str, manifest_sha256: str) -> Model:

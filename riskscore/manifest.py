@@ -51,6 +51,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     (NUMBER := "a finite number"): _is_number,
     (POSITIVE := "a finite number above 0"): lambda value: _is_number(value) and value > 0,
     (NUMBER_OR_NULL := "a finite number or null"): lambda value: value is None or _is_number(value),
+    (COUNT := "a whole number, 0 or more"): lambda value: type(value) is int and 0 <= value <= LARGEST,
     (TRUTH := "true or false"): lambda value: type(value) is bool,
     (CONSTANT := "a string, a number, true or false"): lambda value: type(value) in (str, bool) or _is_number(value),
     (TERM := "a list of a factor and features"): _is_term,
@@ -91,6 +92,7 @@ REASON = {
 SHAPE = {
     "model": TEXT,
     "version": TEXT,
+    "serial?": COUNT,
     "files": {"*": {"sha256": TEXT}},
     "ids": [TEXT],
     "features": [FEATURE],

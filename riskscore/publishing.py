@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from riskscore.artefact import SIGNATURE, open_artefact
 from riskscore.errors import InvalidFile
-from riskscore.manifest import MANIFEST
-from riskscore.remote import NAME, QUERY, read_query, sizes_of
+from riskscore.manifest import MANIFEST, parse_manifest
+from riskscore.remote import LARGEST_MANIFEST, NAME, QUERY, read_query, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,6 +45,18 @@ def _beside(folder: Path, root: Path, artefact: Artefact) -> dict[str, bytes]:
     if (folder / SIGNATURE).exists():
         found[SIGNATURE] = (folder / SIGNATURE).read_bytes()
     return found
+
+
+def check_serial(folder: Path, bucket: Bucket) -> None:
+    """Refuse to publish a model older than the one in the bucket: functions that saw that one would refuse it."""
+    served = bucket.read(f"{folder.name}/{MANIFEST}", LARGEST_MANIFEST)
+    known = parse_manifest(folder.name, served).get("serial", 0) if served else 0
+    serial = parse_manifest(folder.name, (folder / MANIFEST).read_bytes()).get("serial", 0)
+    if serial < known:
+        raise InvalidFile(
+            f"{folder.name} has serial {serial}, the bucket serves {known}: to publish this older model all the same,"
+            " give it a newer serial (sign_model.py --renew)"
+        )
 
 
 def publish(uploads: Iterable[tuple[str, bytes]], bucket: Bucket) -> Iterator[tuple[str, int, bool]]:

@@ -107,7 +107,7 @@ class Published:
 
     def _kept(self, name: str, digest: str) -> Artefact | None:
         """The version as an earlier fetch left it, once all of it is checked anew."""
-        folder = _private(self._cache) / digest / name
+        folder = private_folder(self._cache) / digest / name
         if not folder.is_dir():
             return None
         try:
@@ -116,7 +116,7 @@ class Published:
             return None
 
     def _fetched(self, name: str, digest: str, document: bytes) -> Artefact:
-        place = _private(self._cache) / digest
+        place = private_folder(self._cache) / digest
         try:
             with replacing_folder(place) as fresh:
                 self._fill(fresh / name, digest, document)
@@ -186,8 +186,12 @@ def models_at(uri: str, environ: Mapping[str, str], public_key: str | None) -> P
     """The models of RISKSCORE_MODEL_URI."""
     if not uri.startswith(SCHEME):
         return Folder(uri, public_key)
-    temporary = environ.get("TMPDIR") or tempfile.gettempdir()
-    return Published(Bucket(uri), Path(temporary) / f"riskscore-{os.geteuid()}", public_key)
+    return Published(Bucket(uri), cache_of(environ), public_key)
+
+
+def cache_of(environ: Mapping[str, str]) -> Path:
+    """Where this user keeps what it fetched, and what it saw."""
+    return Path(environ.get("TMPDIR") or tempfile.gettempdir()) / f"riskscore-{os.geteuid()}"
 
 
 def read_query(path: Path, artefact: Artefact) -> bytes:
@@ -218,7 +222,7 @@ def sizes_of(manifest: Mapping[str, Any]) -> list[tuple[str, int]]:
     return sizes
 
 
-def _private(cache: Path) -> Path:
+def private_folder(cache: Path) -> Path:
     """The cache, which nobody else may write to: who makes it first in a shared temporary folder owns it."""
     try:
         cache.mkdir(mode=0o700, exist_ok=True)

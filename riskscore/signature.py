@@ -1,8 +1,8 @@
 """Ed25519 signatures of a model's manifest (RFC 8032): whoever holds the private key vouches for the model.
 
 manifest.sig holds the base64 of the 64-byte signature of manifest.json's bytes. The manifest names every file
-by its hash, so that one signature covers the whole model. It doesn't cover time: an older signed version of the
-same model passes as well, unless RISKSCORE_MANIFEST_SHA256 says which one is meant.
+by its hash, so that one signature covers the whole model, and its serial, by which an older signed version of the same
+model is refused where a newer one was seen (serials.py).
 """
 
 from __future__ import annotations
@@ -40,6 +40,12 @@ WEAK = frozenset(
 def check_signature(public_key: str, document: bytes, signature: bytes, name: str) -> None:
     """Refuse a manifest (`document`, of model `name`) that the key didn't sign. signature: manifest.sig's bytes."""
     raw = raw_public_key(public_key)
+    if not is_signed(raw, document, signature):
+        raise ArtefactRefused(f"{name}/manifest.sig is no signature of {name}/manifest.json by the key in {VARIABLE}")
+
+
+def is_signed(raw: bytes, document: bytes, signature: bytes) -> bool:
+    """Whether `signature`, the base64 of 64 bytes, is the document's by the key of these 32 bytes."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -48,12 +54,11 @@ def check_signature(public_key: str, document: bytes, signature: bytes, name: st
     try:
         Ed25519PublicKey.from_public_bytes(raw).verify(_base64(signature.strip()), document)
     except (InvalidSignature, ValueError):
-        raise ArtefactRefused(
-            f"{name}/manifest.sig is no signature of {name}/manifest.json by the key in {VARIABLE}"
-        ) from None
+        return False
+    return True
 
 
-def raw_public_key(text: str) -> bytes:
+def raw_public_key(text: str, variable: str = VARIABLE) -> bytes:
     """The 32 bytes of a public key, given as their base64 or as PEM, whatever became of its line breaks."""
     try:
         data = _base64("".join(ARMOUR.sub("", text).split()))
@@ -61,9 +66,9 @@ def raw_public_key(text: str) -> bytes:
         data = b""
     raw = data.removeprefix(SPKI) if len(data) == len(SPKI) + 32 else data
     if len(raw) != 32:
-        raise NotConfigured(f"{VARIABLE} must be an Ed25519 public key, its 32 bytes in base64 or PEM", VARIABLE)
+        raise NotConfigured(f"{variable} must be an Ed25519 public key, its 32 bytes in base64 or PEM", variable)
     if bytes([*raw[:31], raw[31] & 0x7F]) in WEAK:
-        raise NotConfigured(f"{VARIABLE} is a key under which anybody can sign; make one with sign_model.py", VARIABLE)
+        raise NotConfigured(f"{variable} is a key under which anybody can sign; make one with sign_model.py", variable)
     return raw
 
 

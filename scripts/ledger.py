@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.deployment import Deployment
 from riskscore.errors import InvalidFile, NotConfigured
 from riskscore.ledger.exports import EXPORTS, exported, write_export
+from riskscore.ledger.heads import PLACE
 from riskscore.ledger.ledger import stamp
 from riskscore.ledger.ledger_chain import verify
 from riskscore.ledger.purging import purge
@@ -22,7 +23,8 @@ from riskscore.program import DONE, OUR_FAULT, counted, run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from riskscore.ledger.ledger_store import Store
+    from riskscore.ledger.heads import Head
+    from riskscore.ledger.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = """commands:
@@ -42,24 +44,37 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if ledger is None:
         raise NotConfigured("no ledger is configured; set RISKSCORE_LEDGER or give --ledger URL")
     try:
-        status: int = options.run(options, ledger.store, deployment)
+        status: int = options.run(options, ledger, deployment)
         return status
     finally:
         ledger.store.close()
 
 
-def _verify(options: argparse.Namespace, store: Store, _: Deployment) -> int:
-    with store.reading() as connection:
-        found = verify(connection, options.head)
-    for finding in found.findings:
-        print(finding.text)
-    rows, findings = counted(found.rows, "row"), counted(len(found.findings), "finding")
+def _verify(options: argparse.Namespace, ledger: Ledger, _: Deployment) -> int:
+    published = ledger.heads.newest() if ledger.heads else None
+    with ledger.store.reading() as connection:
+        found = verify(connection, options.head, published and (published.rows, published.hash))
+    texts = [finding.text for finding in found.findings]
+    if published and ledger.heads and ledger.heads.asks_for_signatures and not published.signed:
+        texts.append("the newest published head is not signed by the ledger's key: it is somebody else's")
+    for text in texts:
+        print(text)
+    rows, findings = counted(found.rows, "row"), counted(len(texts), "finding")
     print(f"{rows}, {found.purged:,} purged, {findings}; the last hash is {found.hash}")
-    return OUR_FAULT if found.findings else DONE
+    print(_held_to(published))
+    return OUR_FAULT if texts else DONE
 
 
-def _replay(options: argparse.Namespace, store: Store, deployment: Deployment) -> int:
-    with store.reading() as connection:
+def _held_to(published: Head | None) -> str:
+    """What the chain's end was compared with."""
+    if published is None:
+        return f"no head was published: that no row was cut off is not shown (set {PLACE}, or note the hash)"
+    signed = "signed" if published.signed else "without a signature"
+    return f"held to the head published at {published.time}, {signed}, of {counted(published.rows, 'row')}"
+
+
+def _replay(options: argparse.Namespace, ledger: Ledger, deployment: Deployment) -> int:
+    with ledger.store.reading() as connection:
         found = replay(stored_rows(connection, options.id, options.since), deployment.version)
     for difference in found.differences:
         print(difference)
@@ -74,16 +89,16 @@ def _replay(options: argparse.Namespace, store: Store, deployment: Deployment) -
     return OUR_FAULT if found.differences or waiting else DONE
 
 
-def _export(options: argparse.Namespace, store: Store, _: Deployment) -> int:
+def _export(options: argparse.Namespace, ledger: Ledger, _: Deployment) -> int:
     export = EXPORTS[options.table]
-    with store.reading() as connection:
+    with ledger.store.reading() as connection:
         rows = exported(connection, export, options.since, options.until, options.model)
         print(counted(write_export(options.output, export, rows), "row"))
     return DONE
 
 
-def _purge(options: argparse.Namespace, store: Store, _: Deployment) -> int:
-    print(f"{counted(purge(store, options.before, datetime.now(UTC)), 'row')} erased")
+def _purge(options: argparse.Namespace, ledger: Ledger, _: Deployment) -> int:
+    print(f"{counted(purge(ledger, options.before, datetime.now(UTC)), 'row')} erased")
     return DONE
 
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.artefact import find_model
 from riskscore.bucket import VARIABLE, Bucket
 from riskscore.program import DONE, run
-from riskscore.publishing import publish, read_version
+from riskscore.publishing import check_serial, publish, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     bucket = Bucket(options.uri)
     public_key = environ.get("RISKSCORE_PUBLIC_KEY") or None
     digest, uploads = read_version(folder, options.models.resolve().parent, public_key)
+    check_serial(folder, bucket)
     for key, size, new in publish(uploads, bucket):
         print(f"{'uploaded' if new else 'is there'}  {size:>12,} bytes  {bucket.uri}/{key}")
     print(f"functions that start from now on serve it, with {VARIABLE}={bucket.uri}")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.artefact import SIGNATURE, find_model, open_artefact
+from riskscore.artefact import SIGNATURE, find_model, next_serial, open_artefact, save_artefact
 from riskscore.atomic import replacing_file
 from riskscore.manifest import MANIFEST
 from riskscore.program import DONE, run
@@ -31,6 +33,8 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
         print(f"{path} is the private key: keep it away from the repository, the image and the bucket")
     if options.model:
         folder = Path(find_model(str(options.models), options.model))
+        if options.renew:
+            print(f"{folder / MANIFEST} has serial {renew(folder)}")
         signed = sign_folder(folder, key)
         print(f"{folder / SIGNATURE} signs version {signed}")
     print(f"{VARIABLE}={public_text(key)}")
@@ -46,16 +50,28 @@ def sign_folder(folder: Path, key: object) -> str:
     return artefact.version
 
 
+def renew(folder: Path) -> int:
+    """Give an older model a newer serial, so that it is served where a newer model was seen; returns the serial."""
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    artefact = open_artefact(str(folder))
+    manifest["serial"] = next_serial(manifest.get("serial", 0), f"{datetime.now(UTC):%Y.%m.%d}")
+    save_artefact(str(folder), artefact.contents, manifest)
+    return int(manifest["serial"])
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sign_model.py", description=__doc__)
     parser.add_argument("model", nargs="?", metavar="NAME", help="the model to sign, e.g. credit_risk")
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key", type=Path, metavar="FILE", help="the private key to sign with (PEM, unencrypted)")
     key.add_argument("--new-key", type=Path, metavar="DIR", help="make a new key in DIR, and sign with it")
+    parser.add_argument(
+        "--renew", action="store_true", help="give the model a newer serial first: a return to an older model"
+    )
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
     options = parser.parse_args(arguments)
-    if options.key and not options.model:
-        parser.error("--key needs the NAME of the model to sign")
+    if (options.key or options.renew) and not options.model:
+        parser.error(f"{'--key' if options.key else '--renew'} needs the NAME of the model to sign")
     return options
 
 

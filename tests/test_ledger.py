@@ -563,7 +563,7 @@ def purged(url, small_loans):
     engine.answer([LOAN | {"loan_id": "Mata Hari"}, *LOANS[1:3]], "old")
     del times[0]
     engine.answer(LOAN, "new")
-    assert purge(ledger.store, MOMENT, MOMENT) == 3
+    assert purge(ledger, MOMENT, MOMENT) == 3
     yield ledger
     ledger.store.close()
 
@@ -579,7 +579,7 @@ def test_a_purge_erases_what_belongs_to_people_and_nothing_else(purged):
 def test_a_purged_chain_verifies_and_grows(purged, small_loans):
     assert (verified(purged)[:2], verified(purged).findings) == ((5, 3), [])
     keeping(purged, small_loans).answer(LOAN)
-    assert purge(purged.store, MOMENT, MOMENT) == 0
+    assert purge(purged, MOMENT, MOMENT) == 0
     assert verified(purged).rows == 6
 
 
@@ -595,7 +595,7 @@ def test_nothing_is_left_in_the_file(tmp_path, small_loans):
         engine.answer([LOAN | {"loan_id": "Mata Hari"}] * 10)
     files = lambda: b"".join(path.read_bytes() for path in tmp_path.iterdir())  # noqa: E731
     assert b"Mata Hari" in files()
-    purge(ledger.store, MOMENT + timedelta(days=1), MOMENT + timedelta(days=1))
+    purge(ledger, MOMENT + timedelta(days=1), MOMENT + timedelta(days=1))
     assert b"Mata Hari" not in files()
     ledger.store.close()
 
@@ -606,7 +606,7 @@ def test_erasing_what_no_purge_was_for_shows(tmp_path, small_loans, seq):
     ledger = Ledger(sqlite_url(tmp_path / "l.db"), {}, clock=lambda: times[0])
     engine = keeping(ledger, small_loans)
     engine.answer(LOANS[:2])
-    purge(ledger.store, MOMENT, MOMENT)
+    purge(ledger, MOMENT, MOMENT)
     del times[0]
     engine.answer(LOAN)
     ledger.store.close()
@@ -620,7 +620,7 @@ def test_erasing_what_no_purge_was_for_shows(tmp_path, small_loans, seq):
 def test_nothing_can_be_put_into_a_purged_row(tmp_path, small_loans, column):
     ledger = Ledger(sqlite_url(tmp_path / "l.db"), {}, clock=lambda: MOMENT - timedelta(days=1))
     keeping(ledger, small_loans).answer(LOANS[:2])
-    purge(ledger.store, MOMENT, MOMENT)
+    purge(ledger, MOMENT, MOMENT)
     ledger.store.close()
     tamper(tmp_path / "l.db", (f"UPDATE riskscore_ledger SET {column} = '7' WHERE seq = 2", ()))
     assert [finding.seq for finding in verified(ledger).findings] == [2]
@@ -631,7 +631,7 @@ def test_nothing_can_be_put_into_a_purged_row(tmp_path, small_loans, column):
 def test_what_stays_of_a_purged_row_is_still_proven(tmp_path, small_loans, column):
     ledger = Ledger(sqlite_url(tmp_path / "l.db"), {}, clock=lambda: MOMENT - timedelta(days=1))
     keeping(ledger, small_loans).answer(LOANS[:2])
-    purge(ledger.store, MOMENT, MOMENT)
+    purge(ledger, MOMENT, MOMENT)
     ledger.store.close()
     tamper(tmp_path / "l.db", (f"UPDATE riskscore_ledger SET \"{column}\" = '7' WHERE seq = 2", ()))
     assert 2 in [finding.seq for finding in verified(ledger).findings]

@@ -749,7 +749,7 @@ def test_no_request_waits_for_long(s3: Any) -> None:
 def test_an_address_that_is_none_is_refused_without_being_repeated(uri: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured) as caught:
         served({"RISKSCORE_MODEL_URI": uri}, tmp_path)
-    assert caught.value.message == "a place for models must be s3://bucket/prefix, of plain characters"
+    assert caught.value.message == "RISKSCORE_MODEL_URI must be s3://bucket/prefix, of plain characters"
 
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "http://[::1"])

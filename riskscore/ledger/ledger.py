@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from riskscore.entries import Entry, Request
+    from riskscore.ledger.heads import Heads
 
 SALT_BYTES = 16
 REFUSED = "the ledger refuses the rows of this request"
@@ -55,9 +56,11 @@ class Ledger:
         url: str,
         environ: Mapping[str, str],
         may_make: bool = True,
+        heads: Heads | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = Store(url, environ, may_make)
+        self.heads = heads
         self._clock = clock
         self._turn = threading.Lock()
         self._waiting: deque[Waiting] = deque()
@@ -117,7 +120,7 @@ class Ledger:
         try:
             with self.store.writing() as connection:
                 rows = ((entry.kept, entry.personal) for request in requests for entry in request.entries)
-                append(connection, rows, self._clock())
+                end = append(connection, rows, self._clock())
         except (AlreadyAnsweredError, UnkeepableError) as error:
             if len(requests) == 1:
                 requests[0].failure = error
@@ -129,6 +132,8 @@ class Ledger:
         else:
             for request in requests:
                 request.kept = True
+            if self.heads is not None:
+                self.heads.moved(*end)
 
     def _keep_others(self, requests: Sequence[Waiting]) -> None:
         """Write those that nobody has answered yet; by halves where that isn't what kept them from it."""

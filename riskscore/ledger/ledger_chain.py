@@ -7,7 +7,7 @@ row; of its features and its score it proves nothing any more. A purge is a row 
 from before its date may be erased.
 
 Whoever can write to the database can also write the whole chain anew from some row on, or cut its end off and turn the
-head back: compare with a head that was noted elsewhere (`expected`).
+head back: the chain is held to the newest head that was published elsewhere (heads.py), or to a hash that was noted.
 """
 
 from __future__ import annotations
@@ -67,8 +67,11 @@ def link(previous: str, seq: int, kept: Mapping[str, Any], personal: Mapping[str
     return {"seq": seq, "personal_sha256": digest, "hash": bound, **kept, **personal}
 
 
-def verify(connection: Connection, expected: str | None = None) -> Verified:
-    """Look at every row. expected: the hash of a last row as it was noted earlier; it has to be there still."""
+def verify(connection: Connection, expected: str | None = None, published: tuple[int, str] | None = None) -> Verified:
+    """Look at every row. expected: the hash of a last row as it was noted earlier; it has to be there still.
+
+    published: the newest published head; the row of this number has to have this hash still.
+    """
     purges = _purges(connection)
     findings: list[Finding] = []
     previous, seq, purged, seen = GENESIS, 0, 0, expected in (None, GENESIS)
@@ -77,9 +80,16 @@ def verify(connection: Connection, expected: str | None = None) -> Verified:
         previous, seq = row.hash, row.seq
         purged += row.salt is None
         seen = seen or row.hash == expected
+        if published and row.seq == published[0] and row.hash != published[1]:
+            findings.append(
+                Finding(seq, f"row {seq} has another hash than the published head: the chain was written anew")
+            )
     count, last = connection.execute(select(head.c.rows, head.c.hash)).one()
     if (count, last) != (seq, previous):
         findings.append(Finding(seq, f"row {seq} is the last, but the head says {count} rows: rows are gone or added"))
+    if published and published[0] > seq:
+        text = f"a head of {published[0]} rows was published, and the ledger has {seq}: its end was cut off"
+        findings.append(Finding(seq, text))
     if not seen:
         findings.append(Finding(seq, "no row has the hash that was noted as the last: rows are gone or written anew"))
     return Verified(seq, purged, previous, findings)

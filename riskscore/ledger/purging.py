@@ -9,29 +9,33 @@ from sqlalchemy import text, update
 
 from riskscore.ledger.ledger import append, stamp
 from riskscore.ledger.ledger_chain import PURGE
-from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
+from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES
+from riskscore.ledger.ledger_tables import ledger as table
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from riskscore.ledger.ledger import Ledger
     from riskscore.ledger.ledger_store import Store
 
 PURGE_ID_BYTES = 16
 
 
-def purge(store: Store, before: datetime, moment: datetime) -> int:
+def purge(ledger: Ledger, before: datetime, moment: datetime) -> int:
     """Erase the personal columns of every row older than `before`; returns of how many rows.
 
     The purge is a row of the chain, in the same transaction. Afterwards the database is made to forget: SQLite's file
     is written anew, PostgreSQL's old row versions are vacuumed. Backups are the operator's.
     """
     limit = min(stamp(before), stamp(moment))
-    with store.writing() as connection:
-        older = (ledger.c.time < limit) & ledger.c.salt.is_not(None) & (ledger.c.outcome != PURGE)
-        erased = connection.execute(update(ledger).where(older).values(dict.fromkeys(PERSONAL_NAMES))).rowcount
+    with ledger.store.writing() as connection:
+        older = (table.c.time < limit) & table.c.salt.is_not(None) & (table.c.outcome != PURGE)
+        erased = connection.execute(update(table).where(older).values(dict.fromkeys(PERSONAL_NAMES))).rowcount
         if erased:
-            append(connection, [(_kept(limit), dict.fromkeys(PERSONAL_NAMES))], moment)
-    _forget(store)
+            end = append(connection, [(_kept(limit), dict.fromkeys(PERSONAL_NAMES))], moment)
+    if erased and ledger.heads is not None:
+        ledger.heads.moved(*end)
+    _forget(ledger.store)
     return erased
 
 
@@ -49,4 +53,4 @@ def _forget(store: Store) -> None:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
         else:
             connection.exec_driver_sql("SET statement_timeout = 0")
-            connection.execute(text(f"VACUUM {ledger.name}"))
+            connection.execute(text(f"VACUUM {table.name}"))
