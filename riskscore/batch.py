@@ -17,6 +17,7 @@ from riskscore.program import counted
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.sources.tables import read_jsonl
+from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -157,11 +158,11 @@ def _csv_output(output: str | Path, model: Model) -> Iterator[Writing]:
     columns = manifest["response"].get("columns") or {name: name for name in (*manifest["ids"], *OUTPUTS)}
     with replacing_file(Path(output)) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(map(cell, columns))
 
         def write(_: Any, answer: Answer) -> None:
             if answer["outcome"] != "invalid":
-                writer.writerow([answer.get(ours, "") for ours in columns.values()])
+                writer.writerow([cell(answer.get(ours, "")) for ours in columns.values()])
 
         yield write, 0
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from riskscore.atomic import replacing_file
 from riskscore.features import event
+from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,6 +99,6 @@ class FaultReport:
         """Report whatever these ids name, with the reason."""
         if self._writer is None:
             self._writer = csv.writer(self._stack.enter_context(replacing_file(self.path)), lineterminator="\n")
-            self._writer.writerow([*ids, "reason"])
-        self._writer.writerow([*ids.values(), reason])
+            self._writer.writerow(map(cell, [*ids, "reason"]))
+        self._writer.writerow(map(cell, [*ids.values(), reason]))
         self.count += 1

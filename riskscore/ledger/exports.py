@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from riskscore import spreadsheets
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
 from riskscore.ledger.ledger_chain import BATCH, PURGE
@@ -76,9 +77,9 @@ def _write_csv(path: Path, export: Export, rows: Iterator[list[Any]]) -> int:
     count = 0
     with replacing_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(export.columns)
+        writer.writerow(map(spreadsheets.cell, export.columns))
         for row in rows:
-            writer.writerow(row)
+            writer.writerow(map(spreadsheets.cell, row))
             count += 1
     return count
 

@@ -12,6 +12,7 @@ from riskscore.batch import items_of_file
 from riskscore.errors import InvalidFile, TooManyRows
 from riskscore.events import MAX_ROWS, Refused
 from riskscore.sources.tables import DELIMITERS
+from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 OUTCOME = ("outcome", "probability", "prediction", "points", "reasons", "warnings")
 SCORER = ("model", "model_version", "engine")
 FILE = "table.csv"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run when it opens the file
 
 
 def answers_to_rows(rows: Sequence[Any], model: Model, answer: Callable[[Any], Any]) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def table_of_answers(answers: Sequence[Mapping[str, Any]], rows: Sequence[Any], 
     ]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(cell, columns))
     for answer, row in zip(answers, rows, strict=True):
         known = {**_ids_of(row, manifest["ids"]), **answer}
         writer.writerow([_cell(known.get(column, "")) for column in columns])
@@ -100,12 +100,12 @@ def _ids_of(row: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Numbers as they are, sentences of a list joined; an id that a spreadsheet would run is made a text."""
+    """Sentences of a list joined, of an error its own; the rest as any CSV has it."""
     if isinstance(value, list):
-        return "; ".join(_sentences(value))
-    if isinstance(value, dict):
-        return value.get("message", "")
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+        value = "; ".join(_sentences(value))
+    elif isinstance(value, dict):
+        value = value.get("message", "")
+    return cell(value)
 
 
 def _sentences(items: Iterable[Mapping[str, Any]]) -> list[str]:
