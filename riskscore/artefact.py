@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-from riskscore.contract import Contract
+from riskscore.contract.contract import Contract
 from riskscore.errors import ArtefactRefused, UnknownModel
 from riskscore.manifest import FORMAT, MANIFEST, VERSION_PARTS, parse_manifest
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
     from riskscore.model import Model
 
 EXAMPLES = 4  # of a model's event files

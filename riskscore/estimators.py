@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from riskscore import trees
-from riskscore.encoding import Encoding, has_missing_column, may_be_missing
+from riskscore.contract.encoding import Encoding, has_missing_column, may_be_missing
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.linear import LogisticModel
 

@@ -10,7 +10,7 @@ import json
 import re
 from functools import lru_cache
 
-from riskscore.contract import LABEL_IGNORED
+from riskscore.contract.contract import LABEL_IGNORED
 from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyRows, WrongType
 
 TYPE_CHECKING = False

@@ -10,8 +10,8 @@ import json
 import re
 from operator import le, lt
 
+from riskscore.contract.feature import Feature, kind_of
 from riskscore.errors import ArtefactRefused
-from riskscore.feature_terms import Feature, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

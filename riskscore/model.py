@@ -10,7 +10,7 @@ import json
 import math
 
 from riskscore.calibration import calibration_of
-from riskscore.encoding import Encoding
+from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
 from riskscore.outcome import Reasons, Rules, Scale
 

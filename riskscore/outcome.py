@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from operator import itemgetter, le
 
-from riskscore.contract import LABEL_IGNORED
+from riskscore.contract.contract import LABEL_IGNORED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
 
 SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
 LABEL_TEXT = "the label stands in the event, and is not looked at"

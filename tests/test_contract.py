@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from riskscore.contract import Contract
+from riskscore.contract.contract import Contract
+from riskscore.contract.fast_path import FLOAT32_MAX
+from riskscore.contract.feature import Feature
 from riskscore.errors import (
     ArtefactRefused,
     CallerFault,
@@ -21,8 +23,6 @@ from riskscore.errors import (
     UnknownValue,
     WrongType,
 )
-from riskscore.feature_terms import Feature
-from riskscore.plain_numbers import FLOAT32_MAX
 
 INFLOW = Feature("inflow", minimum=0)
 NET = Feature("net")

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from riskscore.contract.encoding import Encoding
 from riskscore.drafting.drafting import comment, draft, folds_of, listed, threshold_of
 from riskscore.drafting.profiling import profile_table
 from riskscore.drafting.text_columns import read_table
-from riskscore.encoding import Encoding
 from riskscore.sources.sources import rows_at, wanted_by
 from riskscore.training.settings import read_settings
 from riskscore.training.toml_tables import quoted

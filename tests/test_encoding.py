@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskscore.contract import Contract
-from riskscore.encoding import Encoding, linear
-from riskscore.feature_terms import Feature
+from riskscore.contract.contract import Contract
+from riskscore.contract.encoding import Encoding, linear
+from riskscore.contract.feature import Feature
 
 NAN = math.nan
 COLOURS = {"type": "category", "values": ["red", "green"]}

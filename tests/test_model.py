@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.artefact import Artefact
+from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused, NotConfigured
 from riskscore.estimators import contributions
 from riskscore.model import ADDITIVITY, Model
-from riskscore.plain_numbers import FLOAT32_MAX
 from riskscore.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, ROOT, SMALL, artefact, engine, model
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskscore.artefact import Artefact
-from riskscore.feature_terms import Feature
+from riskscore.contract.feature import Feature
 from riskscore.outcome import SCREEN_ROWS, Reasons, Rules, Scale, Seen
 from tests.scoring_examples import artefact
 

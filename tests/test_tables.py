@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from riskscore.contract import Contract
+from riskscore.contract.contract import Contract
 from riskscore.errors import InvalidFile
 from riskscore.sources.tables import check_csv, read_csv, read_jsonl
 

@@ -19,9 +19,9 @@ import pytest
 
 from riskscore import trees
 from riskscore.artefact import open_artefact
+from riskscore.contract.feature import Feature
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import contributions, family_of, margins
-from riskscore.feature_terms import Feature
 from riskscore.model import Model
 from riskscore.simulation import seed
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from riskscore.artefact import open_artefact
+from riskscore.contract.feature import Feature
 from riskscore.describe import Describe
 from riskscore.errors import WrongType
-from riskscore.feature_terms import Feature
 from riskscore.model import Model
 from riskscore.service.openapi import described, document, feature_schema
 from riskscore.service.web_form import event_of, field, fields, label_of, value_of, worded, written

@@ -18,7 +18,7 @@ from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, tra
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from riskscore.contract import Contract
+    from riskscore.contract.contract import Contract
 
 REAL = SHARED / "x100"
 EVENTS = events("x100")

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
     from riskscore.adopting.foreign import Foreign
     from riskscore.adopting.pickle_walk import Listing
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
     from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from riskscore.adopting.foreign import Foreign
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
     from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from riskscore.encoding import Encoding
+from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.training.settings import Settings, read_settings
 from riskscore.training.toml_tables import quoted, table_of, text_of

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import CallerFault, InvalidFile
-from riskscore.plain_numbers import FLOAT32_MAX
 from riskscore.sources.tables import read_csv
 from riskscore.training.support import QUANTILES, draw_rows, support_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
     from riskscore.training.settings import Settings
 
     Floats = NDArray[np.float64]

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.drafting import readings
 from riskscore.drafting.column_profile import MOSTLY, Given, Profile
 from riskscore.drafting.readings import SPELLINGS, matches
 from riskscore.drafting.sentinels import sentinels_of
 from riskscore.errors import InvalidFile
-from riskscore.plain_numbers import FLOAT32_MAX
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

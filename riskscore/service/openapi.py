@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused
 from riskscore.events import MAX_ID, MAX_ROWS
-from riskscore.plain_numbers import FLOAT32_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from riskscore.artefact import Artefact
+    from riskscore.contract.feature import Feature
     from riskscore.describe import Describe
-    from riskscore.feature_terms import Feature
     from riskscore.model import Model
 
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}

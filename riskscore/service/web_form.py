@@ -12,7 +12,7 @@ from riskscore.sources.tables import NUMBER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
     from riskscore.model import Model
 
 NEEDED_HERE = {"number": "a number", "integer": "a whole number", "boolean": "yes or no"}

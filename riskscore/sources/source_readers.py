@@ -28,8 +28,8 @@ from riskscore.sources.tables import read_csv, read_jsonl, unused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from riskscore.contract import Contract
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.contract import Contract
+    from riskscore.contract.feature import Feature
 
     Record = dict[str, Any]
     Records = Iterator[tuple[int, Record | CallerFault]]  # a row's number; its cells by our names, or its error

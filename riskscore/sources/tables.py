@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from riskscore.contract import Contract
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.contract import Contract
+    from riskscore.contract.feature import Feature
 
     Cells = list[str] | InvalidFile
 

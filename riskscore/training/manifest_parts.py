@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
-from riskscore.encoding import Encoding
+from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
 from riskscore.remote import NAME

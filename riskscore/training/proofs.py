@@ -10,8 +10,8 @@ import joblib
 import numpy as np
 
 from riskscore import trees
+from riskscore.contract.encoding import Encoding
 from riskscore.contributions import load as load_contributions
-from riskscore.encoding import Encoding
 from riskscore.errors import ArtefactRefused
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.training import contribution_tables

@@ -18,8 +18,8 @@ from riskscore.training.toml_tables import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from riskscore.contract import Contract
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.contract import Contract
+    from riskscore.contract.feature import Feature
 
     Table = dict[str, Any]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.training.toml_tables import REAL, REQUIRED, are_texts, checked, require, require_features
 
 if TYPE_CHECKING:
-    from riskscore.contract import Contract
+    from riskscore.contract.contract import Contract
 
     Table = dict[str, Any]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from riskscore.calibration import METHODS
-from riskscore.contract import Contract
+from riskscore.contract.contract import Contract
+from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
-from riskscore.feature_terms import CODES
 from riskscore.training.reason_texts import read_reasons
 from riskscore.training.rule_tables import read_rules
 from riskscore.training.toml_tables import REAL, REQUIRED, are_texts, checked, require, table_of, text_of

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
 
     Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from riskscore.contract import Contract
+    from riskscore.contract.contract import Contract
 
     Table = dict[str, Any]
     Schema = Mapping[str, tuple[Any, Any]]  # key -> type, default

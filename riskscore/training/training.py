@@ -15,8 +15,8 @@ import numpy as np
 from riskscore import trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
-from riskscore.contract import Contract
-from riskscore.encoding import Encoding, linear
+from riskscore.contract.contract import Contract
+from riskscore.contract.encoding import Encoding, linear
 from riskscore.errors import InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.outcome import IDENTITY_TOLERANCE

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+from riskscore.contract.fast_path import PlainNumbers
+from riskscore.contract.feature import MEASURED, TEXT_UNITS, Feature
 from riskscore.errors import ArtefactRefused, CallerFault, MissingFeature, UnknownField, shown
-from riskscore.feature_terms import MEASURED, TEXT_UNITS, Feature
-from riskscore.plain_numbers import PlainNumbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from riskscore.feature_terms import Feature
+    from riskscore.contract.feature import Feature
 
 FLOAT32_MAX = 3.4028234663852886e38  # the estimator computes in float32: beyond it a value becomes infinite
 NUMBERS = frozenset((int, float))  # not bool: true is no number

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from riskscore.contract.fast_path import FLOAT32_MAX, NO_LIMITS
 from riskscore.errors import (
     ArtefactRefused,
     NotFinite,
@@ -15,7 +16,6 @@ from riskscore.errors import (
     UnknownValue,
     WrongType,
 )
-from riskscore.plain_numbers import FLOAT32_MAX, NO_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,9 +163,9 @@ class Feature:
 def _real(feature: Feature, value: Any) -> float:
     name = feature.name
     if feature.parse == "text" and type(value) is str:
-        from riskscore import texts  # a model that takes no text starts without it
+        from riskscore.contract import parsing
 
-        value = texts.BY_UNIT.get(feature.unit, texts.plain)(value)
+        value = parsing.BY_UNIT.get(feature.unit, parsing.plain)(value)
         if value is None:
             raise WrongType(f"{name} must be {NEEDED[feature.type]}, and this text is none", name)
     if type(value) is not float and type(value) is not int:
@@ -188,9 +188,9 @@ def _whole(feature: Feature, value: Any) -> float:
 
 def _truth(feature: Feature, value: Any) -> float:
     if feature.parse == "text" and type(value) in CODES:
-        from riskscore import texts
+        from riskscore.contract import parsing
 
-        value = texts.TRUTHS.get(str(value).lower(), value)
+        value = parsing.TRUTHS.get(str(value).lower(), value)
     if type(value) is not bool:
         raise WrongType(f"{feature.name} must be true or false, not {kind_of(value)}", feature.name)
     return float(value)

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import math
 
-from riskscore.feature_terms import UNKNOWN, Feature
+from riskscore.contract.feature import UNKNOWN, Feature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from riskscore.contract import Contract
+    from riskscore.contract.contract import Contract
 
     Expand = Callable[[float], Sequence[float]]
 
