@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from riskscore import trees
 from riskscore.contract.encoding import Encoding, has_missing_column, may_be_missing
 from riskscore.errors import ArtefactRefused, InvalidFile
-from riskscore.linear import LogisticModel
+from riskscore.twin import trees
+from riskscore.twin.linear import LogisticModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

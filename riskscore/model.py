@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import math
 
-from riskscore.calibration import calibration_of
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
 from riskscore.outcome import Reasons, Rules, Scale
+from riskscore.twin.calibration import calibration_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact import Artefact
-    from riskscore.trees import LinearTwin, TreeTwin
+    from riskscore.twin.trees import LinearTwin, TreeTwin
 
     Vectors = Sequence[Sequence[float]]
 
@@ -79,7 +79,7 @@ class Model:
         """Give the twin and its contributions their forms with numpy: the same numbers, far sooner, 50 ms once."""
         if self._twin is None or self._is_quick:
             return
-        from riskscore.twin_arrays import quick_contributions, quick_twin
+        from riskscore.twin.vectorized import quick_contributions, quick_twin
 
         twin = quick_twin(self._twin)
         self._check_golden("twin", lambda vectors: self._by_twin(twin, vectors))
@@ -145,7 +145,7 @@ class Model:
         return margins(family, estimator, self.encoding.matrix(vectors))
 
     def _load_twin(self) -> None:
-        from riskscore import contributions, trees
+        from riskscore.twin import contributions, trees
 
         if "trees.bin" in self.artefact.contents:  # the same trees, packed: JSON takes three times as long to read
             twin = self._parsed("trees.bin", trees.unpack)
@@ -182,6 +182,6 @@ class Model:
 
     def _near(self, margin: float, expected: float) -> bool:
         """Whether the margins of a family that isn't held to the bit give the same probability."""
-        from riskscore.trees import logistic
+        from riskscore.twin.trees import logistic
 
         return self._tolerance > 0.0 and abs(logistic(margin) - logistic(expected)) <= self._tolerance

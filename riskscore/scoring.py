@@ -8,7 +8,7 @@ from __future__ import annotations
 from riskscore.errors import CallerFault, OutOfRange
 from riskscore.events import Refused
 from riskscore.outcome import SCREEN_ROWS, matrix_of
-from riskscore.trees import logistic
+from riskscore.twin.trees import logistic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

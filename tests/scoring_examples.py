@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore import trees
 from riskscore.artefact import Artefact, open_artefact, save_artefact
 from riskscore.engine import Engine
 from riskscore.errors import CallerFault, UnknownCustomer, UnknownModel
 from riskscore.model import Model
 from riskscore.training.contribution_tables import prepare
+from riskscore.twin import trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

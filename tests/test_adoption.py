@@ -29,13 +29,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from riskscore import trees
 from riskscore.adopting.adoption import adopt
 from riskscore.artefact import list_models, open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
 from riskscore.model import Model
+from riskscore.twin import trees
 from tests.training_examples import COLUMNS, NOW, REASONS_TOML, rows, write_csv
 
 if TYPE_CHECKING:

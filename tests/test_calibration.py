@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskscore.artefact import open_artefact
-from riskscore.calibration import METHODS, calibration_of
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused
 from riskscore.model import Model
@@ -21,7 +20,8 @@ from riskscore.training.settings import read_settings
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import reliability
-from riskscore.trees import logistic
+from riskscore.twin.calibration import METHODS, calibration_of
+from riskscore.twin.trees import logistic
 from tests.scoring_examples import nobody, write_small
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 

@@ -12,10 +12,10 @@ import xgboost as xgb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskscore import contributions, trees
 from riskscore.errors import ArtefactRefused
 from riskscore.training.contribution_tables import kind, prepare
-from riskscore.treeshap import Leaf
+from riskscore.twin import contributions, trees
+from riskscore.twin.treeshap import Leaf
 from tests.random_models import boosters, document, hard_rows, training_data
 
 LINEAR = {"format": trees.LINEAR_FORMAT, "intercept": 0.5, "coefficients": [2.0, -1.0]}

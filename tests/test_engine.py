@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from riskscore.engine import MANY_ROWS, REASONS
 from riskscore.errors import CallerFault, DatabaseTimeout, DatabaseUnavailable, OurFault, QueryFailed, UnknownCustomer
 from riskscore.features import FeatureRow
-from riskscore.trees import logistic
+from riskscore.twin.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, artefact, engine, event, features, model
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused, NotConfigured
 from riskscore.estimators import contributions
 from riskscore.model import ADDITIVITY, Model
-from riskscore.trees import logistic
+from riskscore.twin.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, ROOT, SMALL, artefact, engine, model
 
 if TYPE_CHECKING:

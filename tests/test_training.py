@@ -17,7 +17,6 @@ import numpy as np
 import psycopg
 import pytest
 
-from riskscore import trees
 from riskscore.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.errors import ArtefactRefused, InvalidFile
@@ -29,6 +28,7 @@ from riskscore.training.settings import read_settings
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.training import fit, train
 from riskscore.training.training_data import broken_identities, from_source
+from riskscore.twin import trees
 from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:

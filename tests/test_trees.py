@@ -18,10 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from riskscore import trees
-from riskscore.base_score import base_margin
 from riskscore.errors import ArtefactRefused
 from riskscore.training.contribution_tables import prepare
+from riskscore.twin import trees
+from riskscore.twin.base_score import base_margin
 from tests.random_models import boosters, document, hard_rows, training_data
 
 if TYPE_CHECKING:
@@ -309,7 +309,8 @@ def test_packed_bytes_that_were_cut_or_changed_load_soundly_or_are_refused(cut: 
 SCORING = """
 import json, sys
 before = set(sys.modules)
-from riskscore import contributions, trees
+from riskscore.twin import contributions
+from riskscore.twin import trees
 model, packed, table = sys.argv[1:]
 with open(packed, "rb") as file: twin = trees.unpack(file.read())
 with open(model) as file: assert trees.load(json.load(file)).margin([1.0] * 5) == twin.margin([1.0] * 5)

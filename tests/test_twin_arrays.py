@@ -8,9 +8,9 @@ import pytest
 import xgboost as xgb
 from hypothesis import given, settings
 
-from riskscore import contributions, trees
 from riskscore.training.contribution_tables import prepare
-from riskscore.twin_arrays import ArrayContributions, ArrayTwin, quick_contributions, quick_twin
+from riskscore.twin import contributions, trees
+from riskscore.twin.vectorized import ArrayContributions, ArrayTwin, quick_contributions, quick_twin
 from tests.random_models import boosters, document, hard_rows, training_data
 
 LINEAR = {"format": trees.LINEAR_FORMAT, "intercept": 0.5, "coefficients": [2.0, -1.0]}

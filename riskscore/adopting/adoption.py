@@ -45,7 +45,7 @@ from riskscore.training.manifest_parts import (
 )
 from riskscore.training.proofs import check_directions
 from riskscore.training.support import draw_rows
-from riskscore.trees import logistic
+from riskscore.twin.trees import logistic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore import trees
 from riskscore.artefact import open_artefact, save_artefact
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, contributions, margins
 from riskscore.model import ADDITIVITY, Model
 from riskscore.training.proofs import prove_twin
+from riskscore.twin import trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

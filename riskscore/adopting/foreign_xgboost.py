@@ -7,12 +7,12 @@ import json
 import math
 from typing import Any
 
-from riskscore import trees
 from riskscore.adopting import ubjson
 from riskscore.adopting.foreign import Foreign, positive
 from riskscore.adopting.pickle_walk import xgboost_version
 from riskscore.artefact import installed_versions
 from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.twin import trees
 
 UBJSON = (b"{L", b"{i", b"{U")  # a table, and the kind of number that its first key's length is
 COLUMNS = (

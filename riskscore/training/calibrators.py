@@ -9,8 +9,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from riskscore.calibration import calibration_of
-from riskscore.trees import logistic
+from riskscore.twin.calibration import calibration_of
+from riskscore.twin.trees import logistic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

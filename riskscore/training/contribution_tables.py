@@ -12,15 +12,15 @@ import json
 import struct
 from array import array
 
-from riskscore.contributions import MAGIC
-from riskscore.trees import LinearTwin, load, pack
-from riskscore.treeshap import Forest, forest
+from riskscore.twin.contributions import MAGIC
+from riskscore.twin.trees import LinearTwin, load, pack
+from riskscore.twin.treeshap import Forest, forest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from riskscore.treeshap import Leaf, Path
+    from riskscore.twin.treeshap import Leaf, Path
 
 MAX_SPLITS = 8  # a pattern of outcomes has to fit in a byte
 MAX_TABLE = 8 * 2**20  # bytes; every cold start reads and hashes them

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
-from riskscore import trees
 from riskscore.contract.encoding import Encoding
-from riskscore.contributions import load as load_contributions
 from riskscore.errors import ArtefactRefused
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.training import contribution_tables
+from riskscore.twin import trees
+from riskscore.twin.contributions import load as load_contributions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from riskscore.calibration import METHODS
 from riskscore.contract.contract import Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
@@ -17,6 +16,7 @@ from riskscore.training.reason_texts import read_reasons
 from riskscore.training.rule_tables import read_rules
 from riskscore.training.toml_tables import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
 from riskscore.training.trials import check_search
+from riskscore.twin.calibration import METHODS
 
 if TYPE_CHECKING:
     from pathlib import Path

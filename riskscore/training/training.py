@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore import trees
 from riskscore.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract.contract import Contract
@@ -38,6 +37,7 @@ from riskscore.training.search import search, search_steps
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.training_data import broken_identities
 from riskscore.training.validation import Validation, cross_validate, reliability, scores_of
+from riskscore.twin import trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -164,7 +164,7 @@ def load(document: dict[str, Any]) -> TreeTwin | LinearTwin:
 
 def _parse_xgboost(document: dict[str, Any]) -> TreeTwin:
     """XGBoost's own JSON (`Booster.save_model("model.json")`), as written by 1.7 to 3.2."""
-    from riskscore.base_score import base_margin
+    from riskscore.twin.base_score import base_margin
 
     learner = document["learner"]
     _check_supported(learner)

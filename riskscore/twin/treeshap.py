@@ -14,7 +14,7 @@ from functools import cache
 from itertools import chain
 
 from riskscore.errors import ArtefactRefused
-from riskscore.trees import TreeTwin, UnsupportedModel, load, unpack
+from riskscore.twin.trees import TreeTwin, UnsupportedModel, load, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """A logistic regression as numbers alone: what model.joblib holds, so that no server needs the library that fitted it.
 
 It answers as scikit-learn's LogisticRegression behind a StandardScaler does; its margin is the exactly rounded sum
-by which the twin defines a linear margin (riskscore/trees.py).
+by which the twin defines a linear margin (riskscore/twin/trees.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.trees import logistic
+from riskscore.twin.trees import logistic
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

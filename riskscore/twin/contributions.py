@@ -135,7 +135,7 @@ def _read_masks(n_groups: int, counts: Sequence[int], body: memoryview) -> Itera
 
 
 def _leaves(header: dict[str, Any], body: memoryview) -> Any:
-    from riskscore.treeshap import LeafContributions, read
+    from riskscore.twin.treeshap import LeafContributions, read
 
     return LeafContributions(read(header, body))
 

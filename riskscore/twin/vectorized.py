@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from riskscore.contributions import TableContributions
-from riskscore.trees import TreeTwin
+from riskscore.twin.contributions import TableContributions
+from riskscore.twin.trees import TreeTwin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
