@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from riskscore.artefact import Artefact
+    from riskscore.artefact.artefact import Artefact
 
     Columns = tuple[dict[str, list[str]], Any]  # the rows' ids by name; float64 (n, features)
 

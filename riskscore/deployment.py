@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import sys
 
-from riskscore.artefact import find_model, list_models, open_artefact, open_manifest
+from riskscore.artefact.artefact import find_model, list_models, open_artefact, open_manifest
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, NotConfigured, UnknownModel
 from riskscore.model import Model
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from riskscore.artefact import Artefact
+    from riskscore.artefact.artefact import Artefact
+    from riskscore.artefact.remote import Folder, Published
     from riskscore.database import Database
     from riskscore.dispatch import Fields
     from riskscore.errors import CallerFault
     from riskscore.features import FeatureRow, FeatureSource
     from riskscore.ledger.ledger import Ledger
-    from riskscore.remote import Folder, Published
 
 DEFAULT_MODEL = "credit_risk"
 
@@ -123,7 +123,7 @@ class Deployment:
         """Refuse a signed model that is older than one that was served here."""
         public_key = self._environ.get("RISKSCORE_PUBLIC_KEY")
         if public_key:
-            from riskscore.serials import serials_of
+            from riskscore.artefact.serials import serials_of
 
             place = self._environ.get("RISKSCORE_MODEL_URI") or self._root
             serials_of(self._environ, place, public_key).admit(artefact.name, artefact.manifest.get("serial", 0))
@@ -131,7 +131,7 @@ class Deployment:
     def _models_elsewhere(self) -> Published | Folder | None:
         uri = self._environ.get("RISKSCORE_MODEL_URI")
         if uri and self._elsewhere is None:
-            from riskscore.remote import models_at
+            from riskscore.artefact.remote import models_at
 
             self._elsewhere = models_at(uri, self._environ, self._environ.get("RISKSCORE_PUBLIC_KEY") or None)
         return self._elsewhere

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from riskscore.artefact import Artefact
+    from riskscore.artefact.artefact import Artefact
     from riskscore.events import Refused
     from riskscore.model import Model
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from riskscore.artefact import Artefact
+    from riskscore.artefact.artefact import Artefact
 
 MAX_ROWS = 10_000
 MAX_ID = 200  # characters; a longer id is a mistake, and every answer would echo it

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from riskscore.artefact import Artefact
+    from riskscore.artefact.artefact import Artefact
     from riskscore.twin.trees import LinearTwin, TreeTwin
 
     Vectors = Sequence[Sequence[float]]

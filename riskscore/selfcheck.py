@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-from riskscore.artefact import list_models, open_artefact
+from riskscore.artefact.artefact import list_models, open_artefact
 from riskscore.deployment import engine_from
 from riskscore.errors import OurFault, RiskscoreError
 

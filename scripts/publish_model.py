@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.artefact import find_model
-from riskscore.bucket import VARIABLE, Bucket
+from riskscore.artefact.artefact import find_model
+from riskscore.artefact.publishing import check_serial, publish, read_version
+from riskscore.artefact.s3 import VARIABLE, Bucket
 from riskscore.program import DONE, run
-from riskscore.publishing import check_serial, publish, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.artefact import SIGNATURE, find_model, next_serial, open_artefact, save_artefact
+from riskscore.artefact.artefact import SIGNATURE, find_model, next_serial, open_artefact, save_artefact
+from riskscore.artefact.manifest import MANIFEST
+from riskscore.artefact.signature import VARIABLE, new_key, public_text, read_key, sign
 from riskscore.atomic import replacing_file
-from riskscore.manifest import MANIFEST
 from riskscore.program import DONE, run
-from riskscore.signature import VARIABLE, new_key, public_text, read_key, sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

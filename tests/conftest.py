@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.embedded import temporary_postgres
 from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.model import Model

@@ -8,7 +8,7 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import UnknownModel
 from riskscore.ledger.ledger import Ledger

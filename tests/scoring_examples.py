@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.artefact import Artefact, open_artefact, save_artefact
+from riskscore.artefact.artefact import Artefact, open_artefact, save_artefact
 from riskscore.engine import Engine
 from riskscore.errors import CallerFault, UnknownCustomer, UnknownModel
 from riskscore.model import Model

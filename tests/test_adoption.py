@@ -30,7 +30,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from riskscore.adopting.adoption import adopt
-from riskscore.artefact import list_models, open_artefact
+from riskscore.artefact.artefact import list_models, open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
@@ -613,7 +613,7 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from riskscore.adopting.adoption import build, write
-from riskscore.artefact import find_model, open_artefact
+from riskscore.artefact.artefact import find_model, open_artefact
 
 root = Path(sys.argv[1])
 given = "theirs", root / "n.joblib", root / "contract.toml", root / "model", datetime(2026, 1, 1, tzinfo=UTC)

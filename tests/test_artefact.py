@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import pytest
 
-from riskscore.artefact import Artefact, find_model, installed_versions, list_models, open_artefact, save_artefact
+from riskscore.artefact.artefact import (
+    Artefact,
+    find_model,
+    installed_versions,
+    list_models,
+    open_artefact,
+    save_artefact,
+)
 from riskscore.deployment import engine_from
 from riskscore.errors import ArtefactRefused, UnknownModel
 from tests.scoring_examples import FOLDER, SMALL, artefact, features, write_small

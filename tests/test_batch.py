@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.batch import BATCH_ROWS, items_of_file, items_to_score, score_file
 from riskscore.deployment import Deployment
 from riskscore.dump import FaultReport

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused
 from riskscore.model import Model

@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from riskscore.artefact import list_models, save_artefact
+from riskscore.artefact.artefact import list_models, save_artefact
 from riskscore.deployment import Deployment
 from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.engine import Engine

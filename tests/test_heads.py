@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from moto import mock_aws
 
+from riskscore.artefact.signature import new_key, public_text
 from riskscore.errors import LedgerUnavailable, NotConfigured
 from riskscore.ledger.heads import HeadFile, Heads, heads_of
 from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.purging import purge
-from riskscore.signature import new_key, public_text
 from scripts.ledger import main
 from tests.ledger_examples import keeping, sqlite_url
 
@@ -126,7 +126,7 @@ def test_the_public_half_is_enough_to_verify(folder, capsys):
 
 def test_no_signature_of_a_manifest_passes_for_one_of_a_head(folder):
     said = {"hash": "a" * 64, "rows": 1, "time": "2026-11-28T00:00:00Z"}
-    from riskscore.signature import sign
+    from riskscore.artefact.signature import sign
 
     line = json.dumps(said | {"signature": sign(KEY, json.dumps(said, sort_keys=True, separators=(",", ":")).encode())})
     place = HeadFile(str(folder / "heads"))

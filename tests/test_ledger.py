@@ -104,7 +104,7 @@ def test_an_answer_in_the_fields_of_its_clients_is_kept_as_they_got_it(ledger, t
 
 
 def model_of(folder, **changes):
-    from riskscore.artefact import open_artefact
+    from riskscore.artefact.artefact import open_artefact
 
     return Model(open_artefact(str(write_small(folder, **changes))))
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
+from riskscore.artefact.manifest import DECLARED, parse_manifest
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, NotConfigured
-from riskscore.manifest import DECLARED, parse_manifest
 from riskscore.model import Model
 from tests.scoring_examples import EVENT, FOLDER, SMALL, nobody, write_small
 

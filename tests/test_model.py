@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskscore.artefact import Artefact
+from riskscore.artefact.artefact import Artefact
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused, NotConfigured
 from riskscore.estimators import contributions

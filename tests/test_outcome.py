@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskscore.artefact import Artefact
+from riskscore.artefact.artefact import Artefact
 from riskscore.contract.feature import Feature
 from riskscore.outcome import SCREEN_ROWS, Reasons, Rules, Scale, Seen
 from tests.scoring_examples import artefact

@@ -25,15 +25,15 @@ from hypothesis import strategies as st
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from riskscore.artefact import SIGNATURE, open_artefact, save_artefact
-from riskscore.bucket import Bucket
+from riskscore.artefact.artefact import SIGNATURE, open_artefact, save_artefact
+from riskscore.artefact.manifest import MANIFEST
+from riskscore.artefact.publishing import publish, read_version
+from riskscore.artefact.remote import Published
+from riskscore.artefact.s3 import Bucket
+from riskscore.artefact.signature import public_text, sign
 from riskscore.deployment import Deployment, engine_from
 from riskscore.emulator import FunctionFailed, running_emulator
 from riskscore.errors import ArtefactRefused, InvalidFile, ModelStoreUnavailable, NotConfigured, UnknownModel
-from riskscore.manifest import MANIFEST
-from riskscore.publishing import publish, read_version
-from riskscore.remote import Published
-from riskscore.signature import public_text, sign
 from scripts.publish_model import main
 from tests.conftest import without_database
 from tests.scoring_examples import EVENT, FOLDER, ROOT, write_small
@@ -807,7 +807,7 @@ def test_what_is_neither_bucket_nor_folder_is_refused(uri: str) -> None:
 
 SWAPPED = """
 import os, sys
-from riskscore.remote import Folder
+from riskscore.artefact.remote import Folder
 folder, successor = sys.argv[1:]
 def swap(event, arguments):
     if event == "open" and str(arguments[0]).endswith("model.joblib") and os.path.exists(successor):

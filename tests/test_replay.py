@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from riskscore import program
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.deployment import Deployment
 from riskscore.errors import ArtefactRefused
 from riskscore.ledger.exports import EXPORTS, Export, exported, write_export

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.errors import InvalidFile
 from riskscore.model import Model
 from riskscore.training.settings import read_settings

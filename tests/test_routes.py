@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.describe import Describe
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, UnknownModel, status_of

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from riskscore.artefact import next_serial
+from riskscore.artefact.artefact import next_serial
+from riskscore.artefact.serials import Serials
+from riskscore.artefact.signature import new_key, public_text, read_key, sign
 from riskscore.deployment import engine_from
 from riskscore.errors import ArtefactRefused
-from riskscore.serials import Serials
-from riskscore.signature import new_key, public_text, read_key, sign
 from scripts.sign_model import main
 from tests.scoring_examples import write_small
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.batch import WRITERS
 from riskscore.model import Model
 from riskscore.spreadsheets import cell

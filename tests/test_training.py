@@ -17,7 +17,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import contributions, family_of, margins
@@ -427,7 +427,7 @@ KILLED_EVERYWHERE = """
 import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
-from riskscore.artefact import find_model, open_artefact
+from riskscore.artefact.artefact import find_model, open_artefact
 from riskscore.training.settings import read_settings
 from riskscore.training.training import build, write
 from riskscore.training.training_data import from_source

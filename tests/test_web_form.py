@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from riskscore.artefact import open_artefact
+from riskscore.artefact.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.describe import Describe
 from riskscore.errors import WrongType

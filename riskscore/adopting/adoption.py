@@ -26,7 +26,7 @@ from riskscore.adopting.foreign import check_columns
 from riskscore.adopting.foreign_files import read_estimator
 from riskscore.adopting.given_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
 from riskscore.adopting.pickles import list_imports
-from riskscore.artefact import installed_versions, save_artefact
+from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, margins

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.artefact import open_artefact, save_artefact
+from riskscore.artefact.artefact import open_artefact, save_artefact
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import FAMILIES, contributions, margins
 from riskscore.model import ADDITIVITY, Model

@@ -18,10 +18,10 @@ from xgboost import Booster, XGBClassifier
 from riskscore.adopting import foreign_xgboost
 from riskscore.adopting.foreign import Foreign, check_classes, positive
 from riskscore.adopting.pickles import MAX_BYTES, list_imports, unpacked
-from riskscore.artefact import installed_versions
+from riskscore.artefact.artefact import installed_versions
+from riskscore.artefact.manifest import VERSION_PARTS
 from riskscore.errors import InvalidFile
 from riskscore.estimators import LINEAR_STEPS
-from riskscore.manifest import VERSION_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

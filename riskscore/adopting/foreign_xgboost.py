@@ -10,7 +10,7 @@ from typing import Any
 from riskscore.adopting import ubjson
 from riskscore.adopting.foreign import Foreign, positive
 from riskscore.adopting.pickle_walk import xgboost_version
-from riskscore.artefact import installed_versions
+from riskscore.artefact.artefact import installed_versions
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.twin import trees
 

@@ -10,12 +10,12 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.artefact import SIGNATURE, open_artefact
+from riskscore.artefact.artefact import SIGNATURE, open_artefact
+from riskscore.artefact.manifest import MANIFEST
 from riskscore.atomic import replacing_file, replacing_folder
 from riskscore.describe import golden_event
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile, RiskscoreError
-from riskscore.manifest import MANIFEST
 from riskscore.model import Model
 from riskscore.training.manifest_parts import PAPERS, WRITTEN, check_model_name
 

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import make_url
 
-from riskscore.bucket import SCHEME, Bucket
+from riskscore.artefact.s3 import SCHEME, Bucket
+from riskscore.artefact.signature import public_text, raw_public_key, read_key, sign
 from riskscore.errors import LedgerUnavailable, NotConfigured, RiskscoreError
 from riskscore.faults import report
-from riskscore.signature import public_text, raw_public_key, read_key, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +119,7 @@ class Heads:
     def _is_signed(self, said: dict[str, Any], signature: str) -> bool:
         if not self._public_key or not signature:
             return False
-        from riskscore.signature import is_signed
+        from riskscore.artefact.signature import is_signed
 
         return is_signed(raw_public_key(self._public_key, PUBLIC_KEY), _signed_bytes(said), signature.encode())
 

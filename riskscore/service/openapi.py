@@ -12,7 +12,7 @@ from riskscore.events import MAX_ID, MAX_ROWS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from riskscore.artefact import Artefact
+    from riskscore.artefact.artefact import Artefact
     from riskscore.contract.feature import Feature
     from riskscore.describe import Describe
     from riskscore.model import Model

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
+from riskscore.artefact.remote import NAME
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
-from riskscore.remote import NAME
 from riskscore.sources.file_databases import hashes_of_tables
 from riskscore.training.settings import DIALECTS
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.artefact import installed_versions
+from riskscore.artefact.artefact import installed_versions
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
 from riskscore.estimators import family_of

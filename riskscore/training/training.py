@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.artefact import installed_versions, save_artefact
+from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract.contract import Contract
 from riskscore.contract.encoding import Encoding, linear

@@ -21,11 +21,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.artefact import SIGNATURE, Artefact, find_model, list_models, open_artefact, open_manifest, unknown_model
+from riskscore.artefact.artefact import (
+    SIGNATURE,
+    Artefact,
+    find_model,
+    list_models,
+    open_artefact,
+    open_manifest,
+    unknown_model,
+)
+from riskscore.artefact.manifest import MANIFEST
+from riskscore.artefact.s3 import SCHEME, VARIABLE, Bucket
 from riskscore.atomic import replacing_folder
-from riskscore.bucket import SCHEME, VARIABLE, Bucket
 from riskscore.errors import ArtefactRefused, NotConfigured
-from riskscore.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,9 +12,9 @@ import json
 import os
 import sys
 
+from riskscore.artefact.manifest import FORMAT, MANIFEST, VERSION_PARTS, parse_manifest
 from riskscore.contract.contract import Contract
 from riskscore.errors import ArtefactRefused, UnknownModel
-from riskscore.manifest import FORMAT, MANIFEST, VERSION_PARTS, parse_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def open_manifest(
     if manifest_sha256 and digest != manifest_sha256.lower():
         raise ArtefactRefused(f"{name}/{MANIFEST} has SHA-256 {digest}, but {manifest_sha256} was configured")
     if public_key:
-        from riskscore.signature import check_signature
+        from riskscore.artefact.signature import check_signature
 
         if not os.path.exists(os.path.join(folder, SIGNATURE)):
             raise ArtefactRefused(f"{name} is not signed: it has no {SIGNATURE}, but RISKSCORE_PUBLIC_KEY asks for it")

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from riskscore.artefact.remote import cache_of, private_folder
 from riskscore.atomic import replacing_file
 from riskscore.errors import ArtefactRefused
-from riskscore.remote import cache_of, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

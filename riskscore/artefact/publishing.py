@@ -1,21 +1,21 @@
-"""Publishes a model to a bucket, where functions fetch it from (riskscore/remote.py has the layout)."""
+"""Publishes a model to a bucket, where functions fetch it from (riskscore/artefact/remote.py has the layout)."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING
 
-from riskscore.artefact import SIGNATURE, open_artefact
+from riskscore.artefact.artefact import SIGNATURE, open_artefact
+from riskscore.artefact.manifest import MANIFEST, parse_manifest
+from riskscore.artefact.remote import LARGEST_MANIFEST, NAME, QUERY, read_query, sizes_of
 from riskscore.errors import InvalidFile
-from riskscore.manifest import MANIFEST, parse_manifest
-from riskscore.remote import LARGEST_MANIFEST, NAME, QUERY, read_query, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from riskscore.artefact import Artefact
-    from riskscore.bucket import Bucket
+    from riskscore.artefact.artefact import Artefact
+    from riskscore.artefact.s3 import Bucket
 
 
 def read_version(folder: Path, root: Path, public_key: str | None = None) -> tuple[str, list[tuple[str, bytes]]]:
