@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from riskscore.dump import FaultReport
+    from riskscore.database.dump import FaultReport
     from riskscore.engine import Engine
     from riskscore.model import Model
     from riskscore.sources.source_readers import Wanted

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from riskscore.artefact.artefact import Artefact
     from riskscore.artefact.remote import Folder, Published
-    from riskscore.database import Database
+    from riskscore.database.connection import Database
+    from riskscore.database.features import FeatureRow, FeatureSource
     from riskscore.dispatch import Fields
     from riskscore.errors import CallerFault
-    from riskscore.features import FeatureRow, FeatureSource
     from riskscore.ledger.ledger import Ledger
 
 DEFAULT_MODEL = "credit_risk"
@@ -138,7 +138,7 @@ class Deployment:
 
     def look_up(self, model: Model, keys: Sequence[Mapping[str, str]]) -> Sequence[FeatureRow | CallerFault]:
         """The features of some keys, computed by the model's SQL in the configured database."""
-        from riskscore.database import Database, url_from
+        from riskscore.database.connection import Database, url_from
 
         if self._database is None:
             self._database = Database(url_from(self._environ), self._environ)
@@ -146,7 +146,7 @@ class Deployment:
 
     def source(self, model: Model) -> FeatureSource:
         """The model's feature query, the same file that it was trained with or refused."""
-        from riskscore.features import FeatureSource
+        from riskscore.database.features import FeatureSource
 
         manifest = model.artefact.manifest
         path = os.path.join(model.artefact.folder, "features.sql")  # a published model brings its query along

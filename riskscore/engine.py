@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from riskscore.database.features import FeatureRow
     from riskscore.dispatch import Fields
     from riskscore.entries import Entry, Note, Request
-    from riskscore.features import FeatureRow
     from riskscore.model import Model
     from riskscore.scoring import Checked
 

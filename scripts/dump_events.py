@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.database import Database, url_from
-from riskscore.dump import FaultReport, dump_files, dump_lines
-from riskscore.features import FeatureSource
+from riskscore.database.connection import Database, url_from
+from riskscore.database.dump import FaultReport, dump_files, dump_lines
+from riskscore.database.features import FeatureSource
 from riskscore.program import DATA_FAULTS, DONE, counted, progress, run, whole_number
 from riskscore.training.settings import read_settings
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.batch import items_to_score, score_file
-from riskscore.database import url_from
+from riskscore.database.connection import url_from
+from riskscore.database.dump import FaultReport
 from riskscore.deployment import Deployment
-from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.program import DATA_FAULTS, DONE, counted, progress, run

@@ -17,7 +17,7 @@ from riskscore.twin import trees
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from riskscore.features import FeatureRow
+    from riskscore.database.features import FeatureRow
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "model" / "credit_risk"

@@ -12,8 +12,8 @@ import pytest
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch import BATCH_ROWS, items_of_file, items_to_score, score_file
+from riskscore.database.dump import FaultReport
 from riskscore.deployment import Deployment
-from riskscore.dump import FaultReport
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.model import Model

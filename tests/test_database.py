@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from riskscore.database import Database, connection_string, url_from
+from riskscore.database.connection import Database, connection_string, url_from
 from riskscore.errors import DatabaseTimeout, DatabaseUnavailable, NotConfigured, QueryFailed
 
 SECRET = "hunter2"  # planted where no message may show it

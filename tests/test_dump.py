@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskscore.dump import FaultReport, dump_files, dump_lines, file_name
-from riskscore.features import FeatureRow
+from riskscore.database.dump import FaultReport, dump_files, dump_lines, file_name
+from riskscore.database.features import FeatureRow
 
 SAFE = re.compile(r"[A-Za-z0-9_%@~-]{1,200}\.json")
 

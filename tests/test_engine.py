@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from riskscore.database.features import FeatureRow
 from riskscore.engine import MANY_ROWS, REASONS
 from riskscore.errors import CallerFault, DatabaseTimeout, DatabaseUnavailable, OurFault, QueryFailed, UnknownCustomer
-from riskscore.features import FeatureRow
 from riskscore.twin.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, artefact, engine, event, features, model
 

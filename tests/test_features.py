@@ -7,9 +7,9 @@ import hashlib
 import psycopg
 import pytest
 
-from riskscore.database import Database
+from riskscore.database.connection import Database
+from riskscore.database.features import FeatureRow, FeatureSource, event
 from riskscore.errors import ArtefactRefused, InvalidFile, UnknownCustomer
-from riskscore.features import FeatureRow, FeatureSource, event
 
 QUERY = """-- 100 % of the amount, read by psycopg as a placeholder unless it is told better
 select customer_id, snapshot_date, amount::numeric as total, round(amount)::int as count, late as late_rows,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from riskscore.batch import score_file
-from riskscore.dump import FaultReport
+from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.sources.results import RESULTS, Export, cell, results_table
 from riskscore.sources.sqlite_files import columns_of, writing

@@ -141,7 +141,7 @@ class Store:
     def _postgresql(self) -> Engine:
         import psycopg
 
-        from riskscore.database import connection_string
+        from riskscore.database.connection import connection_string
 
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         limits = f"-c default_transaction_read_only=off -c lock_timeout={int(BUSY_SECONDS * 1000)}"

@@ -18,10 +18,10 @@ from riskscore.engine import Engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from riskscore.database.features import FeatureRow
     from riskscore.deployment import Deployment
     from riskscore.entries import Note
     from riskscore.errors import CallerFault
-    from riskscore.features import FeatureRow
     from riskscore.model import Model
     from riskscore.service.metrics import Metrics
 

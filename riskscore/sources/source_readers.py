@@ -11,9 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.database import STATEMENT_SECONDS, Database
+from riskscore.database.connection import STATEMENT_SECONDS, Database
+from riskscore.database.features import FAULT, FeatureSource
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
-from riskscore.features import FAULT, FeatureSource
 from riskscore.program import counted
 from riskscore.sources.file_databases import (
     duckdb_over,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from riskscore.database.features import FAULT
 from riskscore.errors import CallerFault, DataFault, InvalidFile
-from riskscore.features import FAULT
 from riskscore.sources.source_readers import (
     Wanted,
     plain,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psycopg import sql
 
-from riskscore.database import Database
+from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.program import counted
 from riskscore.sources.source_readers import conninfo_of

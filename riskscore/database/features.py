@@ -18,7 +18,7 @@ from riskscore.errors import ArtefactRefused, InvalidFile, UnknownCustomer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from riskscore.database import Database
+    from riskscore.database.connection import Database
 
 FAULT = "data_fault"
 

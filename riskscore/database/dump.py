@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from riskscore.atomic import replacing_file
-from riskscore.features import event
+from riskscore.database.features import event
 from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from riskscore.features import FeatureRow
+    from riskscore.database.features import FeatureRow
 
 MAX_NAME = 180  # bytes; file systems take 255, and the snapshot date and a temporary suffix come on top
 
