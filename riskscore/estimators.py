@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
 # Log-odds that stand for a probability of exactly 0 or 1: the logistic gives these back, and anything smaller for less.
 CERTAIN = 750.0

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.errors import OurFault, UnknownModel
+from riskscore.model_toml.settings import read_settings
 from riskscore.program import DATA_FAULTS, DONE, progress, run
 from riskscore.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
 from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
-from riskscore.training.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,8 +18,8 @@ from riskscore.drafting.first_model import check_name, examples_of, new_folder, 
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.text_columns import read_table
 from riskscore.emulator import INVOCATIONS
+from riskscore.model_toml.settings import read_settings
 from riskscore.program import DONE, progress, run
-from riskscore.training.settings import read_settings
 from riskscore.training.training import Trained, train
 from riskscore.training.training_data import from_source
 

@@ -17,8 +17,8 @@ from riskscore.deployment import Deployment
 from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.model import Model
+from riskscore.model_toml.settings import read_settings
 from riskscore.sources.sources import wanted_of
-from riskscore.training.settings import read_settings
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model

@@ -15,8 +15,8 @@ from riskscore.artefact.artefact import open_artefact
 from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused
 from riskscore.model import Model
+from riskscore.model_toml.settings import read_settings
 from riskscore.training.calibrators import calibrated_unseen, fit_calibration
-from riskscore.training.settings import read_settings
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import reliability

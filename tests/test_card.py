@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from riskscore.model_toml.settings import read_settings
 from riskscore.training import card_parts
 from riskscore.training.card import _calibration
 from riskscore.training.manifest_parts import PAPERS, referral_notes
 from riskscore.training.pictures import calibration, curves, drivers
-from riskscore.training.settings import read_settings
 from riskscore.training.training import Trained, build, write
 from riskscore.training.training_data import TrainingData, from_source
 from tests.training_examples import NOW, rows, write_csv, write_model

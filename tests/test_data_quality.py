@@ -10,11 +10,11 @@ import duckdb
 import pytest
 
 from riskscore.errors import InvalidFile
+from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
 from riskscore.sources.data_quality import CHECKS, CLEANED, examine, opened
 from riskscore.sources.quality_report import PICTURES, page
 from riskscore.sources.sources import rows_at, wanted_by
-from riskscore.training.settings import read_settings
 from scripts import data_quality
 
 ROOT = Path(__file__).resolve().parent.parent

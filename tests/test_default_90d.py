@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from riskscore.errors import DataFault
+from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
 from riskscore.sources.sources import rows_at, wanted_by
-from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, SHARED, engine_for, events, train_small
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from riskscore.estimators import family_of
-from riskscore.training import reason_texts, rule_tables, settings
-from riskscore.training.settings import read_settings
+from riskscore.model_toml import reasons, rules, settings
+from riskscore.model_toml.settings import read_settings
 from scripts import papers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,7 +138,7 @@ def test_the_examples_of_settings_are_what_training_takes(tmp_path):
     [
         *(settings.MODEL, settings.SOURCE, settings.ESTIMATOR, settings.VALIDATION, settings.SEARCH, settings.POINTS),
         *(settings.CALIBRATION, settings.RESPONSE, settings.CARD, settings.FEATURE),
-        *(rule_tables.REFER, rule_tables.IDENTITY, rule_tables.LIMIT, reason_texts.REASON, reason_texts.SPECIAL),
+        *(rules.REFER, rules.IDENTITY, rules.LIMIT, reasons.REASON, reasons.SPECIAL),
     ],
 )
 def test_every_key_of_a_model_s_settings_is_shown(schema):

@@ -16,15 +16,15 @@ from riskscore.contract.encoding import Encoding
 from riskscore.drafting.drafting import comment, draft, folds_of, listed, threshold_of
 from riskscore.drafting.profiling import profile_table
 from riskscore.drafting.text_columns import read_table
+from riskscore.model_toml.schema import quoted
+from riskscore.model_toml.settings import read_settings
 from riskscore.sources.sources import rows_at, wanted_by
-from riskscore.training.settings import read_settings
-from riskscore.training.toml_tables import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from riskscore.drafting.profiling import TableProfile
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
 ROWS = 60
 LABELS = random.Random(2).sample([0, 1], ROWS, counts=[42, 18])

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from riskscore.model_toml.settings import read_settings
 from riskscore.samples import offer_click
 from riskscore.sources.offers import load
 from riskscore.sources.results import RESULTS
 from riskscore.sources.sources import rows_at, wanted_by
-from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, engine_for, events
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from riskscore.errors import InvalidFile
+from riskscore.model_toml.settings import read_settings
 from riskscore.training.search import FEW, search, search_steps
-from riskscore.training.settings import read_settings
 from riskscore.training.training import build
 from riskscore.training.training_data import TrainingData, from_source
 from riskscore.training.validation import splits
@@ -23,7 +23,7 @@ from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_mode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.training.settings import read_settings
+from riskscore.model_toml.settings import read_settings
 
 MODELS = Path(__file__).resolve().parent.parent / "model"
 EVERY_MODEL = sorted(path.parent.name for path in MODELS.glob("*/model.toml"))

@@ -22,9 +22,9 @@ from riskscore.contract.feature import Feature
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.estimators import contributions, family_of, margins
 from riskscore.model import Model
+from riskscore.model_toml.settings import read_settings
 from riskscore.simulation import seed
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
-from riskscore.training.settings import read_settings
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.training import fit, train
 from riskscore.training.training_data import broken_identities, from_source
@@ -32,7 +32,7 @@ from riskscore.twin import trees
 from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
     from riskscore.training.training_data import TrainingData
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -428,7 +428,7 @@ import os, signal, sys
 from datetime import datetime, UTC
 from pathlib import Path
 from riskscore.artefact.artefact import find_model, open_artefact
-from riskscore.training.settings import read_settings
+from riskscore.model_toml.settings import read_settings
 from riskscore.training.training import build, write
 from riskscore.training.training_data import from_source
 

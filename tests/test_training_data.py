@@ -11,8 +11,8 @@ import psycopg
 import pytest
 
 from riskscore.errors import InvalidFile
+from riskscore.model_toml.settings import Settings, read_settings
 from riskscore.samples.sample_files import say_of
-from riskscore.training.settings import Settings, read_settings
 from riskscore.training.training_data import TrainingData, from_source, said_of, statements
 from tests.training_examples import MODEL_TOML, rows, write_csv, write_model
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from riskscore.errors import InvalidFile
-from riskscore.training.trials import BETTER, check_search, trials_of
+from riskscore.model_toml.search_space import BETTER, check_search, trials_of
 from riskscore.training.validation import METRICS
 
 

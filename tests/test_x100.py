@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from riskscore.errors import CallerFault
+from riskscore.model_toml.settings import read_settings
 from riskscore.samples import x100
-from riskscore.training.settings import read_settings
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, train_small
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from riskscore.adopting.foreign import Foreign
     from riskscore.adopting.pickle_walk import Listing
     from riskscore.contract.feature import Feature
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Floats = NDArray[np.float64]
 

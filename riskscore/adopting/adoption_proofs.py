@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from riskscore.adopting.foreign import Foreign
     from riskscore.contract.feature import Feature
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Floats = NDArray[np.float64]
 

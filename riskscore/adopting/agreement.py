@@ -12,8 +12,8 @@ from typing import Any
 
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
-from riskscore.training.settings import Settings, read_settings
-from riskscore.training.toml_tables import quoted, table_of, text_of
+from riskscore.model_toml.schema import quoted, table_of, text_of
+from riskscore.model_toml.settings import Settings, read_settings
 
 SEED = "seed = 0  # draws the golden rows\n"
 SOURCE = '\n[source]\ntarget = "label"\n'

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from riskscore.contract.feature import Feature
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Floats = NDArray[np.float64]
 

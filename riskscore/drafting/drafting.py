@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskscore.drafting.column_looks import ORDINAL_FROM
-from riskscore.training.toml_tables import quoted
+from riskscore.model_toml.schema import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Connection = duckdb.DuckDBPyConnection
 

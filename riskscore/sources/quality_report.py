@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from riskscore.model_toml.settings import Settings
     from riskscore.sources.data_quality import Connection, Finding, Quality
     from riskscore.sources.sources import SourceRow
-    from riskscore.training.settings import Settings
 
 DEBIT, CREDIT, FAINT = "#b5483a", "#1f4e79", "#999999"
 COLOURS = {"debit": DEBIT, "credit": CREDIT}

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from riskscore.model import Model
+    from riskscore.model_toml.settings import Settings
     from riskscore.sources.source_readers import Note
-    from riskscore.training.settings import Settings
 
     Rows = Iterator[tuple[str, "SourceRow | CallerFault"]]
 

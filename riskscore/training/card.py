@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Manifest = Mapping[str, Any]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Manifest = Mapping[str, Any]
 

@@ -14,8 +14,8 @@ from riskscore.artefact.remote import NAME
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
 from riskscore.estimators import margins
+from riskscore.model_toml.settings import DIALECTS
 from riskscore.sources.file_databases import hashes_of_tables
-from riskscore.training.settings import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Floats = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
 
     Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from riskscore.artefact.artefact import installed_versions
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
 from riskscore.estimators import family_of
-from riskscore.training.trials import BETTER, key_of, trials_of
+from riskscore.model_toml.search_space import BETTER, key_of, trials_of
 from riskscore.training.validation import METRICS, splits
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
     from riskscore.training.training_data import TrainingData
 
     Table = dict[str, Any]

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.training.settings import Settings
+    from riskscore.model_toml.settings import Settings
     from riskscore.training.training_data import TrainingData
 
     Floats = NDArray[np.float64]

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from riskscore.model_toml.settings import Settings
     from riskscore.sources.source_readers import Wanted
     from riskscore.sources.sources import SourceRow
-    from riskscore.training.settings import Settings
 
     Rows = Iterable[SourceRow | CallerFault]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from riskscore.contract.contract import Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
-from riskscore.training.reason_texts import read_reasons
-from riskscore.training.rule_tables import read_rules
-from riskscore.training.toml_tables import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
-from riskscore.training.trials import check_search
+from riskscore.model_toml.reasons import read_reasons
+from riskscore.model_toml.rules import read_rules
+from riskscore.model_toml.schema import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
+from riskscore.model_toml.search_space import check_search
 from riskscore.twin.calibration import METHODS
 
 if TYPE_CHECKING:

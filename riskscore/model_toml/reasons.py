@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskscore.training.toml_tables import (
+from riskscore.model_toml.schema import (
     REAL,
     REQUIRED,
     are_texts,

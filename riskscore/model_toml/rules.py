@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskscore.training.toml_tables import REAL, REQUIRED, are_texts, checked, require, require_features
+from riskscore.model_toml.schema import REAL, REQUIRED, are_texts, checked, require, require_features
 
 if TYPE_CHECKING:
     from riskscore.contract.contract import Contract
