@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.table import Line, Section, rendered
 from benchmarks.turns import in_turns, timed
-from riskscore.embedded import temporary_postgres
+from riskscore.local.postgres import temporary_postgres
 from riskscore.program import DONE, OUR_FAULT, run
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from benchmarks.places import worker
 from benchmarks.rows import MODEL, draw_events
 from benchmarks.table import Line, Section
 from benchmarks.turns import in_turns, timed
-from riskscore.emulator import answer_in, running_emulator
+from riskscore.local.emulator import answer_in, running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from benchmarks.places import ENVIRON
 from benchmarks.rows import draw_events
 from benchmarks.table import Line, Section, duration
 from benchmarks.turns import WARM_UP, in_turns, percentile
-from riskscore.emulator import Emulator, answer_in, running_emulator
+from riskscore.local.emulator import Emulator, answer_in, running_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

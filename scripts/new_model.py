@@ -17,7 +17,7 @@ from riskscore.drafting.drafting import draft, training_command
 from riskscore.drafting.first_model import check_name, examples_of, new_folder, set_events_aside, write_examples
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.text_columns import read_table
-from riskscore.emulator import INVOCATIONS
+from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.settings import read_settings
 from riskscore.program import DONE, progress, run
 from riskscore.training.training import Trained, train

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.deployment import DEFAULT_MODEL
-from riskscore.emulator import HANDLER, ROOT, running_emulator
+from riskscore.local.emulator import HANDLER, ROOT, running_emulator
 from riskscore.program import DONE, run
 
 if TYPE_CHECKING:

@@ -15,15 +15,15 @@ import psycopg
 import pytest
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.embedded import temporary_postgres
-from riskscore.emulator import FUNCTION_ENVIRONMENT, running_emulator
+from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
+from riskscore.local.postgres import temporary_postgres
 from riskscore.model import Model
 from tests.scoring_examples import write_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from riskscore.emulator import Emulator
+    from riskscore.local.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from riskscore.embedded import (
+from riskscore.local.postgres import (
     EmbeddedPostgresFailed,
     _command,
     _reachable,
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 STEPS_INTO = """
 import pathlib, sys
-from riskscore.embedded import running_postgres
+from riskscore.local.postgres import running_postgres
 with running_postgres(pathlib.Path(sys.argv[1])) as url:
     print(url)
 """
 
 STAYS = """
 import time
-from riskscore.embedded import temporary_postgres
+from riskscore.local.postgres import temporary_postgres
 with temporary_postgres() as url:
     print(url, flush=True)
     time.sleep(600)

@@ -18,13 +18,13 @@ import pytest
 from awslambdaric.lambda_runtime_marshaller import to_json
 
 from lambda_function import lambda_handler
-from riskscore.emulator import EmulatorFailed, FunctionFailed, _executable_copy, answer_in, running_emulator
+from riskscore.local.emulator import EmulatorFailed, FunctionFailed, _executable_copy, answer_in, running_emulator
 from riskscore.program import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from riskscore.emulator import Emulator
+    from riskscore.local.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = [file for file in sorted((ROOT / "events").glob("*/*.json")) if file.parent.name != "envelopes"]

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from riskscore.edge_cases import FAULTY, SOUND
-from riskscore.edge_cases import SNAPSHOT as EDGE_SNAPSHOT
+from riskscore.local.edge_cases import FAULTY, SOUND
+from riskscore.local.edge_cases import SNAPSHOT as EDGE_SNAPSHOT
 from tests import reference
 
 FEATURES_SQL = (Path(__file__).parent.parent / "sql" / "credit_risk" / "features.sql").read_text()

@@ -21,8 +21,8 @@ from sklearn.datasets import load_breast_cancer
 import scripts.new_model
 import scripts.train
 from riskscore.drafting.first_model import check_name, new_folder
-from riskscore.emulator import running_emulator
 from riskscore.errors import InvalidFile
+from riskscore.local.emulator import running_emulator
 from tests.conftest import without_database
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from riskscore.local.seed import seed
 from riskscore.program import progress
 from riskscore.samples.commands import PYTHON, WITH_LEDGERS
-from riskscore.simulation import seed
 from tests.scoring_examples import FEATURES
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -32,8 +32,8 @@ from riskscore.artefact.remote import Published
 from riskscore.artefact.s3 import Bucket
 from riskscore.artefact.signature import public_text, sign
 from riskscore.deployment import Deployment, engine_from
-from riskscore.emulator import FunctionFailed, running_emulator
 from riskscore.errors import ArtefactRefused, InvalidFile, ModelStoreUnavailable, NotConfigured, UnknownModel
+from riskscore.local.emulator import FunctionFailed, running_emulator
 from scripts.publish_model import main
 from tests.conftest import without_database
 from tests.scoring_examples import EVENT, FOLDER, ROOT, write_small

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from riskscore.embedded import _reachable
-from riskscore.sample_database import CUSTOMERS, TRAINING, _as_reader, fill, is_filled, main, sample_database
-from riskscore.simulation import TablesExist
+from riskscore.local.postgres import _reachable
+from riskscore.local.sample_database import CUSTOMERS, TRAINING, _as_reader, fill, is_filled, main, sample_database
+from riskscore.local.seed import TablesExist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from riskscore.edge_cases import FAULTY, SOUND
+from riskscore.local.edge_cases import FAULTY, SOUND
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "seed_database.py"
 SMALL = ("--customers", "3", "--training", "4")

@@ -20,9 +20,8 @@ import pytest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from xgboost import XGBClassifier
 
-from riskscore.edge_cases import EDGE_LEDGERS, FAULTY, SNAPSHOT, SOUND
-from riskscore.simulated_ledgers import draw_customer, draw_ledger
-from riskscore.simulation import (
+from riskscore.local.edge_cases import EDGE_LEDGERS, FAULTY, SNAPSHOT, SOUND
+from riskscore.local.seed import (
     SCORING,
     TRAINING,
     TRAINING_SNAPSHOTS,
@@ -33,6 +32,7 @@ from riskscore.simulation import (
     seed,
     training_rows,
 )
+from riskscore.local.simulated_ledgers import draw_customer, draw_ledger
 
 FEATURES = (Path(__file__).parent.parent / "sql" / "credit_risk" / "features.sql").read_text().rstrip().rstrip(";")
 TRAINING_FEATURES = f"""

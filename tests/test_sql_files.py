@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from sqlfluff.core import FluffConfig, Linter
 
-from riskscore.edge_cases import SNAPSHOT, SOUND
+from riskscore.local.edge_cases import SNAPSHOT, SOUND
 from riskscore.samples import default_90d, offer_click
 from riskscore.sources.offers import load
 

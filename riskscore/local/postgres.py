@@ -64,7 +64,7 @@ def running_postgres(
 @contextlib.contextmanager
 def _caretaker(home: Path, discard: bool) -> Iterator[None]:
     """A process that stops the server once this one has left its context, or was killed in it."""
-    command = [sys.executable, "-m", "riskscore.embedded", str(home), *(["--discard"] if discard else [])]
+    command = [sys.executable, "-m", "riskscore.local.postgres", str(home), *(["--discard"] if discard else [])]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True) as process:
         try:
             yield

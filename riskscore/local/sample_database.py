@@ -1,6 +1,6 @@
 """The sample ledgers in a PostgreSQL: made once, found again, read by a role that may only read.
 
-`python -m riskscore.sample_database` fills the empty database that DATABASE_URL names, as compose.yaml does.
+`python -m riskscore.local.sample_database` fills the empty database that DATABASE_URL names, as compose.yaml does.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from riskscore.embedded import running_postgres
-from riskscore.simulation import seed
+from riskscore.local.postgres import running_postgres
+from riskscore.local.seed import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

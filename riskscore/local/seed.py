@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from riskscore.edge_cases import SNAPSHOT, edge_ledgers
 from riskscore.errors import OurFault
-from riskscore.simulated_ledgers import draw_customer, draw_label, draw_ledger
+from riskscore.local.edge_cases import SNAPSHOT, edge_ledgers
+from riskscore.local.simulated_ledgers import draw_customer, draw_label, draw_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
