@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.program import DONE, progress, run
 from riskscore.samples.offer_click import offers_for
 from riskscore.sources.offers import load, read_form
-from riskscore.sources.sqlite_files import sqlite_path
+from riskscore.sources.sqlite_output import sqlite_path
 from riskscore.training.training_data import said_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.program import DATA_FAULTS, DONE, counted, progress, run
 from riskscore.sources.sources import database_url, file_of, kind_of, wanted_of
-from riskscore.sources.sqlite_files import SCHEME, sqlite_path
+from riskscore.sources.sqlite_output import SCHEME, sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ from riskscore.errors import InvalidFile
 from riskscore.samples import offer_click
 from riskscore.samples.sample_files import say_of
 from riskscore.sources.offers import load
-from riskscore.sources.sqlite_files import said_by, sqlite_path, writing
+from riskscore.sources.sqlite_output import said_by, sqlite_path, writing
 from scripts import load_offers
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "offer_click"

@@ -14,7 +14,7 @@ from riskscore.batch import score_file
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.sources.results import RESULTS, Export, cell, results_table
-from riskscore.sources.sqlite_files import columns_of, writing
+from riskscore.sources.sqlite_output import columns_of, writing
 from tests.scoring_examples import engine
 
 LOAN = {"loan_id": "L1", "features": {"amount": 1000.0, "term": 12, "secured": True}}

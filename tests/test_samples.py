@@ -16,7 +16,7 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.samples import pay_later, x100
 from riskscore.samples.commands import LOAD_OFFERS
 from riskscore.sources.sources import files_of, wanted_by
-from riskscore.sources.sqlite_files import said_by
+from riskscore.sources.sqlite_output import said_by
 from riskscore.training.training_data import from_source, said_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
 from riskscore.sources.results import RESULTS, create_table
-from riskscore.sources.sqlite_files import columns_of, say, writing
+from riskscore.sources.sqlite_output import columns_of, say, writing
 
 if TYPE_CHECKING:
     import sqlite3

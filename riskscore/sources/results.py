@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.errors import InvalidFile
-from riskscore.sources.sqlite_files import columns_of, sqlite_path, writing
+from riskscore.sources.sqlite_output import columns_of, sqlite_path, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -28,7 +28,7 @@ from riskscore.sources.source_readers import (
     read_sqlite,
     tables_read,
 )
-from riskscore.sources.sqlite_files import sqlite_path
+from riskscore.sources.sqlite_output import sqlite_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -23,7 +23,7 @@ from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.program import counted
 from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
-from riskscore.sources.sqlite_files import said_by
+from riskscore.sources.sqlite_output import said_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
