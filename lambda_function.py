@@ -20,7 +20,7 @@ if ROOT not in sys.path:  # a runner that loads this file by its path
     sys.path.insert(0, ROOT)
 
 from riskscore.deployment import Deployment  # noqa: E402
-from riskscore.events import require_fit  # noqa: E402
+from riskscore.scoring.events import require_fit  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

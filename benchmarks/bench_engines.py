@@ -1,4 +1,4 @@
-"""From how many rows the joblib engine is faster than the twin: LOADED_ROWS and LOADING_ROWS in riskscore/model.py.
+"""From how many rows the joblib engine is faster than the twin: LOADED_ROWS and LOADING_ROWS in riskscore/scoring/model.py.
 
 `python benchmarks/bench.py --only engines` shows it. Run by the function's interpreter, this file measures and prints.
 """
@@ -15,9 +15,9 @@ from benchmarks.places import worker
 from benchmarks.rows import MODEL, draw_events
 from benchmarks.table import Line, Section
 from benchmarks.turns import in_turns, timed
-from riskscore import model
 from riskscore.deployment import Deployment
-from riskscore.engine import Engine
+from riskscore.scoring import model
+from riskscore.scoring.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

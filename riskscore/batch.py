@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.atomic import replacing_file
-from riskscore.engine import REASONS
 from riskscore.errors import CallerFault, InvalidFile
-from riskscore.events import Refused, sound_ids
 from riskscore.program import counted
+from riskscore.scoring.engine import REASONS
+from riskscore.scoring.events import Refused, sound_ids
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.sources.tables import read_jsonl
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from riskscore.database.dump import FaultReport
-    from riskscore.engine import Engine
-    from riskscore.model import Model
+    from riskscore.scoring.engine import Engine
+    from riskscore.scoring.model import Model
     from riskscore.sources.source_readers import Wanted
     from riskscore.sources.sources import SourceRow
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     # How a row and its answer are written, and how many reasons the answer has at most.
     Writing = tuple[Callable[[Any, Answer], None], int]
 
-BATCH_ROWS = 5_000  # enough for the first full batch to be worth loading the estimator (riskscore/model.py)
+BATCH_ROWS = 5_000  # enough for the first full batch to be worth loading the estimator (riskscore/scoring/model.py)
 OUTPUTS = (
     "probability",
     "model_version",

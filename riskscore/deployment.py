@@ -21,9 +21,9 @@ import os
 import sys
 
 from riskscore.artefact.artefact import find_model, list_models, open_artefact, open_manifest
-from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, NotConfigured, UnknownModel
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

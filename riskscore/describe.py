@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.contract.feature import Feature
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 EXAMPLES = 4  # of a model's event files
 ORDINARY = "ordinary.json"  # the event file to show first, where there is one

@@ -8,7 +8,7 @@ they are named, and the client has to say which.
 from __future__ import annotations
 
 from riskscore.errors import AmbiguousModel
-from riskscore.events import CONTROLS
+from riskscore.scoring.events import CONTROLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from functools import cache
 
 from riskscore.describe import Describe
 from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
-from riskscore.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
 from riskscore.faults import fault, log
 from riskscore.routes import JSON, Answer, Routes, encode, parse
+from riskscore.scoring.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.deployment import Deployment
-    from riskscore.engine import Engine, Fits
+    from riskscore.scoring.engine import Engine, Fits
 
     Envelope = Mapping[str, Any]
     Handler = Callable[[Envelope, Engine, Routes, str | None], Any]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 
-from riskscore.collecting import Paused
 from riskscore.errors import (
     BodyTooLarge,
     BrokenJson,
@@ -26,8 +25,9 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.events import LAMBDA_BYTES
 from riskscore.faults import report
+from riskscore.scoring.events import LAMBDA_BYTES
+from riskscore.scoring.gc_pause import Paused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.describe import Describe
-    from riskscore.engine import Engine, Fits
+    from riskscore.scoring.engine import Engine, Fits
 
     Handler = Callable[["Routes", "Request"], Any]
 

@@ -14,9 +14,9 @@ from riskscore.batch import items_to_score, score_file
 from riskscore.database.connection import url_from
 from riskscore.database.dump import FaultReport
 from riskscore.deployment import Deployment
-from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
 from riskscore.program import DATA_FAULTS, DONE, counted, progress, run
+from riskscore.scoring.engine import Engine
 from riskscore.sources.sources import database_url, file_of, kind_of, wanted_of
 from riskscore.sources.sqlite_output import SCHEME, sqlite_path
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 ROOT = Path(__file__).resolve().parent.parent
 

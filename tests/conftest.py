@@ -17,7 +17,7 @@ import pytest
 from riskscore.artefact.artefact import open_artefact
 from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.local.postgres import temporary_postgres
-from riskscore.model import Model
+from riskscore.scoring.model import Model
 from tests.scoring_examples import write_small
 
 if TYPE_CHECKING:

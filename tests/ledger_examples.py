@@ -9,11 +9,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.engine import Engine
 from riskscore.errors import UnknownModel
 from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.ledger_chain import Verified, verify
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from tests.scoring_examples import nobody
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from riskscore.deployment import Deployment
-from riskscore.engine import Engine
+from riskscore.scoring.engine import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"  # real rows, where they are at hand; the project holds none of them

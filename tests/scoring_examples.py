@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.artefact import Artefact, open_artefact, save_artefact
-from riskscore.engine import Engine
 from riskscore.errors import CallerFault, UnknownCustomer, UnknownModel
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from riskscore.training.contribution_tables import prepare
 from riskscore.twin import trees
 

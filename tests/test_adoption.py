@@ -31,10 +31,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from riskscore.adopting.adoption import adopt
 from riskscore.artefact.artefact import list_models, open_artefact
-from riskscore.engine import Engine
 from riskscore.errors import InvalidFile
-from riskscore.estimators import margins
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.estimators import margins
+from riskscore.scoring.model import Model
 from riskscore.twin import trees
 from tests.training_examples import COLUMNS, NOW, REASONS_TOML, rows, write_csv
 

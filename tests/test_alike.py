@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskscore.alike import columns_of, ids_of_rows
-from riskscore.engine import MANY_ROWS
+from riskscore.scoring.columnar import columns_of, ids_of_rows
+from riskscore.scoring.engine import MANY_ROWS
 from tests.scoring_examples import EVENT, FEATURES, IDS, artefact, engine, event, features
 
 ROWS = MANY_ROWS + 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from riskscore.events import MAX_ID
+from riskscore.scoring.events import MAX_ID
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, event
 
 ID, DATE, FEES, NET = "customer_id", "snapshot_date", "late_fee_count_90d", "net_cash_flow_30d"

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused
-from riskscore.model import Model
 from riskscore.model_toml.settings import read_settings
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from riskscore.training.calibrators import calibrated_unseen, fit_calibration
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source

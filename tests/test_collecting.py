@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from riskscore.collecting import Paused
+from riskscore.scoring.gc_pause import Paused
 from tests.scoring_examples import EVENT, engine
 
 

@@ -28,10 +28,10 @@ from sklearn.linear_model import LogisticRegression
 
 from riskscore.artefact.artefact import list_models, save_artefact
 from riskscore.deployment import Deployment
-from riskscore.engine import Engine
 from riskscore.envelopes import handler_of, routes_of
 from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.routes import encode
+from riskscore.scoring.engine import Engine
 from riskscore.service.web import from_environment
 from riskscore.training.contribution_tables import prepare
 from tests.conftest import without_database

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from riskscore.deployment import Deployment, engine_from
-from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, NotConfigured, UnknownModel
+from riskscore.scoring.engine import Engine
 from tests.scoring_examples import EVENT, FOLDER, IDS, ROOT, answer, write_small
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from tests.scoring_examples import EVENT, FEATURES, IDS, artefact, write_small
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from riskscore.engine import Engine
+    from riskscore.scoring.engine import Engine
 
 
 def without_model(event: dict[str, Any]) -> dict[str, Any]:

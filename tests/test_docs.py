@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from riskscore.estimators import family_of
 from riskscore.model_toml import reasons, rules, settings
 from riskscore.model_toml.settings import read_settings
+from riskscore.scoring.estimators import family_of
 from scripts import papers
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.database.features import FeatureRow
-from riskscore.engine import MANY_ROWS, REASONS
 from riskscore.errors import CallerFault, DatabaseTimeout, DatabaseUnavailable, OurFault, QueryFailed, UnknownCustomer
+from riskscore.scoring.engine import MANY_ROWS, REASONS
 from riskscore.twin.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, artefact, engine, event, features, model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 AFTER = "transactions_after_snapshot"
 DAY = "2025-09-01"

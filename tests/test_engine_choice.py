@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from riskscore.deployment import UNHURRIED, engine_from
-from riskscore.model import LOADED_ROWS, LOADING_ROWS, QUICK_ROWS, Model
+from riskscore.scoring.model import LOADED_ROWS, LOADING_ROWS, QUICK_ROWS, Model
 from tests.scoring_examples import artefact
 
 ROOT = str(Path(__file__).resolve().parent.parent)

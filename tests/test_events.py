@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from riskscore.errors import AnswerTooLarge
-from riskscore.events import LAMBDA_BYTES, MAX_ROWS, Refused, Row, parse_rows, require_fit, rows_of
+from riskscore.scoring.events import LAMBDA_BYTES, MAX_ROWS, Refused, Row, parse_rows, require_fit, rows_of
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, artefact, engine
 
 if TYPE_CHECKING:
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 AFTER = "transactions_after_snapshot"
 

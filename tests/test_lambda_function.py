@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambda_function import lambda_handler
-from riskscore import envelopes, events
+from riskscore import envelopes
 from riskscore.errors import NotConfigured
-from riskscore.model import LOADING_ROWS
+from riskscore.scoring import events
+from riskscore.scoring.model import LOADING_ROWS
 from tests.envelope_examples import asking
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, artefact, event
 

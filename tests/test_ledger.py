@@ -22,13 +22,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from riskscore.deployment import Deployment
-from riskscore.engine import Engine
 from riskscore.errors import Conflict, LedgerUnavailable, NotConfigured, OurFault
 from riskscore.ledger import ledger_store
 from riskscore.ledger.ledger import Ledger, stamp
 from riskscore.ledger.ledger_tables import KEPT_NAMES, LINKS, PERSONAL_NAMES
 from riskscore.ledger.purging import purge
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from tests.ledger_examples import LOAN, LOANS, OUTCOMES, keeping, sqlite_url, tamper, verified
 from tests.scoring_examples import ROOT, nobody, write_small
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.artefact.manifest import DECLARED, parse_manifest
-from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, NotConfigured
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from tests.scoring_examples import EVENT, FOLDER, SMALL, nobody, write_small
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from riskscore.artefact.artefact import Artefact
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused, NotConfigured
-from riskscore.estimators import contributions
-from riskscore.model import ADDITIVITY, Model
+from riskscore.scoring.estimators import contributions
+from riskscore.scoring.model import ADDITIVITY, Model
 from riskscore.twin.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, ROOT, SMALL, artefact, engine, model
 

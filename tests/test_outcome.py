@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import Artefact
 from riskscore.contract.feature import Feature
-from riskscore.outcome import SCREEN_ROWS, Reasons, Rules, Scale, Seen
+from riskscore.scoring.outcome import SCREEN_ROWS, Reasons, Rules, Scale, Seen
 from tests.scoring_examples import artefact
 
 NAN = math.nan

@@ -22,7 +22,7 @@ from riskscore.errors import ArtefactRefused
 from riskscore.ledger.exports import EXPORTS, Export, exported, write_export
 from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.replay import replay, stored_rows
-from riskscore.model import Model
+from riskscore.scoring.model import Model
 from scripts.ledger import main
 from tests.ledger_examples import LOAN, LOANS, keeping, sqlite_url, tamper
 from tests.scoring_examples import FOLDER, ROOT, model, write_small

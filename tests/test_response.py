@@ -6,8 +6,8 @@ import pytest
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.errors import InvalidFile
-from riskscore.model import Model
 from riskscore.model_toml.settings import read_settings
+from riskscore.scoring.model import Model
 from tests.scoring_examples import EVENT, engine, write_small
 from tests.training_examples import MODEL_TOML, write_model
 

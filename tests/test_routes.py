@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.describe import Describe
-from riskscore.engine import Engine
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, UnknownModel, status_of
 from riskscore.faults import fault, report
-from riskscore.model import Model
 from riskscore.routes import Routes, encode, parse
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, model, nobody, write_small
 
 if TYPE_CHECKING:

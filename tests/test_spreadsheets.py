@@ -10,7 +10,7 @@ import pytest
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch import WRITERS
-from riskscore.model import Model
+from riskscore.scoring.model import Model
 from riskscore.spreadsheets import cell
 from scripts import score
 from tests.scoring_examples import FEATURES, IDS, ROOT, write_small

@@ -20,10 +20,10 @@ import pytest
 from riskscore.artefact.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.errors import ArtefactRefused, InvalidFile
-from riskscore.estimators import contributions, family_of, margins
 from riskscore.local.seed import seed
-from riskscore.model import Model
 from riskscore.model_toml.settings import read_settings
+from riskscore.scoring.estimators import contributions, family_of, margins
+from riskscore.scoring.model import Model
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.training import fit, train

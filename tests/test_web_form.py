@@ -11,7 +11,7 @@ from riskscore.artefact.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.describe import Describe
 from riskscore.errors import WrongType
-from riskscore.model import Model
+from riskscore.scoring.model import Model
 from riskscore.service.openapi import described, document, feature_schema
 from riskscore.service.web_form import event_of, field, fields, label_of, value_of, worded, written
 from riskscore.service.web_page import Page

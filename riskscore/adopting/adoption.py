@@ -29,7 +29,7 @@ from riskscore.adopting.pickles import list_imports
 from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.errors import ArtefactRefused, InvalidFile
-from riskscore.estimators import FAMILIES, margins
+from riskscore.scoring.estimators import FAMILIES, margins
 from riskscore.training.manifest_parts import (
     GOLDEN_ROWS,
     PAPERS,

@@ -15,8 +15,8 @@ import numpy as np
 
 from riskscore.artefact.artefact import open_artefact, save_artefact
 from riskscore.errors import ArtefactRefused, InvalidFile
-from riskscore.estimators import FAMILIES, contributions, margins
-from riskscore.model import ADDITIVITY, Model
+from riskscore.scoring.estimators import FAMILIES, contributions, margins
+from riskscore.scoring.model import ADDITIVITY, Model
 from riskscore.training.proofs import prove_twin
 from riskscore.twin import trees
 

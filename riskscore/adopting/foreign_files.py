@@ -21,7 +21,7 @@ from riskscore.adopting.pickles import MAX_BYTES, list_imports, unpacked
 from riskscore.artefact.artefact import installed_versions
 from riskscore.artefact.manifest import VERSION_PARTS
 from riskscore.errors import InvalidFile
-from riskscore.estimators import LINEAR_STEPS
+from riskscore.scoring.estimators import LINEAR_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

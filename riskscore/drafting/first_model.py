@@ -14,9 +14,9 @@ from riskscore.artefact.artefact import SIGNATURE, open_artefact
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.atomic import replacing_file, replacing_folder
 from riskscore.describe import golden_event
-from riskscore.engine import Engine
 from riskscore.errors import InvalidFile, RiskscoreError
-from riskscore.model import Model
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
 from riskscore.training.manifest_parts import PAPERS, WRITTEN, check_model_name
 
 if TYPE_CHECKING:

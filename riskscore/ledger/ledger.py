@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from riskscore.entries import Entry, Request
     from riskscore.ledger.heads import Heads
+    from riskscore.scoring.records import Entry, Request
 
 SALT_BYTES = 16
 REFUSED = "the ledger refuses the rows of this request"

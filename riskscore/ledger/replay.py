@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
-from riskscore.entries import contract_sha256
 from riskscore.errors import ArtefactRefused, UnknownModel
-from riskscore.events import Row
 from riskscore.ledger.ledger_chain import BATCH, PURGE
 from riskscore.ledger.ledger_tables import ledger
-from riskscore.scoring import score_again
+from riskscore.scoring.events import Row
+from riskscore.scoring.pipeline import score_again
+from riskscore.scoring.records import contract_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sqlalchemy import Connection
 
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
     FindVersion = Callable[[str, str], Model]  # by name and manifest_sha256
 

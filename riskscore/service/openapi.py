@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import ArtefactRefused
-from riskscore.events import MAX_ID, MAX_ROWS
+from riskscore.scoring.events import MAX_ID, MAX_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from riskscore.artefact.artefact import Artefact
     from riskscore.contract.feature import Feature
     from riskscore.describe import Describe
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}
 NUMERIC = ("number", "integer")

@@ -22,9 +22,9 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.events import Refused
 from riskscore.faults import report
 from riskscore.routes import Answer, Routes, encode
+from riskscore.scoring.events import Refused
 from riskscore.service import web_log
 from riskscore.service.metrics import Metrics
 from riskscore.service.openapi import served
@@ -46,7 +46,7 @@ from riskscore.service.web_tables import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from riskscore.engine import Engine
+    from riskscore.scoring.engine import Engine
     from riskscore.service.web_request import Message, Receive, Send
 
     Application = Callable[[Message, Receive, Send], Awaitable[None]]

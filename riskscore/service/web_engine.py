@@ -13,16 +13,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from riskscore.engine import Engine
+from riskscore.scoring.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.database.features import FeatureRow
     from riskscore.deployment import Deployment
-    from riskscore.entries import Note
     from riskscore.errors import CallerFault
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
+    from riskscore.scoring.records import Note
     from riskscore.service.metrics import Metrics
 
 Result = TypeVar("Result")

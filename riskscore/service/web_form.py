@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from riskscore.contract.feature import Feature
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 NEEDED_HERE = {"number": "a number", "integer": "a whole number", "boolean": "yes or no"}
 LONGEST = 64  # characters of a number

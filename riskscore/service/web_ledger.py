@@ -17,8 +17,8 @@ from riskscore.service.web_engine import in_thread
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from riskscore.entries import Entry, Request
     from riskscore.ledger.ledger import Ledger
+    from riskscore.scoring.records import Entry, Request
 
     Rows = Sequence[Entry]
 

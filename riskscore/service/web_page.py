@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from riskscore.engine import REASONS
 from riskscore.errors import LedgerUnavailable
-from riskscore.events import Row
-from riskscore.scoring import score_again
+from riskscore.scoring.engine import REASONS
+from riskscore.scoring.events import Row
+from riskscore.scoring.pipeline import score_again
 from riskscore.service.openapi import plain, served
 from riskscore.service.web_form import Field, event_of, fields, label_of, worded, written
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.describe import Describe
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 FOLDER = Path(__file__).resolve().parent / "page"
 SECURITY = {

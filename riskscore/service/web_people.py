@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from riskscore.describe import Describe
-    from riskscore.engine import Engine
     from riskscore.ledger.ledger import Ledger
-    from riskscore.model import Model
     from riskscore.routes import Routes
+    from riskscore.scoring.engine import Engine
+    from riskscore.scoring.model import Model
     from riskscore.service.metrics import Metrics
 
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}

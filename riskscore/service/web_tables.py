@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.batch import items_of_file
 from riskscore.errors import InvalidFile, TooManyRows
-from riskscore.events import MAX_ROWS, Refused
+from riskscore.scoring.events import MAX_ROWS, Refused
 from riskscore.sources.tables import DELIMITERS
 from riskscore.spreadsheets import cell
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from riskscore.errors import CallerFault
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 OUTCOME = ("outcome", "probability", "prediction", "points", "reasons", "warnings")
 SCORER = ("model", "model_version", "engine")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from riskscore.model import Model
+    from riskscore.scoring.model import Model
 
 
 class Export(NamedTuple):

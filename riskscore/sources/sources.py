@@ -33,8 +33,8 @@ from riskscore.sources.sqlite_output import sqlite_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from riskscore.model import Model
     from riskscore.model_toml.settings import Settings
+    from riskscore.scoring.model import Model
     from riskscore.sources.source_readers import Note
 
     Rows = Iterator[tuple[str, "SourceRow | CallerFault"]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.contract.contract import LABEL_IGNORED
-from riskscore.outcome import LABEL_TEXT
+from riskscore.scoring.outcome import LABEL_TEXT
 from riskscore.training.manifest_parts import hidden_of
 
 if TYPE_CHECKING:

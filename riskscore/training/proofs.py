@@ -11,7 +11,7 @@ import numpy as np
 
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused
-from riskscore.estimators import contributions, family_of, margins
+from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.training import contribution_tables
 from riskscore.twin import trees
 from riskscore.twin.contributions import load as load_contributions

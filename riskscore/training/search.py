@@ -18,8 +18,8 @@ import numpy as np
 from riskscore.artefact.artefact import installed_versions
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
-from riskscore.estimators import family_of
 from riskscore.model_toml.search_space import BETTER, key_of, trials_of
+from riskscore.scoring.estimators import family_of
 from riskscore.training.validation import METRICS, splits
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from riskscore.atomic import replacing_folder
 from riskscore.contract.contract import Contract
 from riskscore.contract.encoding import Encoding, linear
 from riskscore.errors import InvalidFile
-from riskscore.estimators import contributions, family_of, margins
-from riskscore.outcome import IDENTITY_TOLERANCE
+from riskscore.scoring.estimators import contributions, family_of, margins
+from riskscore.scoring.outcome import IDENTITY_TOLERANCE
 from riskscore.training import card
 from riskscore.training.calibrators import calibrated_unseen, fit_calibration
 from riskscore.training.manifest_parts import (

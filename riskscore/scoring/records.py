@@ -10,7 +10,7 @@ import json
 import os
 
 from riskscore.errors import InvalidEvent
-from riskscore.events import PLAIN, Row
+from riskscore.scoring.events import PLAIN, Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact.artefact import Artefact
-    from riskscore.events import Refused
-    from riskscore.model import Model
+    from riskscore.scoring.events import Refused
+    from riskscore.scoring.model import Model
 
     # the row as it came to its model, its margin where it was scored, how many reasons it was to get
     Note = tuple[Row | Refused, float | None, int | None]

@@ -11,7 +11,7 @@ import math
 
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
-from riskscore.outcome import Reasons, Rules, Scale
+from riskscore.scoring.outcome import Reasons, Rules, Scale
 from riskscore.twin.calibration import calibration_of
 
 TYPE_CHECKING = False
@@ -116,7 +116,7 @@ class Model:
             base = self._contributions.base_value
             found = [self._contributions.of(self.encoding.columns(vector)) for vector in vectors]
         else:
-            from riskscore.estimators import contributions
+            from riskscore.scoring.estimators import contributions
 
             columns = self.encoding.matrix(vectors)
             base, found = contributions(self.artefact.manifest["estimator"]["family"], self.estimator(), columns)
@@ -136,7 +136,7 @@ class Model:
         return self._estimator
 
     def _estimated(self, estimator: Any, vectors: Vectors) -> list[float]:
-        from riskscore.estimators import FAMILIES, margins
+        from riskscore.scoring.estimators import FAMILIES, margins
 
         family = self.artefact.manifest["estimator"]["family"]
         if family not in FAMILIES:

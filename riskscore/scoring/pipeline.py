@@ -1,13 +1,13 @@
 """From a row to its answer, once a model is at hand: check, predict, judge, explain, word.
 
-Nothing is fetched and nothing kept here; the engine does that around it (riskscore/engine.py).
+Nothing is fetched and nothing kept here; the engine does that around it (riskscore/scoring/engine.py).
 """
 
 from __future__ import annotations
 
 from riskscore.errors import CallerFault, OutOfRange
-from riskscore.events import Refused
-from riskscore.outcome import SCREEN_ROWS, matrix_of
+from riskscore.scoring.events import Refused
+from riskscore.scoring.outcome import SCREEN_ROWS, matrix_of
 from riskscore.twin.trees import logistic
 
 TYPE_CHECKING = False
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Any
 
-    from riskscore.events import Row
-    from riskscore.model import Model
+    from riskscore.scoring.events import Row
+    from riskscore.scoring.model import Model
 
     Checked = tuple[Row, list[float]]
 
@@ -51,7 +51,7 @@ def score_alike(model: Model, items: Sequence[Any], engine: str) -> list[dict[st
     """The answers to many rows of one shape without reasons; [] where they have to be read one by one."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from riskscore.alike import columns_of, ids_of_rows
+    from riskscore.scoring.columnar import columns_of, ids_of_rows
 
     margins: list[Future[list[float]]] = []
     with ThreadPoolExecutor(1) as beside:  # XGBoost lets go of the interpreter while it predicts

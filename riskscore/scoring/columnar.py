@@ -1,13 +1,13 @@
 """Many rows of one shape, read a column at a time: what each would be read as alone, in a third of the time.
 
 Whatever one of them has that a closer look is due at, a text where a number stands, a gap, a key more, they are all
-read one by one instead (riskscore/events.py, riskscore/contract/contract.py): here nothing is refused and nothing explained.
+read one by one instead (riskscore/scoring/events.py, riskscore/contract/contract.py): here nothing is refused and nothing explained.
 """
 
 from __future__ import annotations
 
 from riskscore.errors import CallerFault
-from riskscore.events import MAX_ID, Shape, is_date
+from riskscore.scoring.events import MAX_ID, Shape, is_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

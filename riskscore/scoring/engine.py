@@ -7,10 +7,10 @@ no answer leaves before its rows are kept.
 
 from __future__ import annotations
 
-from riskscore.collecting import Paused
 from riskscore.errors import CallerFault, DataFault, UnknownModel
-from riskscore.events import Refused, Row, is_plainly, model_name, parse_rows, rows_of
-from riskscore.scoring import check, score_alike, score_checked, worded
+from riskscore.scoring.events import Refused, Row, is_plainly, model_name, parse_rows, rows_of
+from riskscore.scoring.gc_pause import Paused
+from riskscore.scoring.pipeline import check, score_alike, score_checked, worded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from riskscore.database.features import FeatureRow
     from riskscore.dispatch import Fields
-    from riskscore.entries import Entry, Note, Request
-    from riskscore.model import Model
-    from riskscore.scoring import Checked
+    from riskscore.scoring.model import Model
+    from riskscore.scoring.pipeline import Checked
+    from riskscore.scoring.records import Entry, Note, Request
 
     Choose = Callable[[Mapping[str, Any]], str]  # the model of a row that names none
     LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
@@ -90,7 +90,7 @@ class Engine:
         fits: Fits,
     ) -> Any:
         """The answer to an event, once the ledger has its rows; the one given before where the request is known."""
-        from riskscore.entries import entries_of, request_of
+        from riskscore.scoring.records import entries_of, request_of
 
         request = request_of(event, request_id, caller)
         known = self._recall(request) if self._recall is not None and request_id else None
