@@ -16,7 +16,7 @@ from riskscore.errors import ArtefactRefused
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
-from riskscore.training.calibrators import calibrated_unseen, fit_calibration
+from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import reliability

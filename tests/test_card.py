@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from riskscore.model_toml.settings import read_settings
-from riskscore.training import card_parts
+from riskscore.training import card_sections
 from riskscore.training.card import _calibration
-from riskscore.training.manifest_parts import PAPERS, referral_notes
-from riskscore.training.pictures import calibration, curves, drivers
+from riskscore.training.manifest_sections import PAPERS, referral_notes
+from riskscore.training.plots import calibration, curves, drivers
 from riskscore.training.training import Trained, build, write
 from riskscore.training.training_data import TrainingData, from_source
 from tests.training_examples import NOW, rows, write_csv, write_model
@@ -113,7 +113,7 @@ def test_clients_who_would_not_know_whom_to_look_at_are_noted(refer: list[str], 
 
 
 def test_a_strange_name_stays_within_its_cell() -> None:
-    assert card_parts.table(["name"], [["paid | owed\nnow"]]).splitlines()[-1] == r"| paid \| owed now |"
+    assert card_sections.table(["name"], [["paid | owed\nnow"]]).splitlines()[-1] == r"| paid \| owed now |"
 
 
 def test_the_card_holds_the_hash_of_every_file(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from riskscore.errors import ArtefactRefused, CallerFault, DataFault, InvalidFile
 from riskscore.model_toml.settings import Settings, read_settings
 from riskscore.sources.sources import FORMS, SourceRow, placed_rows, rows_at, wanted_by
-from riskscore.training.manifest_parts import source_of
+from riskscore.training.manifest_sections import source_of
 from riskscore.training.training_data import from_source
 from tests.conftest import without_database
 from tests.training_examples import MODEL_TOML, write_model

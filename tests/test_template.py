@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from riskscore.training.manifest_parts import check_model_name
+from riskscore.training.manifest_sections import check_model_name
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "template.yaml"

@@ -30,7 +30,7 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.scoring.estimators import FAMILIES, margins
-from riskscore.training.manifest_parts import (
+from riskscore.training.manifest_sections import (
     GOLDEN_ROWS,
     PAPERS,
     WRITTEN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from riskscore.training.manifest_parts import referral_notes
+from riskscore.training.manifest_sections import referral_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -17,7 +17,7 @@ from riskscore.describe import golden_event
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
-from riskscore.training.manifest_parts import PAPERS, WRITTEN, check_model_name
+from riskscore.training.manifest_sections import PAPERS, WRITTEN, check_model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

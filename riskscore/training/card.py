@@ -5,8 +5,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from riskscore.training import card_parts, pictures
-from riskscore.training.manifest_parts import PAPERS
+from riskscore.training import card_sections, plots
+from riskscore.training.manifest_sections import PAPERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +109,7 @@ def papers(
     labels: NDArray[np.int8],
     out_of_fold: NDArray[np.float64],
 ) -> dict[str, bytes]:
-    """File name -> bytes of the card and its pictures. out_of_fold: (repeats, n) predictions of rows not seen."""
+    """File name -> bytes of the card and its plots. out_of_fold: (repeats, n) predictions of rows not seen."""
     metrics = manifest["metrics"]
     card = CARD.substitute(
         name=manifest["model"],
@@ -120,27 +120,27 @@ def papers(
         data=_data(manifest["training"]),
         method=metrics["method"],
         baseline=BASELINE if "logistic_regression" in metrics else "",
-        metrics=card_parts.metrics(metrics),
+        metrics=card_sections.metrics(metrics),
         search=_search(manifest["search"]),
         ece=f"{metrics['reliability']['ece']:.3f}",
         calibration=_calibration(manifest),
-        reliability=card_parts.reliability(metrics["reliability"]["bins"]),
-        threshold=card_parts.at_threshold(settings.threshold, labels, out_of_fold),
-        driving="each feature" if len(manifest["features"]) <= pictures.MOST_BARS else "the strongest features",
-        drivers=card_parts.drivers(settings, metrics["mean_abs_contribution"]),
-        support=card_parts.support(manifest["features"]),
+        reliability=card_sections.reliability(metrics["reliability"]["bins"]),
+        threshold=card_sections.at_threshold(settings.threshold, labels, out_of_fold),
+        driving="each feature" if len(manifest["features"]) <= plots.MOST_BARS else "the strongest features",
+        drivers=card_sections.drivers(settings, metrics["mean_abs_contribution"]),
+        support=card_sections.support(manifest["features"]),
         refer=SOME_REFER if settings.refer else NONE_REFERS,
-        warnings=card_parts.warnings(settings),
-        limits=card_parts.bullets(
+        warnings=card_sections.warnings(settings),
+        limits=card_sections.bullets(
             settings.card["limits"] or ["Nobody has named any, which is no proof that there are none."]
         ),
         recipe=_recipe(settings, manifest),
-        hashes=card_parts.hashes(manifest["source"], contents),
+        hashes=card_sections.hashes(manifest["source"], contents),
     )
     drawn = (
-        pictures.curves(labels, out_of_fold),
-        pictures.calibration(metrics["reliability"]["bins"]),
-        pictures.drivers(metrics["mean_abs_contribution"]),
+        plots.curves(labels, out_of_fold),
+        plots.calibration(metrics["reliability"]["bins"]),
+        plots.drivers(metrics["mean_abs_contribution"]),
     )
     return dict(zip(PAPERS, (card.encode(), *drawn), strict=True))
 
@@ -165,13 +165,13 @@ def _search(found: Manifest) -> str:
     words = (
         f"A {found['method']} search tried {found['trials']:,} settings of"
         f" {', '.join(f'`{name}`' for name in found['searched'])}, each by {found['folds']}-fold cross-validation, and"
-        f" kept the one of the best {card_parts.METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
+        f" kept the one of the best {card_sections.METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
     )
     rows = [
-        (card_parts.parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}")
+        (card_sections.parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}")
         for row in found["table"]
     ]
-    table = card_parts.table(("parameters", "mean over the folds", "standard deviation"), rows)
+    table = card_sections.table(("parameters", "mean over the folds", "standard deviation"), rows)
     return SEARCH.substitute(words=words, note=found["note"][0].upper() + found["note"][1:], table=table)
 
 
@@ -188,7 +188,7 @@ def _data(training: Manifest) -> str:
     broken = [
         f"{rows:,} rows break the identity `{name}`" for name, rows in training["broken_identities"].items() if rows
     ]
-    return card_parts.bullets(
+    return card_sections.bullets(
         [
             f"{count}: a base rate of {training['base_rate']:.1%}",
             *training["notes"],
@@ -200,7 +200,7 @@ def _data(training: Manifest) -> str:
 
 def _recipe(settings: Settings, manifest: Manifest) -> str:
     estimator, versions = manifest["estimator"], manifest["training"]["fitted_with"] | manifest["versions"]
-    parameters = card_parts.parameters(estimator["parameters"])
+    parameters = card_sections.parameters(estimator["parameters"])
     packages = ", ".join(f"{package} {version}" for package, version in versions.items())
     commands = "\n".join(settings.card["reproduce"])
     return f"`{estimator['class']}`: {parameters}; seed {estimator['seed']}. {packages}." + (

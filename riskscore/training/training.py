@@ -20,8 +20,8 @@ from riskscore.errors import InvalidFile
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.scoring.outcome import IDENTITY_TOLERANCE
 from riskscore.training import card
-from riskscore.training.calibrators import calibrated_unseen, fit_calibration
-from riskscore.training.manifest_parts import (
+from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration
+from riskscore.training.manifest_sections import (
     GOLDEN_ROWS,
     WRITTEN,
     estimator_entry,

@@ -9,7 +9,7 @@ import numpy as np
 
 from riskscore.contract.contract import LABEL_IGNORED
 from riskscore.scoring.outcome import LABEL_TEXT
-from riskscore.training.manifest_parts import hidden_of
+from riskscore.training.manifest_sections import hidden_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
