@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.deployment import Deployment
 from riskscore.errors import InvalidFile, NotConfigured
-from riskscore.ledger.exports import EXPORTS, exported, write_export
+from riskscore.ledger.export import EXPORTS, exported, write_export
+from riskscore.ledger.hash_chain import verify
 from riskscore.ledger.heads import PLACE
 from riskscore.ledger.ledger import stamp
-from riskscore.ledger.ledger_chain import verify
-from riskscore.ledger.purging import purge
+from riskscore.ledger.purge import purge
 from riskscore.ledger.replay import replay, stored_rows
 from riskscore.program import DONE, OUR_FAULT, counted, run
 

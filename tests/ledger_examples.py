@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.errors import UnknownModel
+from riskscore.ledger.hash_chain import Verified, verify
 from riskscore.ledger.ledger import Ledger
-from riskscore.ledger.ledger_chain import Verified, verify
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from tests.scoring_examples import nobody

@@ -16,7 +16,7 @@ from riskscore.artefact.signature import new_key, public_text
 from riskscore.errors import LedgerUnavailable, NotConfigured
 from riskscore.ledger.heads import HeadFile, Heads, heads_of
 from riskscore.ledger.ledger import Ledger
-from riskscore.ledger.purging import purge
+from riskscore.ledger.purge import purge
 from scripts.ledger import main
 from tests.ledger_examples import keeping, sqlite_url
 

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from riskscore.deployment import Deployment
 from riskscore.errors import Conflict, LedgerUnavailable, NotConfigured, OurFault
-from riskscore.ledger import ledger_store
+from riskscore.ledger import store
 from riskscore.ledger.ledger import Ledger, stamp
-from riskscore.ledger.ledger_tables import KEPT_NAMES, LINKS, PERSONAL_NAMES
-from riskscore.ledger.purging import purge
+from riskscore.ledger.purge import purge
+from riskscore.ledger.schema import KEPT_NAMES, LINKS, PERSONAL_NAMES
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from tests.ledger_examples import LOAN, LOANS, OUTCOMES, keeping, sqlite_url, tamper, verified
@@ -262,7 +262,7 @@ def assert_one_sentence(error):
 
 
 def test_a_locked_ledger_fails_the_request(small_loans, tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger_store, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
     ledger = Ledger(sqlite_url(tmp_path / "l.db"), {})
     ledger.check()
     with closing(sqlite3.connect(tmp_path / "l.db")) as other:
@@ -313,7 +313,7 @@ def test_one_without_its_table_is_not_ready(engine, ledger):
 
 
 def test_a_locked_ledger_of_a_server_fails_the_request(small_loans, database, monkeypatch):
-    monkeypatch.setattr(ledger_store, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(store, "BUSY_SECONDS", 0.05)
     ledger = Ledger(database, {})
     ledger.check()
     with psycopg.connect(database) as other:

@@ -19,7 +19,7 @@ from riskscore import program
 from riskscore.artefact.artefact import open_artefact
 from riskscore.deployment import Deployment
 from riskscore.errors import ArtefactRefused
-from riskscore.ledger.exports import EXPORTS, Export, exported, write_export
+from riskscore.ledger.export import EXPORTS, Export, exported, write_export
 from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.replay import replay, stored_rows
 from riskscore.scoring.model import Model

@@ -17,9 +17,9 @@ from sqlalchemy import bindparam, desc, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from riskscore.errors import Conflict, LedgerUnavailable
-from riskscore.ledger.ledger_chain import PURGE, link
-from riskscore.ledger.ledger_store import Store
-from riskscore.ledger.ledger_tables import head, ledger
+from riskscore.ledger.hash_chain import PURGE, link
+from riskscore.ledger.schema import head, ledger
+from riskscore.ledger.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import select
 
 from riskscore.errors import ArtefactRefused, UnknownModel
-from riskscore.ledger.ledger_chain import BATCH, PURGE
-from riskscore.ledger.ledger_tables import ledger
+from riskscore.ledger.hash_chain import BATCH, PURGE
+from riskscore.ledger.schema import ledger
 from riskscore.scoring.events import Row
 from riskscore.scoring.pipeline import score_again
 from riskscore.scoring.records import contract_sha256

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from riskscore import spreadsheets
 from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile
-from riskscore.ledger.ledger_chain import BATCH, PURGE
-from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES, ledger
+from riskscore.ledger.hash_chain import BATCH, PURGE
+from riskscore.ledger.schema import KEPT_NAMES, PERSONAL_NAMES, ledger
 from riskscore.sources.results import RESULTS, Export, cell
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
-from riskscore.ledger.ledger_tables import GENESIS, KEPT_NAMES, PERSONAL_NAMES, head, ledger
+from riskscore.ledger.schema import GENESIS, KEPT_NAMES, PERSONAL_NAMES, head, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

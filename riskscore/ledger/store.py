@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from riskscore.errors import LedgerUnavailable, NotConfigured
-from riskscore.ledger.ledger_tables import is_made, make
+from riskscore.ledger.schema import is_made, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

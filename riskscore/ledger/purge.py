@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text, update
 
+from riskscore.ledger.hash_chain import PURGE
 from riskscore.ledger.ledger import append, stamp
-from riskscore.ledger.ledger_chain import PURGE
-from riskscore.ledger.ledger_tables import KEPT_NAMES, PERSONAL_NAMES
-from riskscore.ledger.ledger_tables import ledger as table
+from riskscore.ledger.schema import KEPT_NAMES, PERSONAL_NAMES
+from riskscore.ledger.schema import ledger as table
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from riskscore.ledger.ledger import Ledger
-    from riskscore.ledger.ledger_store import Store
+    from riskscore.ledger.store import Store
 
 PURGE_ID_BYTES = 16
 
