@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.batch import items_to_score, score_file
+from riskscore.batch.files import items_to_score, score_file
 from riskscore.database.connection import url_from
 from riskscore.database.dump import FaultReport
 from riskscore.deployment import Deployment

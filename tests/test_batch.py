@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.batch import BATCH_ROWS, items_of_file, items_to_score, score_file
+from riskscore.batch.files import BATCH_ROWS, items_of_file, items_to_score, score_file
 from riskscore.database.dump import FaultReport
 from riskscore.deployment import Deployment
 from riskscore.errors import InvalidFile

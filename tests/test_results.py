@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from riskscore.batch import score_file
+from riskscore.batch.files import score_file
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.sources.results import RESULTS, Export, cell, results_table

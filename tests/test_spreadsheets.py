@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.batch import WRITERS
+from riskscore.batch.files import WRITERS
 from riskscore.scoring.model import Model
 from riskscore.spreadsheets import cell
 from scripts import score

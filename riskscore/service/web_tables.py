@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.batch import items_of_file
+from riskscore.batch.files import items_of_file
 from riskscore.errors import InvalidFile, TooManyRows
 from riskscore.scoring.events import MAX_ROWS, Refused
 from riskscore.sources.tables import DELIMITERS
