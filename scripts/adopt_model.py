@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.adopting.adoption import Adopted, adopt
-from riskscore.adopting.pickles import is_expected
+from riskscore.adopting.pickle_imports import is_expected
 from riskscore.program import DONE, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from riskscore.adopting.pickle_walk import Listing
+    from riskscore.adopting.pickle_opcodes import Listing
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 100  # of a kind of import: a list that nobody reads to its end hides what it should show

@@ -29,7 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier
 
-from riskscore.adopting.pickles import is_expected, list_imports, unpacked
+from riskscore.adopting.pickle_imports import is_expected, list_imports, unpacked
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:

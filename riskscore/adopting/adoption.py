@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from riskscore.adopting.adoption_card import card_of
-from riskscore.adopting.adoption_proofs import (
+from riskscore.adopting.card import card_of
+from riskscore.adopting.contract_check import read_contract, settle_family
+from riskscore.adopting.estimator_facts import check_columns
+from riskscore.adopting.loaders import read_estimator
+from riskscore.adopting.pickle_imports import list_imports
+from riskscore.adopting.proofs import (
     is_explained,
     own_probabilities,
     prove_served,
@@ -21,11 +25,7 @@ from riskscore.adopting.adoption_proofs import (
     thresholds_of,
     write_twin,
 )
-from riskscore.adopting.agreement import read_contract, settle_family
-from riskscore.adopting.foreign import check_columns
-from riskscore.adopting.foreign_files import read_estimator
-from riskscore.adopting.given_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
-from riskscore.adopting.pickles import list_imports
+from riskscore.adopting.reference_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
 from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.errors import ArtefactRefused, InvalidFile
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.adopting.foreign import Foreign
-    from riskscore.adopting.pickle_walk import Listing
+    from riskscore.adopting.estimator_facts import Foreign
+    from riskscore.adopting.pickle_opcodes import Listing
     from riskscore.contract.feature import Feature
     from riskscore.model_toml.settings import Settings
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.adopting.foreign import Foreign
+    from riskscore.adopting.estimator_facts import Foreign
     from riskscore.contract.feature import Feature
     from riskscore.model_toml.settings import Settings
 

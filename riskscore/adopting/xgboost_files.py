@@ -8,8 +8,8 @@ import math
 from typing import Any
 
 from riskscore.adopting import ubjson
-from riskscore.adopting.foreign import Foreign, positive
-from riskscore.adopting.pickle_walk import xgboost_version
+from riskscore.adopting.estimator_facts import Foreign, positive
+from riskscore.adopting.pickle_opcodes import xgboost_version
 from riskscore.artefact.artefact import installed_versions
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.twin import trees

@@ -14,13 +14,13 @@ import warnings
 import zlib
 from typing import TYPE_CHECKING
 
-from riskscore.adopting.pickle_walk import Listing, Unlisted, Walk
+from riskscore.adopting.pickle_opcodes import Listing, Unlisted, Walk
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from riskscore.adopting.pickle_walk import Import
+    from riskscore.adopting.pickle_opcodes import Import
 
 MAX_BYTES = 2**29  # of a file, and of what it unpacks to
 STEP = 2**20

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import joblib
 from xgboost import Booster, XGBClassifier
 
-from riskscore.adopting import foreign_xgboost
-from riskscore.adopting.foreign import Foreign, check_classes, positive
-from riskscore.adopting.pickles import MAX_BYTES, list_imports, unpacked
+from riskscore.adopting import xgboost_files
+from riskscore.adopting.estimator_facts import Foreign, check_classes, positive
+from riskscore.adopting.pickle_imports import MAX_BYTES, list_imports, unpacked
 from riskscore.artefact.artefact import installed_versions
 from riskscore.artefact.manifest import VERSION_PARTS
 from riskscore.errors import InvalidFile
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from riskscore.adopting.pickle_walk import Listing
+    from riskscore.adopting.pickle_opcodes import Listing
 
 
 def read_estimator(path: Path, trusted: Callable[[str, Listing], bool]) -> tuple[Foreign, bytes]:
     """The estimator in a file and the file's bytes. trusted: asked with a pickle's imports before it is loaded."""
     data = _read(path)
     if data.lstrip()[:1] == b"{":
-        return foreign_xgboost.from_file(path.name, data), data
+        return xgboost_files.from_file(path.name, data), data
     plain = unpacked(path.name, data)
     listing = list_imports(path.name, plain)
     if not trusted(path.name, listing):
@@ -94,13 +94,13 @@ def _packages(listing: Listing) -> str:
 def _of(file: str, value: Any) -> Foreign:
     """What a pickle held, as a two-class estimator."""
     if isinstance(value, Booster):
-        return foreign_xgboost.from_booster(file, value, math.nan)
+        return xgboost_files.from_booster(file, value, math.nan)
     if not hasattr(value, "predict_proba"):
         kind = type(value).__name__
         raise InvalidFile(f"{file} holds a {kind}, which has no predict_proba: a score needs a fitted classifier")
     check_classes(file, value)
     if isinstance(value, XGBClassifier):
-        found = foreign_xgboost.from_booster(file, value.get_booster(), float(value.missing))
+        found = xgboost_files.from_booster(file, value.get_booster(), float(value.missing))
         found.original, found.own = value, positive(value)
         return found
     names = getattr(value, "feature_names_in_", None)
