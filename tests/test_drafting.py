@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from riskscore.contract.encoding import Encoding
 from riskscore.drafting.drafting import comment, draft, folds_of, listed, threshold_of
 from riskscore.drafting.profiling import profile_table
-from riskscore.drafting.text_columns import read_table
+from riskscore.drafting.raw_table import read_table
 from riskscore.model_toml.schema import quoted
 from riskscore.model_toml.settings import read_settings
 from riskscore.sources.sources import rows_at, wanted_by

@@ -20,7 +20,7 @@ from sklearn.datasets import load_breast_cancer
 
 import scripts.new_model
 import scripts.train
-from riskscore.drafting.first_model import check_name, new_folder
+from riskscore.drafting.model_folder import check_name, new_folder
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import running_emulator
 from tests.conftest import without_database

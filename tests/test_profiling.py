@@ -14,7 +14,7 @@ import pytest
 
 from riskscore.drafting.leakage import alone, suspected
 from riskscore.drafting.profiling import profile_table
-from riskscore.drafting.text_columns import read_table
+from riskscore.drafting.raw_table import read_table
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What is known of one column of a table, once it was looked at (riskscore/drafting/column_looks.py)."""
+"""What is known of one column of a table, once it was looked at (riskscore/drafting/type_inference.py)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from riskscore.drafting.readings import matches
+from riskscore.drafting.number_formats import matches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from riskscore.drafting.text_columns import Column, TableFile
+    from riskscore.drafting.raw_table import Column, TableFile
 
     Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskscore.drafting.column_looks import ORDINAL_FROM
+from riskscore.drafting.type_inference import ORDINAL_FROM
 from riskscore.model_toml.schema import quoted
 
 if TYPE_CHECKING:

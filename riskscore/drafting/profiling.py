@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
-from riskscore.drafting import readings
-from riskscore.drafting.column_looks import profile_column
+from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import ID_NAME, Profile, is_id_like, is_unique
 from riskscore.drafting.leakage import alone, suspected
-from riskscore.drafting.number_looks import has_sure_commas
+from riskscore.drafting.number_inference import has_sure_commas
+from riskscore.drafting.type_inference import profile_column
 from riskscore.errors import InvalidFile
 from riskscore.program import counted
 from riskscore.training.training_data import LABELS
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from riskscore.drafting.leakage import Alone
-    from riskscore.drafting.text_columns import TableFile
+    from riskscore.drafting.raw_table import TableFile
 
 NO_LABEL, STRANGE = -1, -2
 MOST_LABELS = 50  # different ones: more are no classes
@@ -143,7 +143,7 @@ def _negatives(table: TableFile, target: str, texts: Sequence[str], positive: st
     """The labels beside the positive one; words that say that nothing is there are none of them."""
     if positive not in texts:
         raise InvalidFile(f"{table.name}: no row has {positive!r} as its {target}", target)
-    nothing = readings.are_nothing(table.columns[target].texts)
+    nothing = number_formats.are_nothing(table.columns[target].texts)
     negatives = sorted(text for text, none in zip(texts, nothing, strict=True) if text != positive and not none)
     if len(negatives) > MOST_LABELS:
         raise InvalidFile(
@@ -167,7 +167,7 @@ def _not_a_label(table: TableFile, target: str) -> str:
 def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
     """Ids name a row: they stand in each, and on no two alike."""
     for name in ids:
-        empty = readings.are_nothing(table.columns[name].texts)[table.columns[name].codes]
+        empty = number_formats.are_nothing(table.columns[name].texts)[table.columns[name].codes]
         if empty.any():
             raise InvalidFile(f"{table.place(int(np.argmax(empty)))}, column {name}: an id is missing", name)
     if ids:

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from riskscore.contract.fast_path import FLOAT32_MAX
-from riskscore.drafting import readings
+from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import MOSTLY, Given, Profile
-from riskscore.drafting.readings import SPELLINGS, matches
+from riskscore.drafting.number_formats import SPELLINGS, matches
 from riskscore.drafting.sentinels import sentinels_of
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from riskscore.drafting.text_columns import Column
+    from riskscore.drafting.raw_table import Column
 
 CODES = 5  # different texts among numbers that may be codes for missing
 SLIPS = 0.01  # up to this share of other texts are mistakes, which a person should correct
@@ -27,7 +27,7 @@ SLIPS = 0.01  # up to this share of other texts are mistakes, which a person sho
 def look_numbers(profile: Profile, given: Given) -> bool:
     texts = profile.column.texts
     spelling, fits = _spelling(texts, given)
-    if not spelling or (matches(texts, readings.PADDED) & given.filled).any():
+    if not spelling or (matches(texts, number_formats.PADDED) & given.filled).any():
         return False
     odd = given.filled & ~fits
     if odd.any() and not _are_codes(odd, given.counts):
@@ -35,7 +35,7 @@ def look_numbers(profile: Profile, given: Given) -> bool:
         return False
     read = texts.filter(pa.array(fits))
     values = np.full(len(texts), np.nan)
-    values[fits] = readings.numbers(read, spelling)
+    values[fits] = number_formats.numbers(read, spelling)
     if np.nanmax(np.abs(values)) > FLOAT32_MAX:
         return False
     profile.values, profile.unit = values, SPELLINGS[spelling].unit
@@ -60,7 +60,7 @@ def _spelling(texts: pa.Array, given: Given) -> tuple[str, NDArray[np.bool_]]:
 def _doubtful(texts: pa.Array, fits: NDArray[np.bool_]) -> str:
     """What 1.234 is in a file with decimal commas: 1234, where every point of the column stands before three digits."""
     pointed = matches(texts, r".*[.eE].*") & fits
-    grouped = matches(texts, readings.POINT_GROUPS)
+    grouped = matches(texts, number_formats.POINT_GROUPS)
     return "comma" if pointed.any() and not (pointed & ~grouped).any() else "plain"
 
 
@@ -98,6 +98,6 @@ def _take_sentinels(profile: Profile, counts: NDArray[np.int64]) -> None:
 
 def has_sure_commas(column: Column) -> bool:
     """Whether a column is numbers with decimal commas, beyond doubt."""
-    texts = column.texts.filter(pa.array(~readings.are_nothing(column.texts)))
+    texts = column.texts.filter(pa.array(~number_formats.are_nothing(column.texts)))
     fits = bool(len(texts)) and bool(matches(texts, SPELLINGS["comma"].pattern).mean() >= MOSTLY)
     return fits and bool(matches(texts, SPELLINGS["comma"].sure).any())

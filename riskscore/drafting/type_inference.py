@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from riskscore.drafting import readings
+from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import MOSTLY, NAMED_VALUES, Given, Profile
-from riskscore.drafting.number_looks import look_numbers
-from riskscore.drafting.readings import matches
+from riskscore.drafting.number_formats import matches
+from riskscore.drafting.number_inference import look_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from riskscore.drafting.text_columns import TableFile
+    from riskscore.drafting.raw_table import TableFile
 
 MOST_VALUES = 100  # of a category: what a person would still read over
 TRIED = 10 * MOST_VALUES  # texts, before those that differ in capitals alone are put together
@@ -36,7 +36,7 @@ def profile_column(table: TableFile, name: str, comma: bool = False) -> Profile:
     Raises InvalidFile naming the line where a few cells of a column of numbers are none.
     """
     profile = Profile(name, table.columns[name])
-    given = Given(table, profile.column.counts(), ~readings.are_nothing(profile.column.texts), comma)
+    given = Given(table, profile.column.counts(), ~number_formats.are_nothing(profile.column.texts), comma)
     _note_missing(profile, given)
     next(look for look in LOOKS if look(profile, given))
     _name_numbers(profile, given)
@@ -65,16 +65,24 @@ def _look_truths(profile: Profile, given: Given) -> bool:
     if len(given.filled) > MOST_VALUES:
         return False
     small = [text.lower() for text in profile.column.texts.to_pylist()]
-    if any(is_filled and text not in readings.TRUTHS for text, is_filled in zip(small, given.filled, strict=True)):
+    if any(
+        is_filled and text not in number_formats.TRUTHS for text, is_filled in zip(small, given.filled, strict=True)
+    ):
         return False
     profile.kind = "boolean"
-    profile.values = np.array([readings.TRUTHS.get(text, np.nan) for text in small])
+    profile.values = np.array([number_formats.TRUTHS.get(text, np.nan) for text in small])
     return True
 
 
 def _look_dates(profile: Profile, given: Given) -> bool:
     texts, filled = profile.column.texts, given.filled
-    if max(given.share(matches(texts, pattern) & filled) for pattern in (readings.DATE, readings.DAY_NUMBER)) < MOSTLY:
+    if (
+        max(
+            given.share(matches(texts, pattern) & filled)
+            for pattern in (number_formats.DATE, number_formats.DAY_NUMBER)
+        )
+        < MOSTLY
+    ):
         return False
     profile.left_out = "it holds dates; a number of days up to the day of the score would be a feature"
     if profile.gaps:
