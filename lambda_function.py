@@ -2,7 +2,7 @@
 
 A caller's fault is part of the answer. A fault of ours (a refused artefact, a database that is down) is
 raised, so that Lambda counts it as an error and a retry or an alarm can see it. What a gateway, a load balancer,
-a queue or Step Functions wraps an event in is opened, and answered in its own shape, by riskscore/envelopes.py.
+a queue or Step Functions wraps an event in is opened, and answered in its own shape, by riskscore/serving/aws_envelopes.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 if ROOT not in sys.path:  # a runner that loads this file by its path
     sys.path.insert(0, ROOT)
 
-from riskscore.deployment import Deployment  # noqa: E402
 from riskscore.scoring.events import require_fit  # noqa: E402
+from riskscore.serving.deployment import Deployment  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def lambda_handler(event: Any, context: Any) -> Any:
     """Score the event's rows; README.md shows the shapes of events and answers."""
     request_id = getattr(context, "aws_request_id", None)
     if isinstance(event, dict) and not MARKS.isdisjoint(event):
-        from riskscore.envelopes import handler_of, routes_of  # a plain event does without them
+        from riskscore.serving.aws_envelopes import handler_of, routes_of  # a plain event does without them
 
         handle = handler_of(event)
         if handle:

@@ -15,9 +15,9 @@ from benchmarks.places import worker
 from benchmarks.rows import MODEL, draw_events
 from benchmarks.table import Line, Section
 from benchmarks.turns import in_turns, timed
-from riskscore.deployment import Deployment
 from riskscore.scoring import model
 from riskscore.scoring.engine import Engine
+from riskscore.serving.deployment import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from riskscore.artefact.artefact import list_models, open_artefact
-from riskscore.deployment import engine_from
 from riskscore.errors import OurFault, RiskscoreError
+from riskscore.serving.deployment import engine_from
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORED = ("scored", "refer")

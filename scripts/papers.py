@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.atomic import replacing_file
-from riskscore.deployment import engine_from
 from riskscore.program import DONE, OUR_FAULT, run
+from riskscore.serving.deployment import engine_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from riskscore.deployment import Deployment
 from riskscore.program import DONE, require_free, run
 from riskscore.service.web_log import CONFIGURATION
 from riskscore.service.web_settings import ServiceSettings, with_ledger
+from riskscore.serving.deployment import Deployment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.deployment import DEFAULT_MODEL
 from riskscore.local.emulator import HANDLER, ROOT, running_emulator
 from riskscore.program import DONE, run
+from riskscore.serving.deployment import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

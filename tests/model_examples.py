@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from riskscore.deployment import Deployment
 from riskscore.scoring.engine import Engine
+from riskscore.serving.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"  # real rows, where they are at hand; the project holds none of them

@@ -21,8 +21,8 @@ from riskscore.artefact.artefact import (
     open_artefact,
     save_artefact,
 )
-from riskscore.deployment import engine_from
 from riskscore.errors import ArtefactRefused, UnknownModel
+from riskscore.serving.deployment import engine_from
 from tests.scoring_examples import FOLDER, SMALL, artefact, features, write_small
 
 if TYPE_CHECKING:

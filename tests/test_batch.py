@@ -13,11 +13,11 @@ import pytest
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch.files import BATCH_ROWS, items_of_file, items_to_score, score_file
 from riskscore.database.dump import FaultReport
-from riskscore.deployment import Deployment
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
+from riskscore.serving.deployment import Deployment
 from riskscore.sources.sources import wanted_of
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source

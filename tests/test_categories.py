@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.describe import golden_event
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.model import Model
+from riskscore.serving.model_info import golden_event
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source
 from tests.scoring_examples import engine

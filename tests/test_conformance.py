@@ -1,6 +1,6 @@
 """Same bytes: one result object for one event, whichever door it went through.
 
-Models x events x doors. A door takes a model's events and gives the result of each in the bytes of riskscore/routes.py;
+Models x events x doors. A door takes a model's events and gives the result of each in the bytes of riskscore/serving/http_routes.py;
 a door that answers HTTP gives the very bytes of its body. Another door is another function with @door.
 
 By either engine the results are the same to the last byte. `auto`, the default, chooses by the number of rows and by
@@ -27,12 +27,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from riskscore.artefact.artefact import list_models, save_artefact
-from riskscore.deployment import Deployment
-from riskscore.envelopes import handler_of, routes_of
 from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
-from riskscore.routes import encode
 from riskscore.scoring.engine import Engine
 from riskscore.service.web import from_environment
+from riskscore.serving.aws_envelopes import handler_of, routes_of
+from riskscore.serving.deployment import Deployment
+from riskscore.serving.http_routes import encode
 from riskscore.training.contribution_tables import prepare
 from tests.conftest import without_database
 from tests.envelope_examples import SAMPLES, asking

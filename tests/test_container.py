@@ -165,7 +165,7 @@ def test_the_service_starts_and_answers_from_what_its_image_holds_alone(held: Pa
 
 
 QUERIES = """
-from riskscore.deployment import Deployment
+from riskscore.serving.deployment import Deployment
 
 deployment = Deployment({}, ".")
 for model in map(deployment.find, deployment.names()):

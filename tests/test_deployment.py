@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from riskscore.deployment import Deployment, engine_from
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, NotConfigured, UnknownModel
 from riskscore.scoring.engine import Engine
+from riskscore.serving.deployment import Deployment, engine_from
 from tests.scoring_examples import EVENT, FOLDER, IDS, ROOT, answer, write_small
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from riskscore.deployment import Deployment
 from riskscore.dispatch import Fields, model_for
-from riskscore.envelopes import handler_of, routes_of
 from riskscore.errors import AmbiguousModel
+from riskscore.serving.aws_envelopes import handler_of, routes_of
+from riskscore.serving.deployment import Deployment
 from tests.model_examples import ROOT, events
 from tests.scoring_examples import EVENT, FEATURES, IDS, artefact, write_small
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from riskscore.deployment import UNHURRIED, engine_from
 from riskscore.scoring.model import LOADED_ROWS, LOADING_ROWS, QUICK_ROWS, Model
+from riskscore.serving.deployment import UNHURRIED, engine_from
 from tests.scoring_examples import artefact
 
 ROOT = str(Path(__file__).resolve().parent.parent)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import lambda_function
 from lambda_function import lambda_handler
-from riskscore.envelopes import handler_of, routes_of
 from riskscore.errors import DatabaseTimeout
-from riskscore.routes import encode
+from riskscore.serving.aws_envelopes import handler_of, routes_of
+from riskscore.serving.http_routes import encode
 from tests.envelope_examples import BALANCERS, HTTP, MANY_VALUES, SAMPLES, asking, sample
 from tests.scoring_examples import EVENT, IDS, ROOT, answer, engine, event
 from tests.test_cold_path import OURS, SLOW, first_answer

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambda_function import lambda_handler
-from riskscore import envelopes
 from riskscore.errors import NotConfigured
 from riskscore.scoring import events
 from riskscore.scoring.model import LOADING_ROWS
+from riskscore.serving import aws_envelopes
 from tests.envelope_examples import asking
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, artefact, event
 
@@ -215,7 +215,7 @@ def test_a_deployment_that_cannot_score_does_not_start(name: str, value: str, se
 @pytest.fixture
 def keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[Any, Any], Any], Ledger]]:
     """The function of an environment with a SQLite ledger, and the ledger."""
-    assert envelopes.LAMBDA_BYTES == events.LAMBDA_BYTES  # loaded, before a test makes that limit smaller
+    assert aws_envelopes.LAMBDA_BYTES == events.LAMBDA_BYTES  # loaded, before a test makes that limit smaller
     monkeypatch.setenv("RISKSCORE_LEDGER", f"sqlite:///{tmp_path}/ledger.db")
     spec = importlib.util.spec_from_file_location("function_with_ledger", ROOT / "lambda_function.py")
     assert spec

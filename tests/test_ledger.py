@@ -21,7 +21,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskscore.deployment import Deployment
 from riskscore.errors import Conflict, LedgerUnavailable, NotConfigured, OurFault
 from riskscore.ledger import store
 from riskscore.ledger.ledger import Ledger, stamp
@@ -29,6 +28,7 @@ from riskscore.ledger.purge import purge
 from riskscore.ledger.schema import KEPT_NAMES, LINKS, PERSONAL_NAMES
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
+from riskscore.serving.deployment import Deployment
 from tests.ledger_examples import LOAN, LOANS, OUTCOMES, keeping, sqlite_url, tamper, verified
 from tests.scoring_examples import ROOT, nobody, write_small
 
@@ -371,7 +371,7 @@ def test_a_new_file_is_for_its_owner_alone(small_loans, tmp_path):
 WITHOUT_PACKAGES = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from riskscore.deployment import engine_from
+from riskscore.serving.deployment import engine_from
 from riskscore.errors import NotConfigured
 try:
     engine_from({"RISKSCORE_LEDGER": "sqlite:///ledger.db"}, sys.argv[1])

@@ -31,9 +31,9 @@ from riskscore.artefact.publishing import publish, read_version
 from riskscore.artefact.remote import Published
 from riskscore.artefact.s3 import Bucket
 from riskscore.artefact.signature import public_text, sign
-from riskscore.deployment import Deployment, engine_from
 from riskscore.errors import ArtefactRefused, InvalidFile, ModelStoreUnavailable, NotConfigured, UnknownModel
 from riskscore.local.emulator import FunctionFailed, running_emulator
+from riskscore.serving.deployment import Deployment, engine_from
 from scripts.publish_model import main
 from tests.conftest import without_database
 from tests.scoring_examples import EVENT, FOLDER, ROOT, write_small

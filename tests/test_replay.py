@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from riskscore import program
 from riskscore.artefact.artefact import open_artefact
-from riskscore.deployment import Deployment
 from riskscore.errors import ArtefactRefused
 from riskscore.ledger.export import EXPORTS, Export, exported, write_export
 from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.replay import replay, stored_rows
 from riskscore.scoring.model import Model
+from riskscore.serving.deployment import Deployment
 from scripts.ledger import main
 from tests.ledger_examples import LOAN, LOANS, keeping, sqlite_url, tamper
 from tests.scoring_examples import FOLDER, ROOT, model, write_small

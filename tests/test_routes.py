@@ -12,12 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import open_artefact
-from riskscore.describe import Describe
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, UnknownModel, status_of
 from riskscore.faults import fault, report
-from riskscore.routes import Routes, encode, parse
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
+from riskscore.serving.http_routes import Routes, encode, parse
+from riskscore.serving.model_info import Describe
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, model, nobody, write_small
 
 if TYPE_CHECKING:

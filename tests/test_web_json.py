@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.errors import BrokenJson
-from riskscore.routes import encode, parse
 from riskscore.service.web_json import encode_answer, parse_body
+from riskscore.serving.http_routes import encode, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

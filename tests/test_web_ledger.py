@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from riskscore.routes import encode
+from riskscore.serving.http_routes import encode
 from tests.scoring_examples import EVENT, answer, event
 from tests.service import Service, assert_ledger, running_service, stored
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from riskscore.artefact.artefact import SIGNATURE, open_artefact
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.atomic import replacing_file, replacing_folder
-from riskscore.describe import golden_event
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
+from riskscore.serving.model_info import golden_event
 from riskscore.training.manifest_sections import PAPERS, WRITTEN, check_model_name
 
 if TYPE_CHECKING:

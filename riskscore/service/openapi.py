@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from riskscore.artefact.artefact import Artefact
     from riskscore.contract.feature import Feature
-    from riskscore.describe import Describe
     from riskscore.scoring.model import Model
+    from riskscore.serving.model_info import Describe
 
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}
 NUMERIC = ("number", "integer")

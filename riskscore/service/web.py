@@ -12,8 +12,6 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from riskscore.deployment import Deployment
-from riskscore.describe import Describe
 from riskscore.errors import (
     CallerFault,
     InternalError,
@@ -23,7 +21,6 @@ from riskscore.errors import (
     status_of,
 )
 from riskscore.faults import report
-from riskscore.routes import Answer, Routes, encode
 from riskscore.scoring.events import Refused
 from riskscore.service import web_log
 from riskscore.service.metrics import Metrics
@@ -42,6 +39,9 @@ from riskscore.service.web_tables import (
     rows_of_table,
     table_of_answers,
 )
+from riskscore.serving.deployment import Deployment
+from riskscore.serving.http_routes import Answer, Routes, encode
+from riskscore.serving.model_info import Describe
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

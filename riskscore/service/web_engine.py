@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.database.features import FeatureRow
-    from riskscore.deployment import Deployment
     from riskscore.errors import CallerFault
     from riskscore.scoring.model import Model
     from riskscore.scoring.records import Note
     from riskscore.service.metrics import Metrics
+    from riskscore.serving.deployment import Deployment
 
 Result = TypeVar("Result")
 THREADS = ThreadPoolExecutor(16, "scoring")  # most of them wait: for the disk of the ledger, or for the database

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from riskscore.routes import encode, parse
+from riskscore.serving.http_routes import encode, parse
 
 DECODER = msgspec.json.Decoder()
 ENCODER = msgspec.json.Encoder()

@@ -18,8 +18,8 @@ from riskscore.service.web_form import Field, event_of, fields, label_of, worded
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from riskscore.describe import Describe
     from riskscore.scoring.model import Model
+    from riskscore.serving.model_info import Describe
 
 FOLDER = Path(__file__).resolve().parent / "page"
 SECURITY = {

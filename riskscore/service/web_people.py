@@ -12,22 +12,22 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status, status_of
-from riskscore.routes import encode
 from riskscore.service.openapi import document
 from riskscore.service.web_engine import WATCHED, in_thread
 from riskscore.service.web_form import fields
 from riskscore.service.web_page import FOLDER, SECURITY, Page
 from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
+from riskscore.serving.http_routes import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from riskscore.describe import Describe
     from riskscore.ledger.ledger import Ledger
-    from riskscore.routes import Routes
     from riskscore.scoring.engine import Engine
     from riskscore.scoring.model import Model
     from riskscore.service.metrics import Metrics
+    from riskscore.serving.http_routes import Routes
+    from riskscore.serving.model_info import Describe
 
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]

@@ -13,7 +13,7 @@ from riskscore.service.web_settings import holder
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 
-    from riskscore.routes import Answer
+    from riskscore.serving.http_routes import Answer
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]

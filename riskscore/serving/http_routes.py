@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from riskscore.describe import Describe
     from riskscore.scoring.engine import Engine, Fits
+    from riskscore.serving.model_info import Describe
 
     Handler = Callable[["Routes", "Request"], Any]
 

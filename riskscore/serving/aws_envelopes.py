@@ -1,6 +1,6 @@
 """What AWS wraps an event in, recognised strictly, and the answer in the same shape.
 
-    API Gateway REST (v1), HTTP (v2), function URL, load balancer    a request for riskscore/routes.py
+    API Gateway REST (v1), HTTP (v2), function URL, load balancer    a request for riskscore/serving/http_routes.py
     SQS                          each message an event; the answer names those that must come again
     Step Functions               {"Items": [...], "BatchInput": {...}}: the items' answers, in their order
 
@@ -20,19 +20,19 @@ import time
 from binascii import a2b_base64
 from functools import cache
 
-from riskscore.describe import Describe
 from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
 from riskscore.faults import fault, log
-from riskscore.routes import JSON, Answer, Routes, encode, parse
 from riskscore.scoring.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
+from riskscore.serving.http_routes import JSON, Answer, Routes, encode, parse
+from riskscore.serving.model_info import Describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from riskscore.deployment import Deployment
     from riskscore.scoring.engine import Engine, Fits
+    from riskscore.serving.deployment import Deployment
 
     Envelope = Mapping[str, Any]
     Handler = Callable[[Envelope, Engine, Routes, str | None], Any]
