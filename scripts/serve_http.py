@@ -16,8 +16,8 @@ os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from riskscore.program import DONE, require_free, run
-from riskscore.service.web_log import CONFIGURATION
-from riskscore.service.web_settings import ServiceSettings, with_ledger
+from riskscore.service.access_log import CONFIGURATION
+from riskscore.service.settings import ServiceSettings, with_ledger
 from riskscore.serving.deployment import Deployment
 
 if TYPE_CHECKING:

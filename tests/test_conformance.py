@@ -29,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from riskscore.artefact.artefact import list_models, save_artefact
 from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.scoring.engine import Engine
-from riskscore.service.web import from_environment
+from riskscore.service.app import from_environment
 from riskscore.serving.aws_envelopes import handler_of, routes_of
 from riskscore.serving.deployment import Deployment
 from riskscore.serving.http_routes import encode

@@ -21,8 +21,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 
 from riskscore.errors import NotConfigured
-from riskscore.service.web import from_environment
-from riskscore.service.web_settings import ServiceSettings, holder, keys_of
+from riskscore.service.app import from_environment
+from riskscore.service.settings import ServiceSettings, holder, keys_of
 from riskscore.serving.http_routes import encode
 from tests.model_examples import events as model_events
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event

@@ -11,9 +11,9 @@ from riskscore.artefact.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.errors import WrongType
 from riskscore.scoring.model import Model
+from riskscore.service.forms import event_of, field, fields, label_of, value_of, worded, written
 from riskscore.service.openapi import described, document, feature_schema
-from riskscore.service.web_form import event_of, field, fields, label_of, value_of, worded, written
-from riskscore.service.web_page import Page
+from riskscore.service.page_views import Page
 from riskscore.serving.model_info import Describe
 from tests.scoring_examples import engine, write_small
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.errors import BrokenJson
-from riskscore.service.web_json import encode_answer, parse_body
+from riskscore.service.json_codec import encode_answer, parse_body
 from riskscore.serving.http_routes import encode, parse
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def test_what_only_one_of_the_readers_takes_ends_the_same(body: bytes) -> None:
 
 
 def test_a_sound_body_is_read_by_the_quick_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("riskscore.service.web_json.parse", None)
+    monkeypatch.setattr("riskscore.service.json_codec.parse", None)
     assert parse_body(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
 
 
@@ -132,7 +132,7 @@ def test_sound_rows_are_written_by_the_quick_encoder_and_the_others_by_the_funct
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     written: list[object] = []
-    monkeypatch.setattr("riskscore.service.web_json.encode", lambda row: written.append(row) or encode(row))
+    monkeypatch.setattr("riskscore.service.json_codec.encode", lambda row: written.append(row) or encode(row))
     rows = [{"probability": 1 / n} for n in range(1, 200)]
     rows[7] = {"probability": 0.00001}
     assert json.loads(encode_answer(rows)) == rows

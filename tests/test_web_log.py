@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from riskscore.service import web_log
-from riskscore.service.web_request import Request
+from riskscore.service import access_log
+from riskscore.service.requests import Request
 
 
 def line_of(capsys: pytest.CaptureFixture[str], headers: dict[bytes, bytes], caller: str | None = None) -> str:
     request = Request({"method": 'P"T', "path": "/predict", "headers": list(headers.items())})
     request.caller, request.body = caller, b"{}"
-    web_log.request(request, "/predict", 200, 0.0012345678)
+    access_log.request(request, "/predict", 200, 0.0012345678)
     return capsys.readouterr().err
 
 
@@ -32,4 +32,4 @@ def test_a_line_is_one_object_with_these_fields(capsys, name, caller):
 
 
 def test_a_time_is_utc_to_the_millisecond():
-    assert web_log.moment(1763631000.1259) == "2025-11-20T09:30:00.125Z"
+    assert access_log.moment(1763631000.1259) == "2025-11-20T09:30:00.125Z"

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from riskscore.ledger.ledger import Ledger
-from riskscore.service.web import from_environment
+from riskscore.service.app import from_environment
 from tests.ledger_examples import sqlite_url, verified
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, write_small
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.faults import fault, log
 
 if TYPE_CHECKING:
-    from riskscore.service.web_request import Request
+    from riskscore.service.requests import Request
 
 
 _text = json.JSONEncoder(ensure_ascii=False).encode  # of a string
@@ -53,7 +53,7 @@ class JsonFormatter(logging.Formatter):
 CONFIGURATION: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "riskscore.service.web_log.JsonFormatter"}},
+    "formatters": {"json": {"()": "riskscore.service.access_log.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {"uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},

@@ -22,23 +22,23 @@ from riskscore.errors import (
 )
 from riskscore.faults import report
 from riskscore.scoring.events import Refused
-from riskscore.service import web_log
-from riskscore.service.metrics import Metrics
-from riskscore.service.openapi import served
-from riskscore.service.web_engine import CountedEngine, Lookup, WouldWait, in_thread
-from riskscore.service.web_json import encode_answer, parse_body
-from riskscore.service.web_ledger import Keeper
-from riskscore.service.web_page import Page
-from riskscore.service.web_people import CALLER, REQUEST_ID, people
-from riskscore.service.web_request import PEOPLE, Gone, Request, read_body, send_answer
-from riskscore.service.web_settings import ServiceSettings, with_ledger
-from riskscore.service.web_tables import (
+from riskscore.service import access_log
+from riskscore.service.csv_tables import (
     answers_to_rows,
     names_of_table,
     refusal_of,
     rows_of_table,
     table_of_answers,
 )
+from riskscore.service.json_codec import encode_answer, parse_body
+from riskscore.service.ledger_writer import Keeper
+from riskscore.service.metrics import Metrics
+from riskscore.service.openapi import served
+from riskscore.service.page_views import Page
+from riskscore.service.pages import CALLER, REQUEST_ID, people
+from riskscore.service.requests import PEOPLE, Gone, Request, read_body, send_answer
+from riskscore.service.settings import ServiceSettings, with_ledger
+from riskscore.service.workers import CountedEngine, Lookup, WouldWait, in_thread
 from riskscore.serving.deployment import Deployment
 from riskscore.serving.http_routes import Answer, Routes, encode
 from riskscore.serving.model_info import Describe
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from riskscore.scoring.engine import Engine
-    from riskscore.service.web_request import Message, Receive, Send
+    from riskscore.service.requests import Message, Receive, Send
 
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
@@ -96,7 +96,7 @@ class Service:
         seconds = time.perf_counter() - request.started
         route = request.route()
         self._metrics.request(route, answer.status, seconds)
-        web_log.request(request, route, answer.status, seconds)
+        access_log.request(request, route, answer.status, seconds)
 
     async def _answered(self, request: Request, receive: Receive) -> Answer:
         try:

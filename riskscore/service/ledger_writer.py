@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from riskscore.service.web_engine import in_thread
+from riskscore.service.workers import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import BodyTooLarge, CrossSite, InvalidEvent, KeyNeeded
-from riskscore.service.web_settings import holder
+from riskscore.service.settings import holder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping

@@ -12,11 +12,11 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status, status_of
+from riskscore.service.csv_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
+from riskscore.service.forms import fields
 from riskscore.service.openapi import document
-from riskscore.service.web_engine import WATCHED, in_thread
-from riskscore.service.web_form import fields
-from riskscore.service.web_page import FOLDER, SECURITY, Page
-from riskscore.service.web_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
+from riskscore.service.page_views import FOLDER, SECURITY, Page
+from riskscore.service.workers import WATCHED, in_thread
 from riskscore.serving.http_routes import encode
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from riskscore.errors import LedgerUnavailable
 from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Row
 from riskscore.scoring.pipeline import score_again
+from riskscore.service.forms import Field, event_of, fields, label_of, worded, written
 from riskscore.service.openapi import plain, served
-from riskscore.service.web_form import Field, event_of, fields, label_of, worded, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
