@@ -22,8 +22,8 @@ from benchmarks.cold_warm import cold, warm
 from benchmarks.files import files
 from benchmarks.places import ROOT, prepared
 from benchmarks.table import machine, rendered, write_page
+from riskscore.cli import DONE, OUR_FAULT, run
 from riskscore.local.postgres import temporary_postgres
-from riskscore.program import DONE, OUR_FAULT, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -24,7 +24,7 @@ from benchmarks.places import ROOT
 from benchmarks.rows import draw_events
 from benchmarks.table import duration, machine, write_page
 from benchmarks.turns import in_turns, middle_half, percentile
-from riskscore.program import DONE, OUR_FAULT, run
+from riskscore.cli import DONE, OUR_FAULT, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

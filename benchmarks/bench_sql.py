@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.table import Line, Section, rendered
 from benchmarks.turns import in_turns, timed
+from riskscore.cli import DONE, OUR_FAULT, run
 from riskscore.local.postgres import temporary_postgres
-from riskscore.program import DONE, OUR_FAULT, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

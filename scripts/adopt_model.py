@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.adopting.adoption import Adopted, adopt
 from riskscore.adopting.pickle_imports import is_expected
-from riskscore.program import DONE, run
+from riskscore.cli import DONE, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.atomic import replacing_file
+from riskscore.cli import DONE, counted, run
 from riskscore.model_toml.settings import read_settings
-from riskscore.program import DONE, counted, run
 from riskscore.sources.data_quality import examine, opened
 from riskscore.sources.quality_report import PICTURES, page, write_training_set
 from riskscore.sources.sources import placed_rows, wanted_by

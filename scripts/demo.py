@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DATA_FAULTS, DONE, progress, run
 from riskscore.errors import OurFault, UnknownModel
 from riskscore.local.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.local.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
 from riskscore.model_toml.settings import read_settings
-from riskscore.program import DATA_FAULTS, DONE, progress, run
 from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DATA_FAULTS, DONE, counted, progress, run, whole_number
 from riskscore.database.connection import Database, url_from
 from riskscore.database.dump import FaultReport, dump_files, dump_lines
 from riskscore.database.features import FeatureSource
 from riskscore.model_toml.settings import read_settings
-from riskscore.program import DATA_FAULTS, DONE, counted, progress, run, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DONE, OUR_FAULT, counted, run
 from riskscore.errors import InvalidFile, NotConfigured
 from riskscore.ledger.export import EXPORTS, exported, write_export
 from riskscore.ledger.hash_chain import verify
@@ -17,7 +18,6 @@ from riskscore.ledger.heads import PLACE
 from riskscore.ledger.ledger import stamp
 from riskscore.ledger.purge import purge
 from riskscore.ledger.replay import replay, stored_rows
-from riskscore.program import DONE, OUR_FAULT, counted, run
 from riskscore.serving.deployment import Deployment
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.program import DONE, progress, run
+from riskscore.cli import DONE, progress, run
 from riskscore.samples.offer_click import offers_for
 from riskscore.sources.offers import load, read_form
 from riskscore.sources.sqlite_output import sqlite_path

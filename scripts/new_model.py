@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DONE, progress, run
 from riskscore.drafting.drafting import draft, training_command
 from riskscore.drafting.model_folder import check_name, examples_of, new_folder, set_events_aside, write_examples
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.raw_table import read_table
 from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.settings import read_settings
-from riskscore.program import DONE, progress, run
 from riskscore.training.training import Trained, train
 from riskscore.training.training_data import from_source
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from riskscore.artefact.artefact import find_model
 from riskscore.artefact.publishing import check_serial, publish, read_version
 from riskscore.artefact.s3 import VARIABLE, Bucket
-from riskscore.program import DONE, run
+from riskscore.cli import DONE, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.program import DONE, run, whole_number
+from riskscore.cli import DONE, run, whole_number
 from riskscore.samples import default_90d, offer_click, pay_later, x100
 from riskscore.samples.sample_files import say_of
 

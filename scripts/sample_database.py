@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DONE, run
 from riskscore.local.sample_database import sample_database
-from riskscore.program import DONE, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.batch.files import items_to_score, score_file
+from riskscore.cli import DATA_FAULTS, DONE, counted, progress, run
 from riskscore.database.connection import url_from
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
-from riskscore.program import DATA_FAULTS, DONE, counted, progress, run
 from riskscore.scoring.engine import Engine
 from riskscore.serving.deployment import Deployment
 from riskscore.sources.sources import database_url, file_of, kind_of, wanted_of

@@ -13,9 +13,9 @@ import psycopg
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import progress, whole_number
 from riskscore.local.edge_cases import EDGE_LEDGERS
 from riskscore.local.seed import TablesExist, seed
-from riskscore.program import progress, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from riskscore.program import DONE, require_free, run
+from riskscore.cli import DONE, require_free, run
 from riskscore.service.access_log import CONFIGURATION
 from riskscore.service.settings import ServiceSettings, with_ledger
 from riskscore.serving.deployment import Deployment

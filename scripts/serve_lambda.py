@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DONE, run
 from riskscore.local.emulator import HANDLER, ROOT, running_emulator
-from riskscore.program import DONE, run
 from riskscore.serving.deployment import DEFAULT_MODEL
 
 if TYPE_CHECKING:

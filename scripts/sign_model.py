@@ -16,7 +16,7 @@ from riskscore.artefact.artefact import SIGNATURE, find_model, next_serial, open
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.artefact.signature import VARIABLE, new_key, public_text, read_key, sign
 from riskscore.atomic import replacing_file
-from riskscore.program import DONE, run
+from riskscore.cli import DONE, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

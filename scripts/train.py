@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DONE, progress, run
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
-from riskscore.program import DONE, progress, run
 from riskscore.sources.sources import database_url
 from riskscore.training.training import Trained, steps, train
 from riskscore.training.training_data import from_source

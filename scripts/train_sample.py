@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from riskscore.cli import DONE, run
 from riskscore.errors import InvalidFile
 from riskscore.local.sample_database import sample_database
-from riskscore.program import DONE, run
 from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The papers are kept true: figures, hashes and answers, and every command, target, variable, file and layer named."""
+"""The update_docs are kept true: figures, hashes and answers, and every command, target, variable, file and layer named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from riskscore.model_toml import reasons, rules, settings
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.estimators import family_of
-from scripts import papers
+from scripts import update_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPERS = {
@@ -32,18 +32,18 @@ CODE = "\n".join(path.read_text() for path in LIBRARY)
 
 def test_the_figures_hashes_and_answers_are_those_of_the_files():
     done = subprocess.run(
-        [sys.executable, "scripts/papers.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "scripts/update_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_a_picture_of_another_version_is_noticed(monkeypatch):
-    assert papers.old_pictures() == []
-    monkeypatch.setattr(papers, "_manifest", lambda: {"version": "another"})
-    assert papers.old_pictures() == [*papers.PICTURES]
+    assert update_docs.old_pictures() == []
+    monkeypatch.setattr(update_docs, "_manifest", lambda: {"version": "another"})
+    assert update_docs.old_pictures() == [*update_docs.PICTURES]
 
 
-@pytest.mark.parametrize("name", papers.PICTURES)
+@pytest.mark.parametrize("name", update_docs.PICTURES)
 def test_a_picture_is_small(name):
     assert (ROOT / name).stat().st_size < 200_000
 

@@ -18,8 +18,8 @@ import pytest
 from awslambdaric.lambda_runtime_marshaller import to_json
 
 from lambda_function import lambda_handler
+from riskscore.cli import PortTaken
 from riskscore.local.emulator import EmulatorFailed, FunctionFailed, _executable_copy, answer_in, running_emulator
-from riskscore.program import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from riskscore.cli import progress
 from riskscore.local.seed import seed
-from riskscore.program import progress
 from riskscore.samples.commands import PYTHON, WITH_LEDGERS
 from tests.scoring_examples import FEATURES
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from riskscore import program
+from riskscore import cli
 from riskscore.artefact.artefact import open_artefact
 from riskscore.errors import ArtefactRefused
 from riskscore.ledger.export import EXPORTS, Export, exported, write_export
@@ -226,7 +226,7 @@ def test_results_clicked_has_the_columns_that_its_readers_know():
     assert ", ".join(EXPORTS["results_clicked"].columns) == known
 
 
-# The program
+# The cli
 
 
 class Done(NamedTuple):
@@ -246,7 +246,7 @@ def run(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["scripts/ledger.py", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            program.run(main)
+            cli.run(main)
         return Done(ended.value.code, *capsys.readouterr())
 
     return run_it

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.errors import ArtefactRefused, DatabaseUnavailable, UnknownModel, status_of
-from riskscore.faults import fault, report
+from riskscore.fault_log import fault, report
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.serving.http_routes import Routes, encode, parse

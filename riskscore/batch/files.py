@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.atomic import replacing_file
+from riskscore.cli import counted
 from riskscore.errors import CallerFault, InvalidFile
-from riskscore.program import counted
 from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Refused, sound_ids
 from riskscore.sources.results import sqlite_output

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
+from riskscore.cli import counted
 from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import ID_NAME, Profile, is_id_like, is_unique
 from riskscore.drafting.leakage import alone, suspected
 from riskscore.drafting.number_inference import has_sure_commas
 from riskscore.drafting.type_inference import profile_column
 from riskscore.errors import InvalidFile
-from riskscore.program import counted
 from riskscore.training.training_data import LABELS
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from sqlalchemy import make_url
 from riskscore.artefact.s3 import SCHEME, Bucket
 from riskscore.artefact.signature import public_text, raw_public_key, read_key, sign
 from riskscore.errors import LedgerUnavailable, NotConfigured, RiskscoreError
-from riskscore.faults import report
+from riskscore.fault_log import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

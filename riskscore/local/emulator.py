@@ -23,8 +23,8 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from riskscore.cli import require_free
 from riskscore.errors import OurFault
-from riskscore.program import require_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

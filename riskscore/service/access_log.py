@@ -12,7 +12,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from riskscore.faults import fault, log
+from riskscore.fault_log import fault, log
 
 if TYPE_CHECKING:
     from riskscore.service.requests import Request

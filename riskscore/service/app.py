@@ -20,7 +20,7 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.faults import report
+from riskscore.fault_log import report
 from riskscore.scoring.events import Refused
 from riskscore.service import access_log
 from riskscore.service.csv_tables import (

@@ -21,7 +21,7 @@ from binascii import a2b_base64
 from functools import cache
 
 from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
-from riskscore.faults import fault, log
+from riskscore.fault_log import fault, log
 from riskscore.scoring.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
 from riskscore.serving.http_routes import JSON, Answer, Routes, encode, parse
 from riskscore.serving.model_info import Describe

@@ -25,7 +25,7 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.faults import report
+from riskscore.fault_log import report
 from riskscore.scoring.events import LAMBDA_BYTES
 from riskscore.scoring.gc_pause import Paused
 

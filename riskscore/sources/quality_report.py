@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from riskscore.atomic import replacing_file
+from riskscore.cli import counted
 from riskscore.errors import CallerFault
-from riskscore.program import counted
 from riskscore.training.training_data import LABELS
 
 if TYPE_CHECKING:

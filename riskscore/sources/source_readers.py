@@ -11,10 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riskscore.cli import counted
 from riskscore.database.connection import STATEMENT_SECONDS, Database
 from riskscore.database.features import FAULT, FeatureSource
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
-from riskscore.program import counted
 from riskscore.sources.file_databases import (
     duckdb_over,
     hashes_of_tables,

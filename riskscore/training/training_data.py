@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psycopg import sql
 
+from riskscore.cli import counted
 from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
-from riskscore.program import counted
 from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
 from riskscore.sources.sqlite_output import said_by

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.atomic import replacing_file
-from riskscore.program import DONE, OUR_FAULT, run
+from riskscore.cli import DONE, OUR_FAULT, run
 from riskscore.serving.deployment import engine_from
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
         take_pictures()
     stale = [name for name in PAPERS if renewed(text := (ROOT / name).read_text(encoding="utf-8")) != text]
     for name in stale:
-        print(f"{name}: {'out of date; run .venv/bin/python scripts/papers.py' if check else 'renewed'}")
+        print(f"{name}: {'out of date; run .venv/bin/python scripts/update_docs.py' if check else 'renewed'}")
         if not check:
             text = renewed((ROOT / name).read_text(encoding="utf-8"))
             with replacing_file(ROOT / name) as file:
                 file.write(text)
     for name in (old := old_pictures()):
-        print(f"{name}: shows another version of the model; run .venv/bin/python scripts/papers.py --pictures")
+        print(f"{name}: shows another version of the model; run .venv/bin/python scripts/update_docs.py --pictures")
     return OUR_FAULT if old or (check and stale) else DONE
 
 
