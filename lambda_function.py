@@ -1,8 +1,8 @@
 """The AWS Lambda function: one JSON event in, one answer out.
 
 A caller's fault is part of the answer. A fault of ours (a refused artefact, a database that is down) is
-raised, so that Lambda counts it as an error and a retry or an alarm can see it. What a gateway, a load balancer,
-a queue or Step Functions wraps an event in is opened, and answered in its own shape, by riskscore/serving/aws_envelopes.py.
+raised, so that Lambda counts it as an error and a retry or an alarm can see it. riskscore/serving/aws_envelopes.py
+opens what a gateway, a load balancer, a queue or Step Functions wraps an event in, and answers in its own shape.
 """
 
 from __future__ import annotations

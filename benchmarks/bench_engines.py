@@ -1,4 +1,4 @@
-"""From how many rows the joblib engine is faster than the twin: LOADED_ROWS and LOADING_ROWS in riskscore/scoring/model.py.
+"""From how many rows joblib is faster than the twin: LOADED_ROWS and LOADING_ROWS in riskscore/scoring/model.py.
 
 `python benchmarks/bench.py --only engines` shows it. Run by the function's interpreter, this file measures and prints.
 """

@@ -1,7 +1,8 @@
 """Same bytes: one result object for one event, whichever door it went through.
 
-Models x events x doors. A door takes a model's events and gives the result of each in the bytes of riskscore/serving/http_routes.py;
-a door that answers HTTP gives the very bytes of its body. Another door is another function with @door.
+Models x events x doors. A door takes a model's events and gives the result of each in the bytes of
+riskscore/serving/http_routes.py; a door that answers HTTP gives the very bytes of its body. Another door is another
+function with @door.
 
 By either engine the results are the same to the last byte. `auto`, the default, chooses by the number of rows and by
 what is loaded, and a result names the engine that computed it: there every byte but that word is the same.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from riskscore.dispatch import Fields, model_for
 from riskscore.errors import AmbiguousModel
+from riskscore.scoring.dispatch import Fields, model_for
 from riskscore.serving.aws_envelopes import handler_of, routes_of
 from riskscore.serving.deployment import Deployment
 from tests.model_examples import ROOT, events

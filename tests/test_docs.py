@@ -1,4 +1,4 @@
-"""The update_docs are kept true: figures, hashes and answers, and every command, target, variable, file and layer named."""
+"""The docs are kept true: figures, hashes and answers, and every command, target, variable, file and layer named."""
 
 from __future__ import annotations
 
@@ -149,39 +149,65 @@ def test_every_key_of_a_model_s_settings_is_shown(schema):
     assert set(schema) <= shown | explained
 
 
-def test_imports_run_down_the_drawing_of_the_layers():
-    rank = layers()
-    modules = {path.stem: path for path in LIBRARY if path.stem != "__init__"}
-    assert sorted(rank) == sorted(modules)
+def rooms():
+    """Room (a folder, or a module beside the folders) -> its line in CONTRIBUTING.md's drawing, from the top."""
+    drawing = PAPERS["CONTRIBUTING.md"].split("```")[1].strip().splitlines()
+    return {room: k for k, line in enumerate(drawing) for room in re.findall(r"(?<![\w.])[a-z_]+(?![\w./])", line[:33])}
+
+
+def room_of(module):
+    return module.split(".")[1]
+
+
+def graph():
+    """Module -> the modules of riskscore that it imports, at once or when first needed."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in LIBRARY}
+    modules = {name: path for name, path in modules.items() if path.stem != "__init__"}
+    found = {name: {*imports(ast.parse(path.read_text()), modules)} for name, path in modules.items()}
+    assert {other for others in found.values() for other in others} <= modules.keys()
+    return found
+
+
+def imports(node, modules):
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.ImportFrom) and (child.module or "").split(".")[0] == "riskscore":
+            named = [f"{child.module}.{alias.name}" for alias in child.names]
+            yield from (name if name in modules else child.module for name in named)
+        else:
+            yield from imports(child, modules)
+
+
+def test_every_folder_and_module_of_the_library_stands_in_the_drawing():
+    there = {path.relative_to(ROOT / "riskscore").parts[0].removesuffix(".py") for path in LIBRARY}
+    assert rooms().keys() - {"scripts"} == there - {"__init__"}
+
+
+def test_imports_run_down_the_drawing_from_folder_to_folder():
+    line = rooms()
     upward = [
         f"{name} imports {other}"
-        for name, path in modules.items()
-        for other in imports(ast.parse(path.read_text()))
-        if rank[other] <= rank[name]
+        for name, others in graph().items()
+        for other in others
+        if room_of(name) != room_of(other) and line[room_of(name)] >= line[room_of(other)]
     ]
     assert upward == []
 
 
-def layers():
-    """Module -> its line in CONTRIBUTING.md's drawing."""
-    drawing = PAPERS["CONTRIBUTING.md"].split("```")[1].splitlines()
-    lines = [re.findall(r"[a-z_0-9]+", line[:50]) for line in drawing if re.match(r"[a-z_0-9]+ ", line)]
-    return {module: k for k, line in enumerate(lines) for module in line}
+def test_no_import_runs_round():
+    remaining = graph()
+    while free := [name for name, others in remaining.items() if not others & remaining.keys()]:
+        for name in free:
+            del remaining[name]
+    assert sorted(remaining) == []
 
 
-def imports(node):
-    """The modules of riskscore that the code below this node imports, at once or when first needed."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
-            continue
-        if isinstance(child, ast.ImportFrom) and re.fullmatch(
-            r"riskscore(\.(service|adopting|ledger|samples|sources|training|drafting))?", child.module or ""
-        ):
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and (child.module or "").startswith("riskscore."):
-            yield child.module.rpartition(".")[2]
-        else:
-            yield from imports(child)
+@pytest.mark.parametrize(
+    "path", [path for path in LIBRARY if path.stem == "__init__"], ids=lambda path: path.parent.name
+)
+def test_an_init_is_empty_but_for_a_docstring(path):
+    assert all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
 
 
 def test_the_layout_names_what_is_there():

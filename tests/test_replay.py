@@ -226,7 +226,7 @@ def test_results_clicked_has_the_columns_that_its_readers_know():
     assert ", ".join(EXPORTS["results_clicked"].columns) == known
 
 
-# The cli
+# The program
 
 
 class Done(NamedTuple):

@@ -10,8 +10,8 @@ import pytest
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch.files import WRITERS
+from riskscore.contract.spreadsheets import cell
 from riskscore.scoring.model import Model
-from riskscore.spreadsheets import cell
 from scripts import score
 from tests.scoring_examples import FEATURES, IDS, ROOT, write_small
 

@@ -72,7 +72,7 @@ def read_given(settings: Settings, path: Path) -> GivenRows:
 
 
 def _label(where: str, target: str, cell: str) -> int:
-    from riskscore.training.training_data import LABELS
+    from riskscore.model_toml.labels import LABELS
 
     if cell.strip() not in LABELS:
         raise InvalidFile(f"{where}: {target} must be 0 or 1", target)

@@ -1,0 +1,1 @@
+"""Model folders: checked, then loaded; signed, published, fetched."""

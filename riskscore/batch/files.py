@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.atomic import replacing_file
 from riskscore.cli import counted
+from riskscore.contract.spreadsheets import cell
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Refused, sound_ids
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.sources.tables import read_jsonl
-from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

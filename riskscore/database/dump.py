@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from riskscore.atomic import replacing_file
+from riskscore.contract.spreadsheets import cell
 from riskscore.database.features import event
-from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

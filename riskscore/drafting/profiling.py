@@ -19,7 +19,7 @@ from riskscore.drafting.leakage import alone, suspected
 from riskscore.drafting.number_inference import has_sure_commas
 from riskscore.drafting.type_inference import profile_column
 from riskscore.errors import InvalidFile
-from riskscore.training.training_data import LABELS
+from riskscore.model_toml.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

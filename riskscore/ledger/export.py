@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from riskscore import spreadsheets
 from riskscore.atomic import replacing_file
+from riskscore.contract import spreadsheets
 from riskscore.errors import InvalidFile
 from riskscore.ledger.hash_chain import BATCH, PURGE
 from riskscore.ledger.schema import KEPT_NAMES, PERSONAL_NAMES, ledger

@@ -1,0 +1,1 @@
+"""An event on its way to its answer."""

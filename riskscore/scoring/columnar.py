@@ -1,7 +1,7 @@
 """Many rows of one shape, read a column at a time: what each would be read as alone, in a third of the time.
 
-Whatever one of them has that a closer look is due at, a text where a number stands, a gap, a key more, they are all
-read one by one instead (riskscore/scoring/events.py, riskscore/contract/contract.py): here nothing is refused and nothing explained.
+Where any of them needs a closer look (a text where a number stands, a missing value, a key more), all are read one by
+one instead, by events.py and the contract: here nothing is refused and nothing explained.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.database.features import FeatureRow
-    from riskscore.dispatch import Fields
+    from riskscore.scoring.dispatch import Fields
     from riskscore.scoring.model import Model
     from riskscore.scoring.pipeline import Checked
     from riskscore.scoring.records import Entry, Note, Request
@@ -179,7 +179,7 @@ class Engine:
 
     def _dispatched(self, names: Sequence[str], models: dict[str, Fields]) -> str | CallerFault:
         """The model of a row with these names, or that there is no telling. models: filled where it is empty."""
-        from riskscore.dispatch import Fields, model_for
+        from riskscore.scoring.dispatch import Fields, model_for
 
         if not models:
             models[self._default_model] = Fields(self._artefact(self._default_model).manifest)

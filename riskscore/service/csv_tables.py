@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskscore.batch.files import items_of_file
+from riskscore.contract.spreadsheets import cell
 from riskscore.errors import InvalidFile, TooManyRows
 from riskscore.scoring.events import MAX_ROWS, Refused
 from riskscore.sources.tables import DELIMITERS
-from riskscore.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

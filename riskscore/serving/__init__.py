@@ -1,0 +1,1 @@
+"""What AWS and HTTP wrap an event in, routes and statuses, and what the environment says."""

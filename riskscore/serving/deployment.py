@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from riskscore.artefact.remote import Folder, Published
     from riskscore.database.connection import Database
     from riskscore.database.features import FeatureRow, FeatureSource
-    from riskscore.dispatch import Fields
     from riskscore.errors import CallerFault
     from riskscore.ledger.ledger import Ledger
+    from riskscore.scoring.dispatch import Fields
 
 DEFAULT_MODEL = "credit_risk"
 
@@ -74,7 +74,7 @@ class Deployment:
 
     def fields(self) -> dict[str, Fields]:
         """The names in the rows of each model that an event may name; of one that is refused nothing is known."""
-        from riskscore.dispatch import Fields
+        from riskscore.scoring.dispatch import Fields
 
         names = self.names()
         for name in names:

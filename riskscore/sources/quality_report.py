@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from riskscore.atomic import replacing_file
 from riskscore.cli import counted
 from riskscore.errors import CallerFault
-from riskscore.training.training_data import LABELS
+from riskscore.model_toml.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

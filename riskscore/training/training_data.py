@@ -21,6 +21,7 @@ from psycopg import sql
 from riskscore.cli import counted
 from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.model_toml.labels import LABELS
 from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
 from riskscore.sources.sqlite_output import said_by
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     Rows = Iterable[SourceRow | CallerFault]
 
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 ABOUT = "about.txt"  # says where files beside it come from, for the model card
 NAMED = re.compile(r"(?P<sha256>[0-9a-f]{64}) [ *](?P<name>.+)")  # a file, as sha256sum writes it
 ID_BYTES = 16  # of a hash: no two ids of any table share one by chance
