@@ -53,8 +53,8 @@ ARTEFACTS = (
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
-    """0 where the papers are true by now, 1 where one isn't."""
-    parser = argparse.ArgumentParser(prog="papers.py", description=__doc__)
+    """0 where the docs are true by now, 1 where one isn't."""
+    parser = argparse.ArgumentParser(prog="update_docs.py", description=__doc__)
     parser.add_argument(
         "--check", action="store_true", help="write nothing, exit with 1 where something is out of date"
     )
