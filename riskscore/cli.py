@@ -9,13 +9,15 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from riskscore.errors import CallerFault, OurFault, RiskscoreError
+from riskscore.errors import CallerFault, InvalidFile, OurFault, RiskscoreError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from tqdm import tqdm
 
+NARROWING = ("RISKSCORE_MODELS", "RISKSCORE_MANIFEST_SHA256")  # variables that leave some of the models out
 DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -35,6 +37,17 @@ def whole_number(text: str) -> int:
 def counted(number: int, thing: str) -> str:
     """How many there are, as people write it: 1 row, 2,500 rows."""
     return f"{number:,} {thing if number == 1 else thing + 's'}"
+
+
+def require_model(
+    name: str, trained: Sequence[str], where: str | Path, environ: Mapping[str, str] | None = None
+) -> None:
+    """Raise InvalidFile for a model that isn't among the trained ones of a place. environ: what may narrow them."""
+    if name not in trained:
+        narrowed = [variable for variable in NARROWING if (environ or {}).get(variable)]
+        within = f" as {' and '.join(narrowed)} narrow{'s' if len(narrowed) == 1 else ''} it" if narrowed else ""
+        there = ", ".join(trained) or "none"
+        raise InvalidFile(f"there is no trained model {shown(name)!r} in {where}{within}; there is {there}")
 
 
 def progress(*rows: Iterable[Any], **said: Any) -> tqdm[Any]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.artefact.artefact import find_model
+from riskscore.artefact.artefact import list_models
 from riskscore.artefact.publishing import check_serial, publish, read_version
 from riskscore.artefact.s3 import VARIABLE, Bucket
-from riskscore.cli import DONE, run
+from riskscore.cli import DONE, require_model, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Publish; 0 when the bucket serves this version."""
     options = _parser().parse_args(arguments)
-    folder = Path(find_model(str(options.models), options.model))
+    require_model(options.model, list_models(str(options.models)), options.models)
+    folder = options.models / options.model
     bucket = Bucket(options.uri)
     public_key = environ.get("RISKSCORE_PUBLIC_KEY") or None
     digest, uploads = read_version(folder, options.models.resolve().parent, public_key)

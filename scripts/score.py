@@ -1,4 +1,4 @@
-"""Score the rows of a file, a folder of files or a database into a CSV or JSONL file."""
+"""Score the rows of a file, a folder of files or a database into a CSV or JSONL file, or a table of SQLite."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.batch.files import items_to_score, score_file
-from riskscore.cli import DATA_FAULTS, DONE, counted, progress, run
+from riskscore.artefact.s3 import VARIABLE
+from riskscore.batch.files import PREDICTIONS, items_to_score, report_beside, score_file
+from riskscore.cli import DATA_FAULTS, DONE, counted, progress, require_model, run
 from riskscore.database.connection import url_from
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.scoring.engine import Engine
 from riskscore.serving.deployment import Deployment
-from riskscore.sources.sources import database_url, file_of, kind_of, wanted_of
-from riskscore.sources.sqlite_output import SCHEME, sqlite_path
+from riskscore.sources.results import has_table
+from riskscore.sources.sources import database_url, wanted_of
+from riskscore.sources.sqlite_output import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,23 +36,51 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Score; 0 where every row was scored, 3 where rows that can't be were left out and reported."""
     options = _parser().parse_args(arguments)
     started = time.perf_counter()
-    deployment = Deployment(environ, str(ROOT))
+    deployment, where, root = _models(options.models, environ)
+    require_model(options.model, deployment.names(), where, environ)
     model = deployment.find(options.model)
     engine = Engine(deployment.find, options.model, deployment.look_up)
     url = options.input or options.data or _database(options.database, model, environ)
-    report = _report(options.output, url)
-    items = items_to_score(url, wanted_of(model, ROOT, environ), note=lambda text: _note(bar, text))
+    output = options.output or _output(model, url, root)
+    report = report_beside(output, url)
+    items = items_to_score(url, wanted_of(model, root, environ), note=lambda text: _note(bar, text))
     bar = progress(items, unit=" rows", desc="scoring")
     with FaultReport(report) as faults:
-        scored = score_file(engine, model, bar, options.output, faults)
+        scored = score_file(engine, model, bar, output, faults)
     seconds = time.perf_counter() - started
     ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
-    print(f"{ended}, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s")
+    print(f"{ended}, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s: {output}")
+    print(_scorer(model, where))
     if scored.referred:
         print(f"{counted(scored.referred, 'row')} for a person to look at (refer); a .jsonl says why", file=sys.stderr)
     if scored.faults:
         print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if scored.faults else DONE
+
+
+def _models(given: str | None, environ: Mapping[str, str]) -> tuple[Deployment, str, Path]:
+    """The models to score with, where they are in words, and where the paths of their SQL start."""
+    said = given or environ.get(VARIABLE)
+    if given and "://" not in given and not Path(given).is_dir():
+        raise InvalidFile(f"--models: there is no folder {given}")
+    deployment = Deployment({**environ, VARIABLE: said} if said else environ, str(ROOT))
+    root = Path(given).resolve().parent if given and "://" not in given else ROOT
+    return deployment, said or str(ROOT / "model"), root
+
+
+def _output(model: Model, url: str, root: Path) -> str:
+    """Where scores go if nobody says where: of rows out of SQLite that have a table of results, beside these."""
+    if url.startswith(SCHEME) and has_table(model.name):
+        return url
+    return str(root / PREDICTIONS.format(model=model.name))
+
+
+def _scorer(model: Model, where: str) -> str:
+    """Which model it was, and what it was trained on."""
+    training = model.artefact.manifest.get("training", {})
+    about = next(iter(str(training.get("about") or training.get("origin") or "").splitlines()), "")
+    trained = f"; trained on: {about}" if about else ""
+    return f"scored by {model.name} {model.artefact.version} in {where}{trained}"
 
 
 def _database(given: str | None, model: Model, environ: Mapping[str, str]) -> str:
@@ -67,20 +97,6 @@ def _note(bar: tqdm[Any], text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _report(output: str, url: str) -> Path:
-    """The file of faults, beside the one that is written. Refused where either is the one that the rows come from."""
-    into_table = output.startswith(SCHEME)  # adds rows, and takes none away
-    written = sqlite_path(output) if into_table else Path(output)
-    if not written.name:
-        raise InvalidFile("--output names no file")
-    report = written.with_suffix(".faults.csv")
-    read = None if kind_of(url).startswith("postgres") else file_of(url)
-    for path in (report,) if into_table else (written, report):
-        if read and path.exists() and read.exists() and path.samefile(read):
-            raise InvalidFile(f"{path.name} holds the rows to score, and would be written over; name another --output")
-    return report
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="score.py", description=__doc__)
     parser.add_argument("model", help="the model's name, as in model/")
@@ -92,10 +108,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output",
-        required=True,
         metavar="FILE",
         help=".csv: ids, probability, model version; .jsonl: whole answers with reasons; sqlite:///FILE: rows "
-        "of the model's table of results",
+        f"of the model's table of results (default: {PREDICTIONS.format(model='MODEL')}; of offers out of SQLite the "
+        "same file)",
+    )
+    parser.add_argument(
+        "--models",
+        metavar="DIR",
+        help="where MODEL/ is, as train.py --out wrote it (default: $RISKSCORE_MODEL_URI, model)",
     )
     return parser
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.artefact.artefact import SIGNATURE, find_model, next_serial, open_artefact, save_artefact
+from riskscore.artefact.artefact import SIGNATURE, list_models, next_serial, open_artefact, save_artefact
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.artefact.signature import VARIABLE, new_key, public_text, read_key, sign
 from riskscore.atomic import replacing_file
-from riskscore.cli import DONE, run
+from riskscore.cli import DONE, require_model, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     if options.new_key:
         print(f"{path} is the private key: keep it away from the repository, the image and the bucket")
     if options.model:
-        folder = Path(find_model(str(options.models), options.model))
+        require_model(options.model, list_models(str(options.models)), options.models)
+        folder = options.models / options.model
         if options.renew:
             print(f"{folder / MANIFEST} has serial {renew(folder)}")
         signed = sign_folder(folder, key)

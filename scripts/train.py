@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.cli import DONE, progress, run
+from riskscore.artefact.artefact import open_artefact
+from riskscore.batch.files import PREDICTIONS, items_without_label, report_beside, score_file
+from riskscore.cli import DONE, counted, progress, run
+from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
-from riskscore.sources.sources import database_url
+from riskscore.scoring.engine import Engine
+from riskscore.scoring.model import Model
+from riskscore.sources.sources import database_url, wanted_by
 from riskscore.training.training import Trained, steps, train
 from riskscore.training.training_data import from_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from riskscore.sources.source_readers import Wanted
 
 ROOT = Path(__file__).resolve().parent.parent
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": "log loss"}
@@ -39,7 +46,21 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with progress(total=steps(settings), unit=" folds", desc="cross-validation") as bar:
         trained = train(settings, data, folder, root, _now(environ), bar.update, state)
     print(summary(trained, folder, time.perf_counter() - started))
+    if data.unlabelled:
+        output = options.predictions or root / PREDICTIONS.format(model=settings.name)
+        print(predicted(folder, url, wanted_by(settings, root, environ), output))
     return DONE
+
+
+def predicted(folder: Path, url: str, wanted: Wanted, output: Path) -> str:
+    """Scores the rows that have no label with the model as it was just written; what a person wants to know of it."""
+    model = Model(open_artefact(str(folder)))
+    engine = Engine(lambda _: model, model.name, lambda _model, _keys: [])
+    items = progress(items_without_label(url, wanted), unit=" rows", desc="scoring")
+    with FaultReport(report_beside(output, url)) as faults:
+        scored = score_file(engine, model, items, output, faults)
+    left_out = f"; {counted(scored.faults, 'row')} can't be scored: {faults.path}" if scored.faults else ""
+    return f"scores     {counted(scored.rows, 'row')} without a label: {output}{left_out}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,6 +75,12 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
     result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
+    result.add_argument(
+        "--predictions",
+        metavar="FILE",
+        type=Path,
+        help=f"scores of the rows that have no label (default: {PREDICTIONS.format(model='MODEL')})",
+    )
     return result
 
 

@@ -104,6 +104,20 @@ def test_predictions_hold_uuid_and_pd_of_the_rows_without_a_label(sample: Path, 
     assert header == "uuid,pd"
     assert [line.split(",")[0] for line in lines] == [uuid for uuid, label in labels(sample).items() if label == ""]
     assert all(0 < float(line.split(",")[1]) < 1 for line in lines)
+    assert (small.parent / "out" / "pay_later" / "predictions.csv").read_text() == output.read_text()  # the training's
+
+
+def test_scores_go_beside_the_folder_of_models_and_say_which_model_it_was(sample: Path, small: Path) -> None:
+    predictions = small.parent / "out" / "pay_later" / "predictions.csv"
+    trained = predictions.read_text()
+    predictions.unlink()
+    command = [sys.executable, "scripts/score.py", "pay_later", "--data", str(sample), "--models", str(small)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, predictions.read_text()) == (0, trained), done.stderr
+    version = json.loads((small / "pay_later" / "manifest.json").read_bytes())["version"]
+    ended, scorer = done.stdout.splitlines()
+    assert ended.endswith(f" rows/s: {predictions}")
+    assert scorer == f"scored by pay_later {version} in {small}; trained on: file dataset.csv"
 
 
 @pytest.mark.parametrize("name", EVENTS)

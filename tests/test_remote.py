@@ -194,7 +194,7 @@ def test_the_script_says_what_it_uploaded_and_how_to_serve_it(
     assert "uploaded" not in capsys.readouterr().out
     with pytest.raises(ArtefactRefused, match="not signed"):
         main(arguments, {"RISKSCORE_PUBLIC_KEY": PUBLIC})
-    with pytest.raises(UnknownModel):
+    with pytest.raises(InvalidFile, match="no trained model"):
         main(["../model", URI, "--models", str(small.parent)], {})
 
 

@@ -17,6 +17,7 @@ from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Refused, sound_ids
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
+from riskscore.sources.sqlite_output import SCHEME, sqlite_path
 from riskscore.sources.tables import read_jsonl
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     # How a row and its answer are written, and how many reasons the answer has at most.
     Writing = tuple[Callable[[Any, Answer], None], int]
 
+PREDICTIONS = "out/{model}/predictions.csv"  # where scores go if nobody says where, beside the folder of models
 BATCH_ROWS = 5_000  # enough for the first full batch to be worth loading the estimator (riskscore/scoring/model.py)
 OUTPUTS = (
     "probability",
@@ -82,13 +84,22 @@ def items_to_score(url: str | Path, wanted: Wanted, note: Note) -> Iterator[tupl
     yield from map(_item, placed_rows(url, wanted))
 
 
+def items_without_label(url: str | Path, wanted: Wanted) -> Iterator[tuple[str, Any]]:
+    """The events of those of a training's rows that it left out, since they have no label."""
+    return (_item(placed) for placed in placed_rows(url, wanted) if _is_left(placed[1]))
+
+
+def _is_left(row: SourceRow | CallerFault) -> bool:
+    return isinstance(row, CallerFault) or row.label is None
+
+
 def _without_label(
     rows: Iterable[tuple[str, SourceRow | CallerFault]], labelled: int, target: str, note: Note
 ) -> Iterator[tuple[str, Any]]:
     """labelled: how many rows were passed over already."""
     without = 0
     for place, row in rows:
-        if isinstance(row, CallerFault) or row.label is None:
+        if _is_left(row):
             without += not isinstance(row, CallerFault)
             yield _item((place, row))
         else:
@@ -110,6 +121,20 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 def _item(placed: tuple[str, SourceRow | CallerFault]) -> tuple[str, Any]:
     place, row = placed
     return place, Refused(row, sound_ids(row.ids or {})) if isinstance(row, CallerFault) else row.event()
+
+
+def report_beside(output: str | Path, url: str) -> Path:
+    """The file of faults, beside the one that is written. Refused where either is the one that the rows come from."""
+    into_table = str(output).startswith(SCHEME)  # adds rows, and takes none away
+    written = sqlite_path(str(output)) if into_table else Path(output)
+    if not written.name:
+        raise InvalidFile("--output names no file")
+    report = written.with_suffix(".faults.csv")
+    read = None if kind_of(url).startswith("postgres") else file_of(url)
+    for path in (report,) if into_table else (written, report):
+        if read and path.exists() and read.exists() and path.samefile(read):
+            raise InvalidFile(f"{path.name} holds the rows to score, and would be written over; name another --output")
+    return report
 
 
 def score_file(engine: Engine, model: Model, items: Items, output: str | Path, faults: FaultReport) -> Scored:

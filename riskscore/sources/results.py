@@ -61,6 +61,11 @@ def cell(value: Any, kind: str) -> Any:
     return float(value) if kind == "number" else int(value)
 
 
+def has_table(model: str) -> bool:
+    """Whether clients know a table for the model's scores; for any other one is made."""
+    return any(model in export.models for export in RESULTS.values())
+
+
 def results_table(model: str, ids: list[str]) -> tuple[str, Export]:
     """The name and the columns of the table that a model's scores belong into; every model has one."""
     for name, export in RESULTS.items():

@@ -11,7 +11,7 @@ import re
 from array import array
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class TrainingData:
 
     matrix: float64 (n, features), NaN where missing. labels: int8 (n,). customers: whose row it is, or None.
     about: what the source says of its rows. notes: what was left out, in sentences. group: the id whose rows belong
-    together.
+    together. unlabelled: how many rows there were without a label.
     """
 
     names: tuple[str, ...]
@@ -59,6 +59,7 @@ class TrainingData:
     about: str = ""
     notes: list[str] = field(default_factory=list)
     group: str = "customer"
+    unlabelled: int = 0
 
     @property
     def sha256(self) -> str:
@@ -152,7 +153,8 @@ def from_rows(
         labels.append(_label(row.where, target, row.label, meanings))
         customers.append(row.ids.get(whose, ""))
     told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(left_out.items()))]
-    return _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
+    data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
+    return replace(data, unlabelled=left_out[_without_label(settings)])
 
 
 def _labelled(settings: Settings, rows: Rows, left_out: Counter[str]) -> Iterator[SourceRow]:
@@ -169,10 +171,14 @@ def _labelled(settings: Settings, rows: Rows, left_out: Counter[str]) -> Iterato
             numbers.append(row.number)
             at = row.name, row.unit
         if row.label is None:
-            left_out[f"without {settings.source['target']} left out"] += 1
+            left_out[_without_label(settings)] += 1
         else:
             yield row
     _check_ids(settings.ids, hashes, numbers, at)
+
+
+def _without_label(settings: Settings) -> str:
+    return f"without {settings.source['target']} left out"
 
 
 def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: tuple[str, str]) -> None:
