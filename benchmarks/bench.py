@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import bench_sql
 from benchmarks.bench_engines import LOADED_ROWS, LOADING_ROWS, engines
 from benchmarks.bulk import bulk
+from benchmarks.bulk_refused import bulk_refused
 from benchmarks.bulk_text import bulk_text
 from benchmarks.cold_warm import cold, warm
 from benchmarks.files import files
@@ -45,6 +46,7 @@ class Sizes(NamedTuple):
     warm_answers: int = 200
     bulk_rounds: int = 11
     bulk_rows: int = 10_000
+    refused_rounds: int = 5
     engine_rounds: int = 12
     loaded_rows: Sequence[int] = LOADED_ROWS
     loading_rows: Sequence[int] = LOADING_ROWS
@@ -53,7 +55,7 @@ class Sizes(NamedTuple):
 
 
 # Enough to see the table, not enough to believe it.
-QUICK = Sizes(100, 20, 1, 1, 2, 20, 1, 500, 1, (1, 10), (100,), 1, 500)
+QUICK = Sizes(100, 20, 1, 1, 2, 20, 1, 500, 1, 1, (1, 10), (100,), 1, 500)
 
 
 def features(sizes: Sizes) -> Section:
@@ -68,6 +70,7 @@ PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
     "cold": lambda places, sizes: cold(places, sizes.cold_rounds),
     "warm": lambda places, sizes: warm(places, sizes.warm_rounds, sizes.warm_answers),
     "bulk": lambda places, sizes: bulk(places, sizes.bulk_rows, sizes.bulk_rounds),
+    "refused": lambda places, sizes: bulk_refused(places, sizes.bulk_rows, sizes.refused_rounds),
     "x100": lambda places, sizes: bulk_text(places, sizes.bulk_rows, sizes.bulk_rounds),
     "engines": lambda places, sizes: engines(places, sizes.engine_rounds, sizes.loaded_rows, sizes.loading_rows),
     "files": lambda places, sizes: files(places, sizes.file_rows, sizes.file_rounds),

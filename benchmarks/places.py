@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
 LOCK = ROOT / "requirements-dev.txt"  # pins every package of both environments
-TASK = ("lambda_function.py", "riskscore", "model", "sql")
+TASK = ("lambda_function.py", "riskscore", "model", "sql", "events")
 
 # What is installed in an environment: a deployment of ours, and what tutorials of the usual function install.
 FUNCTION = ("-r", str(ROOT / "requirements.txt"), "awslambdaric")

@@ -6,6 +6,11 @@ features, files and models, never a person's values, a secret or a connection st
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
 LONGEST_NAME = 64  # characters; a longer one is no name, and would make the answer as large as the event
 
 
@@ -34,6 +39,20 @@ class CallerFault(RiskscoreError):
     """The request can't be scored as it stands; answered, never raised out of the function."""
 
     ids: dict[str, str] | None = None  # of a file's row that can't be scored, where they could be read
+
+
+def remembered(memo: dict[Any, Any], key: Any, make: Callable[..., Any], *arguments: Any) -> Any:
+    """What `make` gives or is refused with, made once for all rows of a request that have the key in common."""
+    found = memo.get(key)
+    if found is None:
+        try:
+            found = make(*arguments)
+        except CallerFault as error:
+            found = error
+        memo[key] = found
+    if isinstance(found, CallerFault):
+        raise found.with_traceback(None)  # else it would grow with each row
+    return found
 
 
 class InvalidEvent(CallerFault):

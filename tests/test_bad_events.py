@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from riskscore.contract.contract import HINT, HINTS
 from riskscore.scoring.events import MAX_ID
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, event
 
@@ -186,6 +187,23 @@ def test_bad_rows_answer_in_their_places_among_many() -> None:
     items = [EVENT if k % 7 else event(late_fee_count_90d=None) for k in range(1000)]
     outcomes = [row["outcome"] for row in answer(items)]
     assert outcomes == ["scored" if k % 7 else "invalid" for k in range(1000)]
+
+
+@pytest.mark.parametrize("kind", ["names of features", "names beside them", "models"])
+def test_many_mistakes_in_one_event_are_answered_alike(kind: str) -> None:
+    made = {
+        "names of features": lambda k: event(**{f"late_fee_count_90d{k}": 1}),
+        "names beside them": lambda k: EVENT | {f"customer_id{k}": "x"},
+        "models": lambda k: EVENT | {"model": f"credit_risk{k}"},
+    }[kind]
+    found = [row["error"] for row in answer([made(k) for k in range(HINTS + 5)] * 2)]
+    assert found[: HINTS + 5] == found[HINTS + 5 :]
+    alone = [answer([made(k)])[0]["error"] for k in range(HINTS + 5)]
+    assert [row["message"].partition(HINT)[0] for row in alone] == [
+        row["message"].partition(HINT)[0] for row in found[: HINTS + 5]
+    ]
+    assert [row | {"message": ""} for row in found[: HINTS + 5]] == [row | {"message": ""} for row in alone]
+    assert found[0] == alone[0]
 
 
 @pytest.mark.parametrize(

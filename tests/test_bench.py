@@ -23,6 +23,7 @@ EVERY_LINE = (
     "json to json",
     "through the emulator",
     "Booster.inplace_predict, rows prepared",
+    "an unknown model, each row another",
     "json decoding, lambda_handler(event)",
     "joblib, 1 row, no reasons",
     "joblib, 10 rows, 4 reasons",

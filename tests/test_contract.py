@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from riskscore.contract.contract import Contract
+from riskscore.contract.contract import HINT, HINTS, STRETCH, Contract
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.contract.feature import Feature
 from riskscore.errors import (
@@ -148,6 +148,32 @@ def test_other_names_than_the_contracts_are_refused_by_name(
 def test_of_many_missing_features_five_are_named() -> None:
     with pytest.raises(MissingFeature, match=r"^missing: f0, f1, f2, f3, f4 and 3 more; this model needs all of its 8"):
         Contract(Feature(f"f{k}") for k in range(8)).vector({})
+
+
+MANY = Contract(Feature(f"f{k}", nullable=k % 2 == 0, parse="text") for k in range(STRETCH * 2 + 3))
+
+
+@pytest.mark.parametrize("first", [0, STRETCH - 1, STRETCH, STRETCH * 2, STRETCH * 2 + 2])
+def test_of_many_features_the_first_unsound_one_is_named_and_a_spelling_that_needs_a_closer_look_is_read(
+    first: int,
+) -> None:
+    sound = {name: str(k) for k, name in enumerate(MANY.names)}
+    assert MANY.vector(sound | {f"f{first}": f" {first} "}) == [float(k) for k in range(len(sound))]
+    with pytest.raises(WrongType, match=rf"^f{first} must be a number, and this text is none$"):
+        MANY.vector(sound | {f"f{first}": "?", MANY.names[-1]: "!"})
+
+
+def test_only_the_first_rows_of_a_request_are_told_the_nearest_name() -> None:
+    memo: dict[Any, Any] = {}
+    hinted = [HINT in _refusal(ROW | {f"inflow{k}": 1}, memo) for k in range(HINTS + 2)]
+    assert hinted == [True] * HINTS + [False] * 2
+    assert HINT in _refusal(ROW | {"inflow0": 2}, memo)  # the same names get the same sentence
+
+
+def _refusal(row: dict[str, Any], memo: dict[Any, Any]) -> str:
+    with pytest.raises(UnknownField) as raised:
+        CONTRACT.vector(row, memo)
+    return raised.value.message
 
 
 JSON_VALUES = st.one_of(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from riskscore import cli
 from riskscore.artefact.artefact import open_artefact
+from riskscore.contract.contract import HINTS
 from riskscore.errors import ArtefactRefused
 from riskscore.ledger.export import EXPORTS, Export, exported, write_export
 from riskscore.ledger.ledger import Ledger
@@ -80,6 +81,13 @@ def test_refused_rows_are_refused_again_where_they_had_features(ledger, small_lo
     keeping(ledger, small_loans).answer(LOANS)
     found = replayed(ledger, serving(small_loans))
     assert (found.matched, found.differences, found.unscored) == (4, [], 2)
+
+
+def test_misspelt_names_that_got_no_hint_among_many_match_where_they_are_scored_alone(file, small_loans):
+    nested = [{"features": {"amount": 1.0, f"terms{k}": 12, "secured": True}} for k in range(HINTS + 5)]
+    keeping(file, small_loans).answer(nested)
+    found = replayed(file, serving(small_loans))
+    assert (found.matched, found.differences) == (HINTS + 5, [])
 
 
 numbers = st.floats(allow_nan=True) | st.integers() | st.none() | st.booleans() | st.text(max_size=3)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+from time import monotonic
 
 from riskscore.artefact.manifest import FORMAT, MANIFEST, VERSION_PARTS, parse_manifest
 from riskscore.contract.contract import Contract
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 SIGNATURE = "manifest.sig"
+LISTED_SECONDS = 0.1  # ten thousand unknown names in one event are one look at the folder
+_LISTED: dict[str, tuple[list[str], float]] = {}
 
 
 class Artefact:
@@ -134,7 +137,10 @@ def list_models(root: str) -> list[str]:
 
 def find_model(root: str, name: str) -> str:
     """The folder of a model by its name. The name comes from outside: it is looked up, never joined to a path."""
-    known = list_models(root)
+    known, moment = _LISTED.get(root, ([], -LISTED_SECONDS))
+    if monotonic() - moment >= LISTED_SECONDS:
+        known = list_models(root)
+        _LISTED[root] = known, monotonic()
     if name not in known:
         raise unknown_model(known)
     return os.path.join(root, name)

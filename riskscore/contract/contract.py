@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from operator import itemgetter
 
-from riskscore.contract.fast_path import PlainNumbers
+from riskscore.contract.fast_path import NUMBERS, PlainNumbers
 from riskscore.contract.feature import MEASURED, TEXT_UNITS, Feature
-from riskscore.errors import ArtefactRefused, CallerFault, MissingFeature, UnknownField, shown
+from riskscore.errors import ArtefactRefused, CallerFault, MissingFeature, UnknownField, remembered, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 LABEL_IGNORED = "label_ignored"  # among a row's observations: it brings the label, which isn't looked at
+HINT = "; did you mean "
+HINTS = 20  # different misspelt names that a request is told the nearest name of: each takes milliseconds to find
+LONGEST_MISSPELT = 200  # characters; nothing is like a longer one
+STRETCH = 25  # features that are looked at together where one among them is unsound
 
 
 class Contract:
     """Ordered features. Entry k of every vector of the model is `features[k]`."""
 
-    __slots__ = ("_by_name", "_numbers", "_others", "_plain", "features", "names", "parse")
+    __slots__ = ("_all", "_by_name", "_stretches", "features", "names", "parse")
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -32,11 +36,8 @@ class Contract:
         if not self.features or len(self._by_name) != len(self.features):
             raise ArtefactRefused("a contract needs at least one feature, and no name twice")
         self.parse = self.features[0].parse
-        plain = [feature for feature in self.features if _is_quick(feature)]
-        self._numbers = PlainNumbers(plain, text=self.parse == "text")
-        # two names more than there are plain numbers, so that it gives a tuple
-        self._plain = itemgetter(*(feature.name for feature in plain), self.names[0], self.names[0])
-        self._others = [(k, feature) for k, feature in enumerate(self.features) if not _is_quick(feature)]
+        self._all = Stretch(self.features)
+        self._stretches: list[Stretch] = []
 
     @classmethod
     def from_dicts(cls, features: Iterable[Mapping[str, Any]], parse: str = "strict") -> Contract:
@@ -58,53 +59,103 @@ class Contract:
         """The feature of this name."""
         return self._by_name[name]
 
-    def vector(self, row: Mapping[str, Any]) -> list[float]:
-        """The checked values in the contract's order, NaN where an allowed value is missing."""
+    def vector(self, row: Mapping[str, Any], memo: dict[Any, Any] | None = None) -> list[float]:
+        """The checked values in the contract's order, NaN where an allowed value is missing.
+
+        memo: shared by the rows of a request, so that those with the same wrong names are told so at once.
+        """
         try:
-            numbers = self._plain(row)[:-2]
-            others = [row[feature.name] for _, feature in self._others]
+            vector = self._all.read(row) if len(row) == len(self.names) else None
         except KeyError:
-            self._refuse_names(row)
-        if len(row) != len(self.names):
-            self._refuse_names(row)
-        vector = self._numbers.read(numbers)
-        if not vector:
-            return [feature.number(row[feature.name]) for feature in self.features]
-        for (k, feature), value in zip(self._others, others, strict=True):
-            # in rising order: each finds its place among those before it
-            place = feature.codes.get(value) if type(value) is str else None
-            vector.insert(k, feature.number(value) if place is None else place)
-        return vector
+            vector = None
+        if vector is None:
+            memo = {} if memo is None else memo
+            remembered(memo, tuple(row), self._refuse_names, row, len(memo) < HINTS)
+        return vector or self._closer_look(row)
+
+    def _closer_look(self, row: Mapping[str, Any]) -> list[float]:
+        """The vector of a row that isn't plainly sound. Raises what is wrong with the first value that is."""
+        if self.parse == "strict":
+            return self._all.read_each(row)
+        if not self._stretches:
+            starts = range(0, len(self.features), STRETCH)
+            self._stretches = [Stretch(self.features[start : start + STRETCH]) for start in starts]
+        return [number for stretch in self._stretches for number in stretch.read(row) or stretch.read_each(row)]
 
     def matrix(self, rows: Sequence[Mapping[str, Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
         """The vectors of many rows as float64 (n, features); None where one of them needs a closer look.
 
-        ahead: given the matrix as soon as there is one, sound or not.
+        ahead: given the matrix once its numbers are sound, whatever they were written as.
         """
-        if self._others or len(self.names) < 2 or set(map(len, rows)) != {len(self.names)}:
+        if self._all.others or len(self.names) < 2 or set(map(len, rows)) != {len(self.names)}:
             return None
         try:
             values = list(map(itemgetter(*self.names), rows))
         except KeyError:
             return None
-        return self._numbers.matrix(values, ahead)
+        return self._all.numbers.matrix(values, ahead)
 
-    def _refuse_names(self, row: Mapping[str, Any]) -> NoReturn:
+    def _refuse_names(self, row: Mapping[str, Any], hint: bool) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""
-        unknown = [str(name) for name in row if name not in self._by_name]
-        if unknown:
-            raise self.unknown(unknown[0])
+        unknown = next((str(name) for name in row if name not in self._by_name), None)
+        if unknown is not None:
+            raise self.unknown(unknown, hint=hint)
         missing = [name for name in self.names if name not in row]
         listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise MissingFeature(f"missing: {listed}; this model needs all of its {len(self.names)} features", missing[0])
 
-    def unknown(self, name: str, known: Sequence[str] = ()) -> CallerFault:
-        """The error for a name that is no feature, with the nearest one where there is one."""
-        import difflib  # only on the way to an error: the cold path of a good event does without it
+    def unknown(self, name: str, known: Sequence[str] = (), hint: bool = True) -> CallerFault:
+        """The error for a name that is no feature, with the nearest one where there is one and a hint is due."""
+        near = _nearest(name, [*self.names, *known]) if hint and len(name) <= LONGEST_MISSPELT else []
+        hinted = f"{HINT}{near[0]!r}?" if near else ""
+        return UnknownField(f"unknown field {shown(name)!r}{hinted}", name)
 
-        near = difflib.get_close_matches(name, [*self.names, *known], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return UnknownField(f"unknown field {shown(name)!r}{hint}", name)
+
+class Stretch:
+    """Some of a contract's features, in its order: read at once where their plain numbers are sound."""
+
+    __slots__ = ("_each", "_plain", "numbers", "others")
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        plain = [feature for feature in features if _is_quick(feature)]
+        self._each = [_quick_limits(feature) for feature in features]
+        self.numbers = PlainNumbers(plain, text=features[0].parse == "text")
+        # two names more than there are plain numbers, so that it gives a tuple
+        self._plain = itemgetter(*(feature.name for feature in plain), features[0].name, features[0].name)
+        self.others = [(k, feature) for k, feature in enumerate(features) if not _is_quick(feature)]
+
+    def read(self, row: Mapping[str, Any]) -> list[float]:
+        """The features' values, [] where a closer look is due. Raises KeyError where one is missing."""
+        numbers = self._plain(row)[:-2]
+        others = [row[feature.name] for _, feature in self.others]
+        vector = self.numbers.read(numbers)
+        if vector:
+            for (k, feature), value in zip(self.others, others, strict=True):
+                # in rising order: each finds its place among those before it
+                place = feature.codes.get(value) if type(value) is str else None
+                vector.insert(k, feature.number(value) if place is None else place)
+        return vector
+
+    def read_each(self, row: Mapping[str, Any]) -> list[float]:
+        """The features' values, looked at one by one; a number that is plainly sound at a glance."""
+        vector = []
+        for name, minimum, maximum, whole, number in self._each:
+            value = row[name]
+            sound = type(value) in NUMBERS and minimum <= value <= maximum and not (whole and value % 1)
+            vector.append(float(value) if sound else number(value))
+        return vector
+
+
+def _nearest(name: str, names: Sequence[str]) -> list[str]:
+    import difflib  # only on the way to an error: the cold path of a good event does without it
+
+    return difflib.get_close_matches(name, names, n=1)
+
+
+def _quick_limits(feature: Feature) -> tuple[str, float, float, bool, Callable[[Any], float]]:
+    """A feature's name, the limits within which a plain number is sound (none is, where the feature is no such), ..."""
+    limits = (feature.minimum, feature.maximum) if _is_quick(feature) else (1.0, 0.0)
+    return (feature.name, *limits, feature.type == "integer", feature.number)
 
 
 def _is_quick(feature: Feature) -> bool:

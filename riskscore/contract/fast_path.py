@@ -48,6 +48,8 @@ class PlainNumbers:
             if not kinds <= GAPPY:
                 return self._read_texts(values, kinds) if self._text and kinds <= GAPPY | TEXTS else []
             gaps = [k for k, value in enumerate(values) if value is None]
+            if not self._required.isdisjoint(gaps):
+                return []
             values = [0.0 if value is None else value for value in values]
         try:
             return self._sound(list(map(float, values)), gaps)
@@ -57,16 +59,13 @@ class PlainNumbers:
     def matrix(self, rows: Sequence[Sequence[Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
         """The values of many rows as float64 (n, features), none missing; None where a closer look is due at one.
 
-        ahead: given the matrix as soon as there is one, sound or not.
+        ahead: given the matrix once its numbers are sound, whatever they were written as.
         """
         import numpy as np
 
         try:
             matrix = np.array(rows, dtype=float)
         except (OverflowError, TypeError, ValueError):
-            return None
-        ahead(matrix)
-        if not set(map(type, chain.from_iterable(rows))) <= NUMBERS:
             return None
         limited, whole = matrix[:, self._limited], matrix[:, self._whole]
         sound = (
@@ -75,7 +74,10 @@ class PlainNumbers:
             and np.all(limited <= self._maxima)
             and np.all(whole == np.floor(whole))
         )
-        return matrix if sound else None
+        if not sound:
+            return None
+        ahead(matrix)
+        return matrix if set(map(type, chain.from_iterable(rows))) <= NUMBERS else None
 
     def _read_texts(self, values: Sequence[Any], kinds: set[type]) -> list[float]:
         """Of texts, numbers and gaps."""
@@ -86,14 +88,15 @@ class PlainNumbers:
         if not joined.isascii() or joined.encode().translate(None, ALLOWED):
             return []
         try:
-            return self._sound(list(map(float, texts)), [k for k, value in enumerate(values) if not value])
+            gaps = [k for k, value in enumerate(values) if not value]
+            return self._sound(list(map(float, texts)), gaps) if self._required.isdisjoint(gaps) else []
         except ValueError:
             return []
 
     def _sound(self, numbers: list[float], gaps: Sequence[int]) -> list[float]:
         """The numbers with NaN in the gaps, which hold 0 so far; [] where one is not finite or outside its limits."""
         # the norm is at least as large as each of them, and NaN where one is: one look at all of them
-        if not hypot(*numbers) <= FLOAT32_MAX or not self._required.isdisjoint(gaps):
+        if not hypot(*numbers) <= FLOAT32_MAX:
             return []
         for k in gaps:
             numbers[k] = nan

@@ -170,10 +170,9 @@ def _real(feature: Feature, value: Any) -> float:
             raise WrongType(f"{name} must be {NEEDED[feature.type]}, and this text is none", name)
     if type(value) is not float and type(value) is not int:
         raise WrongType(f"{name} must be a number, not {kind_of(value)}", name)
-    try:
-        number = float(value)
-    except OverflowError:
-        raise OutOfRange(f"{name} must be within the range of a 32-bit float", name) from None
+    if type(value) is int and not -FLOAT32_MAX <= value <= FLOAT32_MAX:  # float() may not take it
+        raise OutOfRange(f"{name} must be within the range of a 32-bit float", name)
+    number = float(value)
     if not math.isfinite(number):
         raise NotFinite(f"{name} must be a finite number", name)
     return number

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
+from riskscore.contract.contract import HINT
 from riskscore.errors import ArtefactRefused, UnknownModel
 from riskscore.ledger.hash_chain import BATCH, PURGE
 from riskscore.ledger.schema import ledger
@@ -90,14 +91,21 @@ def compare(row: Any, model: Model) -> list[str]:
         "margin": None if margin is None else margin + 0.0,
         "contract": contract_sha256(model.artefact),
         **{name: answer.get(name, default) for name, default in COLUMNS.items()},
-        "answer": sent,
+        "answer": _unhinted(sent),
     }
     return [_named(name, stored[name], value) for name, value in again.items() if not _same(stored[name], value)]
 
 
 def _stored(row: Any) -> dict[str, Any]:
     texts = {name: json.loads(row[name]) for name in ("warnings", "reasons", "answer")}
-    return {**row, **texts, "contract": row["contract_sha256"]}
+    return {**row, **texts, "answer": _unhinted(texts["answer"]), "contract": row["contract_sha256"]}
+
+
+def _unhinted(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without the nearest name to a misspelt one, which of a large request only the first rows are told."""
+    if answer.get("outcome") != "invalid" or "error" not in answer:
+        return answer
+    return {**answer, "error": {**answer["error"], "message": answer["error"]["message"].partition(HINT)[0]}}
 
 
 def _same(stored: Any, again: Any) -> bool:

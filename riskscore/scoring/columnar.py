@@ -24,7 +24,7 @@ def columns_of(
 ) -> Columns | None:
     """The rows' ids and their features' matrix; None where they aren't alike, or not all of them plainly sound.
 
-    ahead: given the matrix before it is known whether that is so, for what may be done in vain.
+    ahead: given the matrix before it is known for certain whether that is so, for what may be done in vain.
     """
     if set(map(type, items)) != {dict} or len(set(map(tuple, items))) != 1:
         return None

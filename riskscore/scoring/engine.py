@@ -221,7 +221,8 @@ class Engine:
         return [_fetched(row, next(found)) if row.features is None else row for row in rows]
 
     def _check(self, model: Model, rows: Sequence[Row | Refused]) -> list[Checked | Refused]:
-        return [row if isinstance(row, Refused) else check(model, row) for row in rows]
+        memo: dict[Any, Any] = {}
+        return [row if isinstance(row, Refused) else check(model, row, memo) for row in rows]
 
 
 def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:

@@ -10,8 +10,8 @@ import json
 import re
 from functools import lru_cache
 
-from riskscore.contract.contract import LABEL_IGNORED
-from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyRows, WrongType
+from riskscore.contract.contract import HINTS, LABEL_IGNORED
+from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyRows, WrongType, remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Refused:
     __slots__ = ("error", "ids", "model")
 
     def __init__(self, error: CallerFault, ids: dict[str, str] | None = None, model: str | None = None) -> None:
-        self.error = error
+        self.error = error.with_traceback(None)  # it holds on to all that was at hand where it was raised
         self.ids = ids or {}
         self.model = model
 
@@ -100,7 +100,7 @@ class Shape:
 
     __slots__ = ("_ignores", "beside", "ids", "nested", "observed", "target")
 
-    def __init__(self, keys: Iterable[str], artefact: Artefact) -> None:
+    def __init__(self, keys: Iterable[str], artefact: Artefact, hint: bool = True) -> None:
         names, observed = artefact.manifest["ids"], artefact.manifest["observations"]
         self.target: str = artefact.manifest["source"].get("target", "")
         self._ignores = self.target != "" and self.target not in artefact.contract
@@ -111,7 +111,7 @@ class Shape:
         self.beside = [key for key in keys if key not in known]
         for key in self.beside:
             if key not in artefact.contract:
-                raise artefact.contract.unknown(key, [*known])
+                raise artefact.contract.unknown(key, [*known], hint)
         if self.nested and self.beside:
             key = self.beside[0]
             raise InvalidEvent(f"{key} stands beside the features object; features go in one place", key)
@@ -164,8 +164,8 @@ def parse_rows(
     choose: the model of a row that names none, or a CallerFault. A reader of files puts a Refused in the place of a row
     that it can't read.
     """
-    shapes: dict[tuple[str, ...], Shape] = {}
-    return [_parse(item, shared, choose, find, shapes) for item in items]
+    memo: dict[Any, Any] = {}
+    return [_parse(item, shared, choose, find, memo) for item in items]
 
 
 def _parse(
@@ -173,7 +173,7 @@ def _parse(
     shared: Mapping[str, Any],
     choose: Callable[[Mapping[str, Any]], str],
     find: Callable[[str], Artefact],
-    shapes: dict[tuple[str, ...], Shape],
+    memo: dict[Any, Any],
 ) -> Row | Refused:
     if not isinstance(item, dict):
         if isinstance(item, Refused):
@@ -184,11 +184,10 @@ def _parse(
     known = None
     try:
         name = model_name(said["model"]) if "model" in said else choose(item)
-        artefact = find(name)
+        artefact = remembered(memo, name, find, name)
         known = name
         ids.update(_ids(item, artefact.manifest["ids"]))  # those before a broken one tell whose row it is
-        keys = (name, *item)
-        shape = shapes.get(keys) or shapes.setdefault(keys, Shape(item, artefact))
+        shape = remembered(memo, (name, *item), Shape, item, artefact, len(memo) < HINTS)
         observations = {name: _count(name, item[name]) for name in shape.observed}
         features = shape.features(item)
         if features is None and artefact.manifest["ids"][0] not in ids:

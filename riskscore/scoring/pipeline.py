@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     Checked = tuple[Row, list[float]]
 
 
-def check(model: Model, row: Row) -> Checked | Refused:
-    """The row with its vector, or why it has none."""
+def check(model: Model, row: Row, memo: dict[Any, Any] | None = None) -> Checked | Refused:
+    """The row with its vector, or why it has none. memo: shared by the rows of a request."""
     try:
         if row.reasons is not None and row.reasons > len(model.contract.names):
             raise OutOfRange(f"reasons must be at most {len(model.contract.names)}", "reasons")
-        return row, model.contract.vector(row.features or {})
+        return row, model.contract.vector(row.features or {}, memo)
     except CallerFault as error:
         return Refused(error, row.ids, row.model)
 
