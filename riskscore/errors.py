@@ -84,9 +84,25 @@ class KeyNeeded(CallerFault):
 
 
 class CrossSite(CallerFault):
-    """A form of another site's page, sent by a browser that may have kept our key."""
+    """Sent by another site's page, by a browser that may have kept our key."""
 
     type = "cross_site"
+
+
+class UnknownHost(CallerFault):
+    """The request is for a host that isn't ours, as that of a page whose name was made to lead here."""
+
+    type = "unknown_host"
+
+
+class HeadersTooLarge(CallerFault):
+    type = "headers_too_large"
+
+
+class RequestTooSlow(CallerFault):
+    """The client didn't send its request whole in the time that it has."""
+
+    type = "request_too_slow"
 
 
 class UnsupportedMediaType(CallerFault):
@@ -191,6 +207,12 @@ class TookTooLong(OurFault):
     type = "took_too_long"
 
 
+class Busy(OurFault):
+    """As much is under way as this process takes on."""
+
+    type = "busy"
+
+
 class NotReady(OurFault):
     type = "not_ready"
 
@@ -228,6 +250,9 @@ STATUS: dict[type[RiskscoreError], int] = {
     Conflict: 409,
     KeyNeeded: 401,
     CrossSite: 403,
+    UnknownHost: 421,
+    RequestTooSlow: 408,
+    HeadersTooLarge: 431,
     TooManyRows: 413,
     AnswerTooLarge: 413,
     BodyTooLarge: 413,
@@ -236,6 +261,7 @@ STATUS: dict[type[RiskscoreError], int] = {
     ArtefactRefused: 503,
     ModelStoreUnavailable: 503,
     TookTooLong: 503,
+    Busy: 503,
     NotReady: 503,
     DatabaseUnavailable: 503,
     DatabaseTimeout: 503,

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Serve; 1 where it can't start."""
     import uvicorn
 
+    from riskscore.service.protocol import guarded
+
     settings = ServiceSettings.from_environ(environ)
     options = _parser(settings).parse_args(arguments)
     deployment = Deployment(with_ledger(environ, str(ROOT)), str(ROOT))
@@ -42,6 +44,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     print(f"http://{options.host}:{options.port}  (the page; /docs for programs)  Ctrl-C ends it.", flush=True)
     with tempfile.TemporaryDirectory(prefix="riskscore-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
+        os.environ["RISKSCORE_HOST"] = options.host  # one of the names that requests may be for
         uvicorn.run(
             "riskscore.service.web:from_environment",
             factory=True,
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             port=options.port,
             workers=options.workers,
             loop="uvloop",  # the others make two processes wait for each other's acknowledgements
-            http="httptools",
+            http=guarded(settings.seconds, settings.connections),  # type: ignore[arg-type]
             ws="none",
             access_log=False,
             log_config=CONFIGURATION,

@@ -296,11 +296,14 @@ def score_csv(world: World, model: str, events: Events) -> list[bytes]:
     return scored_file(world, model, given)
 
 
+JSON_BODY = {"content-type": "application/json"}
+
+
 def ask_service(world: World, path: str, bodies: list[bytes], **headers: str) -> list[bytes]:
     async def ask() -> list[bytes]:
         transport = httpx.ASGITransport(app=world.service)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            return [(await client.post(path, content=body, headers=headers)).content for body in bodies]
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return [(await client.post(path, content=body, headers=JSON_BODY | headers)).content for body in bodies]
 
     return asyncio.run(ask())
 

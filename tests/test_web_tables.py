@@ -49,7 +49,7 @@ def serving(**environ: str) -> Send:
 
     async def send(method: str, path: str, **given: Any) -> httpx.Response:
         transport = httpx.ASGITransport(application, raise_app_exceptions=True)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **given)
 
     return lambda method, path, **given: asyncio.run(send(method, path, **given))

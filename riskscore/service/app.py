@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from riskscore.errors import (
     CallerFault,
     InternalError,
+    RequestTooSlow,
     RiskscoreError,
     TookTooLong,
     status,
@@ -36,9 +37,9 @@ from riskscore.service.metrics import Metrics
 from riskscore.service.openapi import served
 from riskscore.service.page_views import Page
 from riskscore.service.pages import CALLER, REQUEST_ID, people
-from riskscore.service.requests import PEOPLE, Gone, Request, read_body, send_answer
+from riskscore.service.requests import PEOPLE, Gone, Request, Room, read_body, send_answer
 from riskscore.service.settings import ServiceSettings, with_ledger
-from riskscore.service.workers import CountedEngine, Lookup, WouldWait, in_thread
+from riskscore.service.workers import CountedEngine, Lookup, WouldWait, in_thread, threads_for
 from riskscore.serving.deployment import Deployment
 from riskscore.serving.http_routes import Answer, Routes, encode
 from riskscore.serving.model_info import Describe
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 INLINE_BYTES = 4096  # a larger body is scored beside the server's thread: it would keep the others waiting
+BODIES = 4  # of the largest, that are held at once
 JSON = {"content-type": "application/json"}
 
 
@@ -73,6 +75,7 @@ class Service:
         self._lookup = lookup
         self._metrics = metrics
         self._settings = settings
+        self._room = Room(BODIES * settings.body_bytes)
         self._routes = Routes(engine, describe, settings.body_bytes, parse=parse_body, encode=encode_answer)
         ledger = keeper.ledger if keeper else None
         page = Page(describe, ledger.recent if ledger else lambda *_: [])
@@ -92,6 +95,8 @@ class Service:
             answer = await self._answered(request, receive)
         except Gone:
             return
+        finally:
+            self._room.give_back(request.held)
         await send_answer(send, request, answer)
         seconds = time.perf_counter() - request.started
         route = request.route()
@@ -101,13 +106,15 @@ class Service:
     async def _answered(self, request: Request, receive: Receive) -> Answer:
         try:
             async with asyncio.timeout(self._settings.seconds):
-                request.admit(self._settings.keys)
-                request.body = await read_body(request.headers, receive, self._settings.body_bytes)
+                request.admit(self._settings)
+                request.body = await read_body(request, receive, self._settings.body_bytes, self._room)
+                request.whole = True
                 return await self._handled(request)
         except Gone:
             raise
         except TimeoutError:
-            return refused(TookTooLong(f"the request took longer than {self._settings.seconds:g} s"))
+            said = f"the request took longer than {self._settings.seconds:g} s"
+            return refused(TookTooLong(said) if request.whole else RequestTooSlow(f"{said} to arrive"))
         except RiskscoreError as error:
             return refused(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and we get told
@@ -117,14 +124,15 @@ class Service:
     async def _handled(self, request: Request) -> Answer:
         if request.path in PEOPLE:
             return await self._by_people(request)
+        threads = threads_for(len(request.body))
         if request.is_table():
-            return await in_thread(self._table, request)
+            return await in_thread(self._table, request, threads=threads)
         if len(request.body) <= INLINE_BYTES:
             try:
                 return await self._at_once(request)
             except WouldWait:
                 pass
-        return await in_thread(self._routed, request)
+        return await in_thread(self._routed, request, threads=threads)
 
     async def _at_once(self, request: Request) -> Answer:
         """The answer to a small request once the ledger has its rows, or the one that was given to it before."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OUTCOME = ("outcome", "probability", "prediction", "points", "reasons", "warnings")
 SCORER = ("model", "model_version", "engine")
 FILE = "table.csv"
+MAX_LINES = 20 * MAX_ROWS  # their ends, of which a line may have two: room for blank lines, and lines within cells
 
 
 def answers_to_rows(rows: Sequence[Any], model: Model, answer: Callable[[Any], Any]) -> list[dict[str, Any]]:
@@ -56,6 +57,9 @@ def rows_of_table(table: bytes, model: Model) -> list[Any]:
 
     Raises InvalidFile where the table as a whole can't be read, TooManyRows.
     """
+    lines = table.count(b"\n") + table.count(b"\r")
+    if lines > MAX_LINES:
+        raise TooManyRows(f"the table has more than {MAX_LINES // 2:,} lines, most of which can't be rows")
     with tempfile.TemporaryDirectory(prefix="riskscore-") as folder:
         path = Path(folder) / FILE
         path.write_bytes(table)

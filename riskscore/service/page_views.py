@@ -25,7 +25,7 @@ FOLDER = Path(__file__).resolve().parent / "page"
 SECURITY = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer a form of ours would come from the origin `null`
     "x-content-type-options": "nosniff",
     "cache-control": "no-store",
 }

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from riskscore.errors import CallerFault, InvalidEvent, NotReady, OurFault, RiskscoreError, status, status_of
+from riskscore.errors import (
+    CallerFault,
+    InvalidEvent,
+    MethodNotAllowed,
+    NotReady,
+    OurFault,
+    RiskscoreError,
+    UnknownPath,
+    status,
+    status_of,
+)
 from riskscore.service.csv_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
 from riskscore.service.forms import fields
 from riskscore.service.openapi import document
+from riskscore.service.origins import URLENCODED, media_type
 from riskscore.service.page_views import FOLDER, SECURITY, Page
-from riskscore.service.workers import WATCHED, in_thread
+from riskscore.service.workers import WATCHED, in_thread, threads_for
 from riskscore.serving.http_routes import encode
 
 if TYPE_CHECKING:
@@ -31,12 +44,14 @@ if TYPE_CHECKING:
 
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]
+FIELDS = 1_000  # of a form; a contract of so many features is far away
 CALLER, REQUEST_ID = "riskscore.caller", "riskscore.request_id"  # in the scope of a request
 
 
 def refusal(error: RiskscoreError) -> Response:
     """An error as every route answers it."""
-    return Response(encode({"error": error.answer()}), status(error), media_type="application/json")
+    headers = {"allow": error.allowed} if isinstance(error, MethodNotAllowed) else None
+    return Response(encode({"error": error.answer()}), status(error), headers, "application/json")
 
 
 def people(
@@ -45,6 +60,7 @@ def people(
     """The application behind the paths that are not scored."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _refused_by_framework)
+    app.add_exception_handler(RequestValidationError, _wrong_query)
     _add_form(app, engine, page)
     _add_docs(app, describe, routes, page)
     _add_files(app)
@@ -72,10 +88,20 @@ def _ready(describe: Describe, ledger: Ledger | None) -> dict[str, Any]:
 
 
 async def _refused_by_framework(_: Request, error: Exception) -> Response:
-    code = error.status_code if isinstance(error, HTTPException) else 500
-    headers = getattr(error, "headers", None)
-    said = {"error": {"type": "refused", "message": "this path doesn't take that request", "field": None}}
-    return Response(encode(said), code, headers, "application/json")
+    code, said = getattr(error, "status_code", 500), getattr(error, "headers", None) or {}
+    if code == 405:
+        return refusal(MethodNotAllowed(said.get("Allow", "")))
+    if code == 404:
+        return refusal(UnknownPath("no such path"))
+    return refusal(
+        InvalidEvent(f"the form can't be read: it is broken, has over {FIELDS:,} fields, or one of over 1 MB")
+    )
+
+
+async def _wrong_query(_: Request, error: Exception) -> Response:
+    places = [fault["loc"] for fault in error.errors()] if isinstance(error, RequestValidationError) else []
+    names = ", ".join(dict.fromkeys(str(place[-1]) for place in places))
+    return refusal(InvalidEvent(f"the address must say {names} once, as in ?{names}=...", names))
 
 
 def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
@@ -88,16 +114,29 @@ def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
 
     @app.post("/")
     async def score(request: Request, model: str | None = None) -> Response:
-        async with request.form() as form:
-            sent = {name: value for name, value in form.items() if isinstance(value, str)}
+        form = await _form(request)
+        sent = {name: value for name, value in form.items() if isinstance(value, str)}
         return await in_thread(_guarded, page, lambda: _form_answer(page, engine, request, model, sent))
 
     @app.post("/upload")
     async def upload(request: Request, model: str | None = None) -> Response:
-        async with request.form() as form:
-            file = form.get("file")
-            table = await file.read() if isinstance(file, UploadFile) else b""
-        return await in_thread(_guarded, page, lambda: _upload_answer(page, engine, request, model, table))
+        table = (await _form(request)).get("file", b"")
+        table = table if isinstance(table, bytes) else b""
+        work = functools.partial(_upload_answer, page, engine, request, model, table)
+        return await in_thread(_guarded, page, work, threads=threads_for(len(table)))
+
+
+async def _form(request: Request) -> dict[str, str | bytes]:
+    """What a form says, text by text and file by file. Read beside the server's thread: a large one takes seconds."""
+    body = await request.body()
+    if media_type(request.headers) == URLENCODED and body.count(b"&") > FIELDS:
+        raise HTTPException(400)  # the parser takes long over empty ones, and doesn't count them
+    return await in_thread(lambda: asyncio.run(_read_form(request)), threads=threads_for(len(body)))
+
+
+async def _read_form(request: Request) -> dict[str, str | bytes]:
+    async with request.form(max_files=FIELDS, max_fields=FIELDS) as form:
+        return {name: value.file.read() if isinstance(value, UploadFile) else value for name, value in form.items()}
 
 
 def _guarded(page: Page, work: Callable[[], Response]) -> Response:
@@ -150,8 +189,8 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
 
     @app.post("/docs")
     async def attempt(request: Request, path: str) -> Response:
-        async with request.form() as form:
-            body = str(form.get("body", ""))
+        said = (await _form(request)).get("body", "")
+        body = said if isinstance(said, str) else ""
         answer = await in_thread(routes.handle, "POST", path, {}, body.encode(), *_who(request))
         shown = json.dumps(json.loads(answer.body), indent=1, ensure_ascii=False)
         tried = {"body": body, "status": str(answer.status), "answer": shown}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import time
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from riskscore.errors import BodyTooLarge, CrossSite, InvalidEvent, KeyNeeded
+from riskscore.errors import BodyTooLarge, Busy, InvalidEvent, KeyNeeded
+from riskscore.service import origins
 from riskscore.service.settings import holder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
+    from riskscore.service.settings import ServiceSettings
     from riskscore.serving.http_routes import Answer
 
     Message = MutableMapping[str, Any]
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 
 PEOPLE = frozenset({"/", "/upload", "/docs", "/openapi.json", "/style.css", "/icon.svg", "/ready", "/metrics"})
 KNOWN = PEOPLE | {"/predict", "/models", "/health"}
-OPEN = frozenset({"/health", "/ready"})  # asked by machines that watch, which have no key
+FORMS = frozenset({"/", "/upload", "/docs"})
+OPEN = frozenset({"/health", "/ready"})  # asked by machines that watch, which have no key and know no name of ours
+SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}  # of every answer that doesn't say otherwise
 PLAIN_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -30,9 +35,9 @@ class Gone(Exception):
 
 
 class Request:
-    """One request under way. headers: by lower-case name."""
+    """One request under way. headers: by lower-case name; whole: its body is there; held: its bytes that take room."""
 
-    __slots__ = ("body", "caller", "headers", "id", "method", "path", "scope", "started")
+    __slots__ = ("body", "caller", "headers", "held", "id", "method", "path", "scope", "started", "whole")
 
     def __init__(self, scope: Message) -> None:
         self.started = time.perf_counter()
@@ -43,18 +48,32 @@ class Request:
         self.id = self.headers.get("x-request-id") or os.urandom(16).hex()
         self.caller: str | None = None
         self.body = b""
+        self.whole = False
+        self.held = 0
 
-    def admit(self, keys: Mapping[bytes, str]) -> None:
+    def admit(self, settings: ServiceSettings) -> None:
         """Refuse what doesn't deserve to be read."""
         if not PLAIN_ID.fullmatch(self.id):
             self.id = os.urandom(16).hex()
             raise InvalidEvent("X-Request-Id must be 1 to 200 visible ASCII characters")
-        if keys:
-            self.caller = holder(keys, self.headers)
+        if len(self.headers) < len(self.scope["headers"]):
+            origins.require_single(self.scope["headers"])
+        if self.path not in OPEN:
+            origins.require_host(settings.hosts, self.headers)
+        if self.method not in origins.READING:
+            origins.require_own_origin(self.headers)
+        if settings.keys:
+            self.caller = holder(settings.keys, self.headers)
             if self.caller is None and self.path not in OPEN:
                 raise KeyNeeded("a key is needed: send it as X-API-Key")
-        if self.method == "POST" and self.path in PEOPLE and self.headers.get("sec-fetch-site") == "cross-site":
-            raise CrossSite("this form was sent from the page of another site")
+        if self.method == "POST":
+            self._require_media_type()
+
+    def _require_media_type(self) -> None:
+        if self.path in FORMS:
+            origins.require_form(self.headers)
+        elif self.path.endswith("/predict"):
+            origins.require_declared(self.headers)
 
     def route(self) -> str:
         """The path's pattern, for logs and counters: what stands in the path itself may be anything."""
@@ -65,31 +84,52 @@ class Request:
         return "other"
 
     def is_table(self) -> bool:
-        media = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return media == "text/csv" and self.method == "POST" and self.path.endswith("/predict")
+        return (
+            self.method == "POST" and self.path.endswith("/predict") and origins.media_type(self.headers) == "text/csv"
+        )
 
 
-async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) -> bytes:
+class Room:
+    """The bytes of large bodies that a process holds at once: what many clients send together has an end too."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def take(self, size: int) -> None:
+        """Raises Busy where so much isn't left."""
+        if size > self._left:
+            raise Busy("as many large bodies as this process takes are under way; try again")
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        self._left += size
+
+
+async def read_body(request: Request, receive: Receive, limit: int, room: Room) -> bytes:
     """The request's body; one that is or grows too large is refused without being kept."""
-    declared = headers.get("content-length", "")
+    declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLarge(f"the body has {int(declared):,} bytes; at most {limit:,} are taken at once")
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
+    message = await receive()
+    first: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and message["type"] != "http.disconnect" and len(first) <= limit:
+        return first  # nearly all
+    whole = BytesIO()  # gives what it was given without a copy of it
+    while True:
         if message["type"] == "http.disconnect":
             raise Gone
-        part: bytes = message.get("body", b"")
-        size += len(part)
-        if size > limit:
+        size = whole.write(message.get("body", b""))
+        if whole.tell() > limit:
             raise BodyTooLarge(f"the body has more than {limit:,} bytes, which is what is taken at once")
-        parts.append(part)
-        more = message.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        room.take(size)
+        request.held += size
+        if not message.get("more_body", False):
+            return whole.getvalue()
+        message = await receive()
 
 
 async def send_answer(send: Send, request: Request, answer: Answer) -> None:
-    headers = {"content-length": str(len(answer.body))} | answer.headers | {"x-request-id": request.id}
+    headers = {"content-length": str(len(answer.body)), **SAFE, **answer.headers, "x-request-id": request.id}
     if answer.status == 401:
         headers["www-authenticate"] = 'Basic realm="riskscore", charset="UTF-8"'  # browsers then ask for it
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -2,8 +2,11 @@
 
 RISKSCORE_API_KEYS  name:key,name:key; with it every route but /health and /ready asks for one of the keys
 RISKSCORE_TIMEOUT   seconds that a request may take (default: 30)
+RISKSCORE_CONNECTIONS  connections that a process holds at once (default: 500)
 RISKSCORE_WORKERS   processes (default: one per core)
 RISKSCORE_HOST      the address to listen on (default: 127.0.0.1, this machine alone)
+RISKSCORE_HOSTS     the hosts that requests may name, with commas between them; * for any (default: this machine's
+                    own names and the address that it listens on)
 PORT                the port (default: 5001)
 RISKSCORE_LEDGER    where every answered row is kept (default: .cache/ledger.db; set to nothing: nowhere)
 """
@@ -17,13 +20,15 @@ from base64 import b64decode
 from typing import TYPE_CHECKING, NamedTuple
 
 from riskscore.errors import NotConfigured
+from riskscore.service.origins import ANY, LOOPBACK, authority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PORT, HOST = 5001, "127.0.0.1"
 SECONDS = 30.0
-BODY_BYTES = 16 * 1024 * 1024  # 10,000 rows of thirteen features, generously indented, take half of it
+BODY_BYTES = 64 * 1024 * 1024  # 10,000 rows of a hundred texts take a third of it
+CONNECTIONS = 500
 SHORTEST_KEY = 16  # characters
 
 
@@ -36,6 +41,8 @@ class ServiceSettings(NamedTuple):
     port: int = PORT
     host: str = HOST
     workers: int = 1
+    hosts: frozenset[str] = LOOPBACK
+    connections: int = CONNECTIONS
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> ServiceSettings:
@@ -46,6 +53,8 @@ class ServiceSettings(NamedTuple):
             port=int(_number("PORT", environ, PORT)),
             host=environ.get("RISKSCORE_HOST") or HOST,
             workers=int(_number("RISKSCORE_WORKERS", environ, os.cpu_count() or 1)),
+            connections=int(_number("RISKSCORE_CONNECTIONS", environ, CONNECTIONS)),
+            hosts=hosts_of(environ.get("RISKSCORE_HOSTS") or "", environ.get("RISKSCORE_HOST") or HOST),
         )
 
 
@@ -63,6 +72,17 @@ def _number(name: str, environ: Mapping[str, str], default: float) -> float:
     if not 0 < number < 65536:
         raise NotConfigured(f"{name} must be a number above 0 and below 65536", name)
     return number
+
+
+def hosts_of(text: str, listening: str) -> frozenset[str]:
+    """The names that requests may be for, from "name,name"; without any, those of this machine as seen from itself."""
+    given = [part.strip() for part in text.split(",") if part.strip()]
+    if not given:
+        return LOOPBACK | {listening.lower()}
+    found = [(ANY, "") if name == ANY else authority(name) or authority(f"[{name}]") for name in given]
+    if None in found:
+        raise NotConfigured("RISKSCORE_HOSTS must be host,host, as in score.example.com,localhost", "RISKSCORE_HOSTS")
+    return frozenset(name for name, _ in filter(None, found))
 
 
 def keys_of(text: str) -> dict[bytes, str]:

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from riskscore.serving.deployment import Deployment
 
 Result = TypeVar("Result")
+LARGE_BYTES = 1_000_000  # of a body: few of these are worked on at once
 THREADS = ThreadPoolExecutor(16, "scoring")  # most of them wait: for the disk of the ledger, or for the database
+LARGE = ThreadPoolExecutor(2, "large")  # megabytes become hundreds of them while they are worked on
 WATCHED = ThreadPoolExecutor(2, "watched")  # those who watch are answered even where all of the others wait
+
+
+def threads_for(size: int) -> ThreadPoolExecutor:
+    """Those that work on a body of so many bytes."""
+    return LARGE if size > LARGE_BYTES else THREADS
 
 
 async def in_thread(work: Callable[..., Result], *arguments: Any, threads: ThreadPoolExecutor = THREADS) -> Result:

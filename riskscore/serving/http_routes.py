@@ -183,7 +183,10 @@ class Routes:
 
     def _event(self, request: Request) -> Any:
         if not _is_json(request.headers.get("content-type")):
-            raise UnsupportedMediaType("the body must be JSON: send it with content-type application/json")
+            raise UnsupportedMediaType(
+                "the body must be JSON: send it with content-type application/json "
+                "(curl: -H 'content-type: application/json')"
+            )
         if len(request.body) > self._limit:
             raise BodyTooLarge(f"the body has {len(request.body):,} bytes; at most {self._limit:,} are taken at once")
         return self._parse(request.body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import InvalidFile
@@ -117,7 +118,7 @@ def csv_header(path: Path, cells: Cells, needed: Sequence[str], aliases: Mapping
     for name in needed:
         if name not in header:
             raise InvalidFile(f"{path.name}, line 1: column {name} is missing", name)
-    twice = [name for k, name in enumerate(header) if name in header[:k]]
+    twice = [name for name, count in Counter(header).items() if count > 1] if len({*header}) < len(header) else []
     if twice:
         raise InvalidFile(f"{path.name}, line 1: column {twice[0] or 'without a name'} stands there twice", twice[0])
     return header
