@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the processes add up what they count
         os.environ["RISKSCORE_HOST"] = options.host  # one of the names that requests may be for
         uvicorn.run(
-            "riskscore.service.web:from_environment",
+            "riskscore.service.app:from_environment",
             factory=True,
             host=options.host,
             port=options.port,

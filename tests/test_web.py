@@ -235,7 +235,7 @@ def test_keys_are_kept_as_hashes_and_name_their_holders():
         ("PORT", "http"),
         ("RISKSCORE_TIMEOUT", "-7"),
         ("RISKSCORE_WORKERS", "many"),
-        ("RISKSCORE_CONNECTIONS", "0"),
+        ("RISKSCORE_CONNECTIONS", "some"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named_without_its_value(name, value):
