@@ -39,6 +39,16 @@ def test_a_field_that_the_event_brought_no_value_for_is_left_out(served):
     assert list(served(fields=FIELDS).answer(event)) == ["default_probability", "status"]
 
 
+@pytest.mark.parametrize("amount", [1000, 9000])
+def test_the_probability_of_the_predicted_class_is_offered_beside_class_1s(served, amount):
+    fields = {"class": "prediction", "probability": "predicted_probability", "of_1": "probability"}
+    event = {**LOAN, "features": {**LOAN["features"], "amount": amount}}
+    answer = served(fields=fields).answer(event)
+    assert list(answer) == [*fields]
+    assert answer["class"] == (amount == 9000)
+    assert answer["probability"] == (answer["of_1"] if answer["class"] else 1 - answer["of_1"]) > 0.5
+
+
 def test_always_a_list(served):
     (answer,) = served(always_list=True).answer(LOAN)
     assert answer["outcome"] == "scored"

@@ -15,6 +15,7 @@ from riskscore.contract.spreadsheets import cell
 from riskscore.errors import CallerFault, InvalidFile
 from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Refused, sound_ids
+from riskscore.scoring.pipeline import PREDICTED, with_predicted
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.sources.sqlite_output import SCHEME, sqlite_path
@@ -181,13 +182,15 @@ def _csv_output(output: str | Path, model: Model) -> Iterator[Writing]:
     """The columns that [response] names for files, in its order and no others; without it ids, probability, version."""
     manifest = model.artefact.manifest
     columns = manifest["response"].get("columns") or {name: name for name in (*manifest["ids"], *OUTPUTS)}
+    predicted = PREDICTED in columns.values()
     with replacing_file(Path(output)) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(map(cell, columns))
 
         def write(_: Any, answer: Answer) -> None:
             if answer["outcome"] != "invalid":
-                writer.writerow([cell(answer.get(ours, "")) for ours in columns.values()])
+                said = with_predicted(answer) if predicted else answer
+                writer.writerow([cell(said.get(ours, "")) for ours in columns.values()])
 
         yield write, 0
 

@@ -16,6 +16,7 @@ from riskscore.model_toml.reasons import read_reasons
 from riskscore.model_toml.rules import read_rules
 from riskscore.model_toml.schema import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
 from riskscore.model_toml.search_space import check_search
+from riskscore.scoring.pipeline import PREDICTED
 from riskscore.twin.calibration import METHODS
 
 if TYPE_CHECKING:
@@ -217,7 +218,8 @@ def _response(file: str, table: Table, ids: list[str]) -> Table:
     known = (*ids, *ANSWER)
     for key in ("fields", "columns"):
         for theirs, ours in response.get(key, {}).items():
-            require(ours in known, file, f"response.{key}.{theirs}: {ours!r} is none of {', '.join(known)}")
+            listed = ", ".join((*known, PREDICTED))
+            require(ours in (*known, PREDICTED), file, f"response.{key}.{theirs}: {ours!r} is none of {listed}")
     taken = response.get("fields") or known  # a constant would stand in the place of what the row was found to be
     for name, value in response.get("constants", {}).items():
         plain = isinstance(value, str) or (isinstance(value, REAL) and math.isfinite(value))

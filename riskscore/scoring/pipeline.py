@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Checked = tuple[Row, list[float]]
 
+PREDICTED = "predicted_probability"  # what [response] may name beside the fields of an answer
+
 
 def check(model: Model, row: Row, memo: dict[Any, Any] | None = None) -> Checked | Refused:
     """The row with its vector, or why it has none. memo: shared by the rows of a request."""
@@ -112,10 +114,18 @@ def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | Non
     return margin, answer, worded(answer, model.artefact.manifest["response"])
 
 
+def with_predicted(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A score and the probability of the class that it predicts; `probability` itself is always that of class 1."""
+    probability = answer["probability"]
+    return {**answer, PREDICTED: probability if answer["prediction"] else 1.0 - probability}
+
+
 def worded(answer: dict[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
     """A score in the fields that its clients are bound to; an invalid row says what is wrong in ours."""
     if not response or answer["outcome"] == "invalid":
         return answer
     fields = response.get("fields")
+    if fields and PREDICTED in fields.values():
+        answer = with_predicted(answer)
     said = {theirs: answer[ours] for theirs, ours in fields.items() if ours in answer} if fields else answer
     return {**said, **response["constants"]} if "constants" in response else said
