@@ -138,6 +138,9 @@ def test_the_query_is_the_one_of_the_training_or_refused(tmp_path):
     assert FeatureSource.from_file(str(path), SOURCE, IDS, (), digest).text == QUERY.strip().rstrip(";")
     with pytest.raises(ArtefactRefused, match=rf"features.sql has SHA-256 {digest}, but the model was trained with 00"):
         FeatureSource.from_file(str(path), SOURCE, IDS, (), "00")
+    path.unlink()
+    with pytest.raises(ArtefactRefused, match=r"^features.sql, the query of the features, can't be read: No such file"):
+        FeatureSource.from_file(str(path), SOURCE, IDS, (), digest)
 
 
 def test_an_event_carries_ids_features_and_what_was_noticed():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SOUND = {"format": 1, **SMALL, "files": {name: {"sha256": "0"} for name in ("model.joblib", "model.json")}}
 SOUND["files"]["contributions.bin"] = {"sha256": "0"}
 DROP = object()
+NO_HASH = "source.sha256 must be the 64 hexadecimal digits of the query in source.sql; train again"
 KNOWN = ", ".join(map(repr, DECLARED))
 
 
@@ -122,6 +123,14 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
         ),
         ("observations", {"late": 1}, "observations['late'] must be a non-empty string, not a number"),
         ("refer", "outside_support", "refer must be a list, not a string"),
+        ("source", {"sql": "sql/s/features.sql", "table": "t"}, NO_HASH),
+        ("source", {"sql": "sql/s/features.sql", "table": "t", "sha256": "none"}, NO_HASH),
+        ("source", {"sql": "sql/s/features.sql", "dialect": "sqlite"}, NO_HASH),
+        (
+            "source",
+            {"sql": "sql/s/features.sql", "sha256": "0" * 64},
+            "source.table is missing, which the query in source.sql reads; train again",
+        ),
         ("golden", [], "golden is empty"),
         ("golden/0/vector", [1.0], "golden[0].vector has 1 values for 3 features"),
         ("golden/0/margin", None, "golden[0].margin must be a finite number, not null"),

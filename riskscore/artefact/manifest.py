@@ -30,6 +30,7 @@ ENGINE_FILES = {"joblib": ("model.joblib",), "twin": ("model.json", "contributio
 # What a feature may say of itself; the others of its slots are made of these, or stand once for all features.
 DECLARED = tuple(slot for slot in Feature.__slots__ if slot not in ("_read", "codes", "parse"))
 
+SHA256 = re.compile(r"[0-9a-f]{64}")
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 LARGEST = 1e100  # beyond any feature or margin, and nothing computed from it overflows
 
@@ -188,6 +189,7 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     )
     needed = {file for engine in ("joblib", *manifest["engines"]) for file in ENGINE_FILES[engine]}
     yield from (f"files lacks {file}" for file in sorted(needed.difference(manifest["files"])))
+    yield from _source_faults(manifest["source"])
     yield from (f"reasons has no texts for {name!r}" for name in names if name not in manifest["reasons"])
     yield from _unknown("limits", (limit["feature"] for limit in manifest["limits"]), names)
     for identity in manifest["identities"]:
@@ -196,6 +198,14 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     for k, row in enumerate(manifest["golden"]):
         if len(row["vector"]) != len(names):
             yield f"golden[{k}].vector has {len(row['vector'])} values for {len(names)} features"
+
+
+def _source_faults(source: dict[str, str]) -> Iterator[str]:
+    """A query that nothing vouches for, or that no table can be put under."""
+    if "sql" in source and not SHA256.fullmatch(source.get("sha256", "")):
+        yield "source.sha256 must be the 64 hexadecimal digits of the query in source.sql; train again"
+    if "sql" in source and "dialect" not in source and "table" not in source:
+        yield "source.table is missing, which the query in source.sql reads; train again"
 
 
 def _calibration_faults(entry: dict[str, Any]) -> Iterator[str]:

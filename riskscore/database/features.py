@@ -57,8 +57,12 @@ class FeatureSource:
         sha256: str | None = None,
     ) -> FeatureSource:
         """Read the query; refuse one that is not the one the model was trained with."""
-        with open(path, "rb") as file:
-            text = file.read()
+        try:
+            with open(path, "rb") as file:
+                text = file.read()
+        except OSError as error:
+            reason = error.strerror or "unknown reason"
+            raise ArtefactRefused(f"{source['sql']}, the query of the features, can't be read: {reason}") from None
         digest = hashlib.sha256(text).hexdigest()
         if sha256 is not None and digest != sha256:
             raise ArtefactRefused(f"{source['sql']} has SHA-256 {digest}, but the model was trained with {sha256}")

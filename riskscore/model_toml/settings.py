@@ -194,6 +194,8 @@ def _source(file: str, table: Table) -> Table:
     if source["sql"]:
         source["dialect"] = source["dialect"] or DIALECTS[0]
         require(source["dialect"] in DIALECTS, file, f"source.dialect must be one of {', '.join(DIALECTS)}")
+        needs_table = source["dialect"] == DIALECTS[0]  # the function narrows it to the customers that an event names
+        require(not needs_table or source["table"], file, f"source.table is needed for source.sql in {DIALECTS[0]}")
     return source
 
 
