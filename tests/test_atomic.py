@@ -6,15 +6,16 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from riskscore.atomic import _rename_in_turn, replacing_file, replacing_folder
+from riskscore.atomic import PARTIAL, _rename_in_turn, replacing_file, replacing_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 OLD, NEW = "old\n" * 1000, "new\n" * 1000
@@ -112,6 +113,57 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new(events: Path, what: str,
     assert len(found) > moments
     assert found == sorted(found, reverse=True)
     assert (found[0], found[-1]) == ("old", "new")
+    assert [path.name for path in events.rglob(".*")] == []  # what the killed have left is gone with the last one
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from riskscore.atomic import replacing_file, replacing_folder
+
+with {replacing}(Path(sys.argv[1])) as fresh:
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def writing(replacing: str, place: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process amid its writing, which ends with the block unless it was killed."""
+    command = [sys.executable, "-c", WRITER.format(replacing=replacing), str(place)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as writer:  # type: ignore[call-overload]
+        assert writer.stdout.readline() == b"writing\n"
+        yield writer
+
+
+@pytest.mark.parametrize("replacing", ["replacing_file", "replacing_folder"])
+def test_what_a_killed_writer_left_goes_with_the_next_and_what_a_live_one_writes_stays(
+    events: Path, replacing: str
+) -> None:
+    place = events / "S0001.json" if replacing == "replacing_file" else events
+
+    def partial() -> list[Path]:
+        return [path for path in place.parent.iterdir() if path.name.endswith(PARTIAL)]
+
+    with writing(replacing, place) as first:
+        first.kill()
+    [left] = partial()
+    with writing(replacing, place):
+        [live] = partial()
+        assert live != left
+        with writing(replacing, place):
+            assert live in partial()
+        assert partial() == [live]
+    assert partial() == []
+
+
+def test_a_look_alike_that_cannot_be_removed_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / f".link{PARTIAL}").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / f".pipe{PARTIAL}")
+    with replacing_file(tmp_path / "a") as file:
+        file.write(NEW)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".link{PARTIAL}", "a"]
 
 
 READER = """
