@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 LABEL_IGNORED = "label_ignored"  # among a row's observations: it brings the label, which isn't looked at
+PREDICTED = "predicted_probability"  # what [response] may name beside the fields of an answer
 HINT = "; did you mean "
 HINTS = 20  # different misspelt names that a request is told the nearest name of: each takes milliseconds to find
 LONGEST_MISSPELT = 200  # characters; nothing is like a longer one

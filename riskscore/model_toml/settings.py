@@ -9,14 +9,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from riskscore.contract.contract import Contract
+from riskscore.contract.contract import PREDICTED, Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.model_toml.reasons import read_reasons
 from riskscore.model_toml.rules import read_rules
 from riskscore.model_toml.schema import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
 from riskscore.model_toml.search_space import check_search
-from riskscore.scoring.pipeline import PREDICTED
 from riskscore.twin.calibration import METHODS
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ Nothing is fetched and nothing kept here; the engine does that around it (risksc
 
 from __future__ import annotations
 
+from riskscore.contract.contract import PREDICTED
 from riskscore.errors import CallerFault, OutOfRange
 from riskscore.scoring.events import Refused
 from riskscore.scoring.outcome import SCREEN_ROWS, matrix_of
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from riskscore.scoring.model import Model
 
     Checked = tuple[Row, list[float]]
-
-PREDICTED = "predicted_probability"  # what [response] may name beside the fields of an answer
 
 
 def check(model: Model, row: Row, memo: dict[Any, Any] | None = None) -> Checked | Refused:
