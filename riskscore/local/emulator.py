@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Process = subprocess.Popen[bytes]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 HANDLER = "lambda_function.lambda_handler"
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}

