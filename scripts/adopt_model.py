@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from riskscore.adopting.pickle_opcodes import Listing
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = 100  # of a kind of import: a list that nobody reads to its end hides what it should show
+SHOWN = 100  # of the usual imports; whatever is unusual is always shown
 
 
 def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
@@ -76,14 +76,14 @@ def _trust(given: bool) -> Callable[[str, Listing], bool]:
 def _shown(file: str, listing: Listing) -> str:
     strange = [f"  ! {entry}" for entry in listing.imports if not is_expected(entry)]
     usual = [f"    {entry}" for entry in listing.imports if is_expected(entry)]
-    lines = [f"{file} is a pickle. Loading it would import:", *_some(strange), *_some(usual)]
+    lines = [f"{file} is a pickle. Loading it would import:", *strange, *_some(usual)]
     if strange:
         lines.append("What is marked ! is unusual in a model; a pickle can run anything through it.")
     return "\n".join(lines)
 
 
 def _some(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"    and {len(lines) - SHOWN} more of these"]
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"    and {len(lines) - SHOWN} more usual ones"]
 
 
 def _summary(adopted: Adopted, folder: Path) -> str:

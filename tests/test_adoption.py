@@ -546,6 +546,21 @@ def test_nothing_of_a_pickle_is_loaded_unless_somebody_trusts_it(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["contract.toml", "m.joblib"]
 
 
+def test_what_is_unusual_is_shown_however_much_is_usual(tmp_path: Path) -> None:
+    names = b"".join(b"csklearn.a\nA%d\n0" % k for k in range(150)) + b"".join(b"cb%d\nf\n0" % k for k in range(111))
+    (tmp_path / "m.joblib").write_bytes(b"\x80\3" + names + b"cposix\nsystem\n.")
+    shown = script(tmp_path, tmp_path / "m.joblib").stderr
+    assert shown.count("\n  ! ") == 112
+    assert "  ! posix.system\n" in shown
+    assert "and 50 more usual ones\n" in shown
+
+
+def test_a_list_that_nobody_reads_is_refused(tmp_path: Path) -> None:
+    names = b"".join(b"cb%d\nf\n0" % k for k in range(1001))
+    (tmp_path / "m.joblib").write_bytes(b"\x80\3" + names + b"N.")
+    assert "m.joblib has more than 1,000 unusual imports" in refused(tmp_path, tmp_path / "m.joblib")
+
+
 @pytest.mark.parametrize(("word", "status"), [("y\n", 0), ("\n", 2)])
 def test_on_a_terminal_it_asks(tmp_path: Path, word: str, status: int) -> None:
     file = write(tmp_path / "m.joblib", fitted(LogisticRegression()))

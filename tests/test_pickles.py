@@ -11,9 +11,11 @@ import os
 import pickle
 import struct
 import subprocess
+import sys
 import warnings
 import zlib
 from _compat_pickle import IMPORT_MAPPING
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -29,13 +31,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from xgboost import XGBClassifier
 
-from riskscore.adopting.pickle_imports import is_expected, list_imports, unpacked
+from riskscore.adopting.array_types import Unlisted
+from riskscore.adopting.pickle_imports import ListedAlone, is_expected, list_imports, unpacked
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 RNG = np.random.default_rng(1)
 X = RNG.normal(size=(40, 3))
 Y = (X[:, 0] > 0).astype(int)
@@ -175,6 +178,12 @@ def text(value: str) -> bytes:
     return b"\x8c" + bytes([len(value)]) + value.encode()
 
 
+WRAPPER = text("joblib.numpy_pickle") + text("NumpyArrayWrapper") + b"\x93"
+DTYPE = text("numpy") + text("dtype") + b"\x93"
+SCALAR = text("numpy._core.multiarray") + text("scalar") + b"\x93"
+NOT_JOBLIBS = "it makes an array in another way than joblib does"
+
+
 def test_a_name_that_reaches_through_a_module_is_marked() -> None:
     assert unexpected(opcodes(text("sklearn.utils.parallel"), text("os.system"), b"\x93")) == [
         "sklearn.utils.parallel.os.system"
@@ -213,9 +222,26 @@ def test_bytes_that_joblib_wouldnt_pass_over_are_not_passed_over() -> None:
     ("parts", "reason"),
     [
         ([text("os"), b"]", b"\x93"], "put together while it is loaded"),
-        ([text("joblib.numpy_pickle"), text("NumpyArrayWrapper"), b"\x93", b"N", b"}", b"\x86", b"b"], "didn't make"),
-        ([text("joblib.numpy_pickle_compat"), text("ZNDArrayWrapper"), b"\x93"], "as joblib has written them since"),
         ([b"]", b"}", b"b"], "didn't make"),
+        ([text("posix"), b"P1\n"], "asks for something outside the file"),
+        ([b"\x82\1"], "names an import by a number alone"),
+        ([text("joblib"), text("numpy_pickle.NumpyArrayWrapper"), b"\x93"], "as joblib has written them since"),
+        ([WRAPPER, b"N", b"}", b"\x86", b"b"], NOT_JOBLIBS),
+        ([WRAPPER, b"2"], NOT_JOBLIBS),
+        ([WRAPPER, b")", b"R"], NOT_JOBLIBS),
+        ([WRAPPER, b")", b"}", b"\x92"], NOT_JOBLIBS),
+        ([WRAPPER, b"\x85"], NOT_JOBLIBS),
+        ([b"(", WRAPPER, b"o"], NOT_JOBLIBS),
+        ([b"(", b"ijoblib.numpy_pickle\nNumpyArrayWrapper\n"], NOT_JOBLIBS),
+        ([WRAPPER, b"\x94", b"0"], NOT_JOBLIBS),
+        ([WRAPPER, b")\x81\x94", b"}", b"(", b"h\0"], NOT_JOBLIBS),
+        ([WRAPPER, b")\x81", b"}\x94", b"(", b"h\0"], NOT_JOBLIBS),
+        ([WRAPPER, b")\x81", b"}(", text("shape"), b")ub"], "isn't described as joblib would"),
+        ([WRAPPER, b")\x81", b"}(", text("shape"), b")", text("shape"), b")ub"], "isn't described as joblib would"),
+        ([DTYPE, DTYPE, b"\x85R"], "none that numpy would write"),
+        ([SCALAR, b"N", b"}", b"\x86R", text("a"), b"Ns"], "didn't make"),
+        ([DTYPE, text("f8"), b"\x89\x88\x87R", b")b", b")b"], "makes twice"),
+        ([text("joblib.numpy_pickle_compat"), text("ZNDArrayWrapper"), b"\x93"], "as joblib has written them since"),
     ],
 )
 def test_what_the_walk_cant_follow_is_refused(parts: list[bytes], reason: str) -> None:
@@ -225,13 +251,89 @@ def test_what_the_walk_cant_follow_is_refused(parts: list[bytes], reason: str) -
 
 @pytest.mark.parametrize(
     ("attribute", "value"),
-    [("dtype", "f8"), ("dtype", np.dtype([("a", "f8", (2,))])["a"]), ("shape", (-1,)), ("shape", [2])],
+    [
+        ("dtype", "f8"),
+        ("dtype", np.dtype([("a", "f8", (2,))])["a"]),
+        ("dtype", np.dtype([("a", "f8", (2,))])),
+        ("dtype", np.dtype("M8[ns]")),
+        ("shape", (-1,)),
+        ("shape", [2]),
+        ("shape", (True,)),
+        ("shape", (2.0,)),
+        ("order", "K"),
+        ("allow_mmap", 1),
+        ("subclass", dict),
+        ("numpy_array_alignment_bytes", 8),
+        ("numpy_array_alignment_bytes", True),
+        ("read", None),
+    ],
 )
-def test_an_array_of_no_known_size_is_refused(attribute: str, value: object) -> None:
+def test_an_array_that_joblib_wouldnt_describe_so_is_refused(attribute: str, value: object) -> None:
     wrapper = NumpyArrayWrapper(np.ndarray, (2,), "C", np.dtype("f8"))
     setattr(wrapper, attribute, value)
-    with pytest.raises(InvalidFile, match="can't be listed"):
-        list_imports("file", pickle.dumps(wrapper) + bytes(100))
+    with pytest.raises(InvalidFile, match=r"joblib would|numpy would"):
+        list_imports("file", unframed(wrapper) + b"\1\xff" + bytes(16) + b".")
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\x11" + b"\xff" * 17, b"\x02\xff\0"])
+def test_padding_that_isnt_joblibs_is_refused(padding: bytes) -> None:
+    wrapper = unframed(NumpyArrayWrapper(np.ndarray, (2,), "C", np.dtype("f8")))
+    assert list_imports("file", wrapper + b"\1\xff" + bytes(16) + b".").imports
+    with pytest.raises(InvalidFile, match="an array isn't padded as joblib would"):
+        list_imports("file", wrapper + padding + bytes(16) + b".")
+
+
+def unframed(value: object) -> bytes:
+    """A pickle up to its end, where an array's bytes may follow."""
+    return pickle.dumps(value, protocol=3).removesuffix(b".")
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros(2, "i4,f8"), np.zeros(2, np.dtype("i1,f8", align=True)), np.eye(2, dtype=">f4")]
+)
+def test_any_array_that_numpy_and_joblib_write_is_followed(value: Any) -> None:
+    plain = dumped([value, Calls(os.getcwd)])
+    assert unexpected(plain) == ["posix.getcwd"]
+
+
+def test_an_object_array_is_followed_with_the_names_of_the_outer_protocol() -> None:
+    plain = dumped(np.array([b"x", Calls(os.getcwd)], dtype=object), protocol=2)
+    assert list(map(str, list_imports("file", plain).imports)) == imported_by_loading(plain)
+
+
+def test_what_stands_behind_the_end_is_refused() -> None:
+    with pytest.raises(InvalidFile, match="something stands behind its end"):
+        list_imports("file", pickle.dumps(1) + pickle.dumps(2))
+
+
+def test_lz4_is_named() -> None:
+    with pytest.raises(InvalidFile, match="compressed with lz4, which isn't read here"):
+        unpacked("file", b"\x04\x22\x4d\x18" + bytes(9))
+
+
+def test_a_length_beyond_the_file_takes_no_memory() -> None:
+    with pytest.raises(InvalidFile, match="broken or truncated"):
+        list_imports("file", opcodes(b"\x96" + struct.pack("<Q", 2**40), protocol=5))
+
+
+def test_nothing_is_imported_but_what_was_listed() -> None:
+    plain = pickle.dumps(np.float64)
+    listing = list_imports("file", plain)
+    assert ListedAlone(plain, listing).load() is np.float64
+    with pytest.raises(Unlisted, match=r"numpy\.float32, which was not listed"):
+        ListedAlone(pickle.dumps(np.float32), listing).load()
+    with pytest.raises(Unlisted, match=r"posix\.getcwd, which was not listed"):
+        ListedAlone(
+            dumped(np.array([Calls(os.getcwd)], object)), list_imports("", dumped(np.array([0], object)))
+        ).load()
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_every_import_of_mutated_pickles_was_listed(seed: int) -> None:
+    command = [sys.executable, "-m", "tests.pickle_mutations", "200", "--seed", str(seed)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.endswith(f"     200  files, seed {seed}; imports that were not listed: 0\n")
 
 
 BYTES = dumped(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))

@@ -6,18 +6,17 @@ somebody has trusted what it would import.
 
 from __future__ import annotations
 
-import io
 import math
 import stat
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import joblib
 from xgboost import Booster, XGBClassifier
 
 from riskscore.adopting import xgboost_files
+from riskscore.adopting.array_types import Unlisted
 from riskscore.adopting.estimator_facts import Foreign, check_classes, positive
-from riskscore.adopting.pickle_imports import MAX_BYTES, list_imports, unpacked
+from riskscore.adopting.pickle_imports import MAX_BYTES, ListedAlone, list_imports, unpacked
 from riskscore.artefact.artefact import installed_versions
 from riskscore.artefact.manifest import VERSION_PARTS
 from riskscore.errors import InvalidFile
@@ -73,7 +72,9 @@ def _loaded(file: str, plain: bytes, listing: Listing) -> Any:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            value = joblib.load(io.BytesIO(plain))
+            value = ListedAlone(plain, listing).load()
+        except Unlisted as reason:
+            raise InvalidFile(f"{file} is not loaded: {reason}") from None
         except ModuleNotFoundError as error:
             raise InvalidFile(f"{file} needs the package {error.name}, which isn't installed here") from None
         except Exception as error:  # noqa: BLE001 - a pickle can raise whatever it likes

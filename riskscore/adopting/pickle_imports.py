@@ -1,4 +1,4 @@
-"""What a pickle would import, listed before anything of it is loaded.
+"""What a pickle would import, listed before anything of it is loaded, and then loaded with these imports alone.
 
 A pickle is a program. Its imports are all that it can reach, so they are what a person has to see before trusting it.
 """
@@ -9,21 +9,28 @@ import bz2
 import gzip
 import io
 import lzma
+import pickle
 import re
+import struct
 import warnings
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from riskscore.adopting.pickle_opcodes import Listing, Unlisted, Walk
+from joblib.numpy_pickle import NumpyUnpickler
+
+from riskscore.adopting.array_types import Unlisted
+from riskscore.adopting.pickle_opcodes import Listing, Walk, as_found
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from riskscore.adopting.pickle_opcodes import Import
+    from riskscore.adopting.array_types import Import
 
 MAX_BYTES = 2**29  # of a file, and of what it unpacks to
 STEP = 2**20
+MOST_UNUSUAL = 1000  # imports: nobody reads a longer list to its end
+LZ4 = b"\x04\x22\x4d\x18"
 NAME = r"_?[A-Z]\w*"
 
 # What pickles of estimators are made of, "module attribute". Anything else a person should look at twice.
@@ -52,6 +59,8 @@ def unpacked(file: str, data: bytes, limit: int = MAX_BYTES) -> bytes:
         plain = data if opened is None else _bounded(file, opened, limit)
     except (zlib.error, lzma.LZMAError, OSError, EOFError):
         raise InvalidFile(f"{file} is compressed and broken: it can't be unpacked") from None
+    if plain.startswith(LZ4):
+        raise InvalidFile(f"{file} is compressed with lz4, which isn't read here: save it with joblib.dump(compress=3)")
     if plain[:1] != b"\x80" or plain[1:2] not in (b"\2", b"\3", b"\4", b"\5"):
         raise InvalidFile(f"{file} is neither a pickle (of protocol 2 to 5) nor an XGBoost model")
     return plain
@@ -95,14 +104,36 @@ COMPRESSORS: dict[bytes, Callable[[bytes], Callable[[int], bytes]]] = {
 }
 
 
+# Whatever pickle raises for bytes that it wouldn't write itself.
+BROKEN = (pickle.UnpicklingError, EOFError, struct.error, ValueError, LookupError, TypeError, AttributeError)
+BEYOND = (OverflowError, MemoryError, RecursionError, AssertionError)
+
+
 def list_imports(file: str, plain: bytes) -> Listing:
     """Walk the opcodes of a pickle; nothing of it is imported or run."""
-    listing = Listing()
+    listing, stream = Listing(), io.BytesIO(plain)
     try:
-        with warnings.catch_warnings(action="ignore"):  # pickletools unescapes names; none with a backslash exists
-            Walk(io.BytesIO(plain), listing, arrays=True).run()
+        with warnings.catch_warnings(action="ignore"):  # of texts with a backslash
+            Walk(stream, listing).load()
     except Unlisted as reason:
         raise InvalidFile(f"{file} can't be listed, and so isn't loaded: {reason}") from None
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+    except (*BROKEN, *BEYOND):
         raise InvalidFile(f"{file} is a broken or truncated pickle") from None
+    if stream.read(1):
+        raise InvalidFile(f"{file} can't be listed, and so isn't loaded: something stands behind its end")
+    if sum(not is_expected(entry) for entry in listing.imports) > MOST_UNUSUAL:
+        raise InvalidFile(f"{file} has more than {MOST_UNUSUAL:,} unusual imports, a list that nobody reads to its end")
     return listing
+
+
+class ListedAlone(NumpyUnpickler):  # type: ignore[misc]
+    """joblib's unpickler of the same bytes, which imports what was listed and nothing else."""
+
+    def __init__(self, plain: bytes, listing: Listing) -> None:
+        super().__init__("", io.BytesIO(plain), ensure_native_byte_order=True)
+        self.listing = listing
+
+    def find_class(self, module: str, name: str) -> Any:
+        if as_found(module, name, self.proto) not in self.listing.imports:
+            raise Unlisted(f"it asks for {as_found(module, name, self.proto)}, which was not listed")
+        return super().find_class(module, name)

@@ -1,8 +1,9 @@
-"""The walk through a pickle's opcodes: nothing of it is imported or run.
+"""The walk through a pickle: pickle's own unpickler, in which nothing is imported, called or changed.
 
-joblib puts the raw bytes of arrays between the opcodes; to find the next opcode, the walk has to know the type and
-shape of each array, and follows the values on the stack for that. Where it can't be sure of what joblib would do,
-the file is refused: bytes passed over as an array could hide opcodes that run.
+It reads opcode by opcode with the code that joblib's unpickler is made of, so that the two can't read a file
+differently; only what an import or a call would give is a stand-in. joblib puts the raw bytes of arrays between the
+opcodes. Where they end follows from the array's description, so that is taken as joblib itself writes it and in no
+other form: bytes passed over as an array could hide opcodes that run.
 """
 
 from __future__ import annotations
@@ -10,35 +11,33 @@ from __future__ import annotations
 import _compat_pickle
 import io
 import math
-import pickletools
+import pickle
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from joblib.numpy_pickle_utils import Unpickler
+
+from riskscore.adopting.array_types import DTYPE, Import, Made, Unlisted, is_wrapped_array, rebuilt
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
-HANDS_BACK = re.compile(r"numpy\._?core\.multiarray\.scalar")  # may return its argument, whatever that is
-DTYPE_CODE = re.compile(r"([biufcmMSUVO])(\d{1,9})")
+WRAPPER = Import("joblib.numpy_pickle", "NumpyArrayWrapper")
+HANDS_BACK = re.compile(r"numpy\._?core\.(multiarray|_multiarray_umath)\.scalar|numpy\.dtypes\..*")
 VERSION = re.compile(r"[0-9][\w.+-]{0,30}", re.ASCII)
-HAS_OBJECTS = 1  # of a dtype's flags
+PADDING = 16  # at most so many bytes, so that an array's begin at a multiple of them
 
 XGBOOST_VERSION = re.compile(
     rb'version\[#L\0{7}\x03i(?P<a>.)i(?P<b>.)i(?P<c>.)|"version" *: *\[ *(?P<x>\d+) *, *(?P<y>\d+) *, *(?P<z>\d+) *\]',
     re.DOTALL,
 )
 
-
-@dataclass(frozen=True)
-class Import:
-    """One thing that a pickle asks for by its module and its name there."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}".encode("unicode_escape").decode()[:200]
+PUTS = frozenset(pickle.PUT + pickle.BINPUT + pickle.LONG_BINPUT + pickle.MEMOIZE)
+GETS = frozenset(pickle.GET + pickle.BINGET + pickle.LONG_BINGET)
+CLASS_BEFORE = PUTS | {*pickle.EMPTY_TUPLE}  # what may follow joblib's class, as an instance of it is made ...
+INSTANCE_BEFORE = PUTS | {*pickle.EMPTY_DICT}  # ... the bare instance ...
+STATE_BEFORE = PUTS | {*pickle.MARK}  # ... and its state, before it is filled
 
 
 @dataclass
@@ -58,190 +57,189 @@ def xgboost_version(data: bytes | bytearray) -> str | None:
     return ".".join(str(ord(part)) for part in binary) if text[0] is None else ".".join(map(bytes.decode, text))
 
 
-class Unlisted(Exception):
-    """The walk can't tell what loading would do."""
-
-
-@dataclass(eq=False)
-class _Object:
-    """What a call of something imported gives; made: what is called."""
-
-    made: Import
-    arguments: object
-    state: dict[str, object] = field(default_factory=dict)
-    details: object = None
-
-
-MARK, OTHER = object(), object()
-
-
-class Walk:
-    """One pickle. The stack holds strings, numbers, tuples, imports and objects as such, dicts as lists of pairs."""
-
-    def __init__(self, stream: io.BytesIO, listing: Listing, arrays: bool) -> None:
-        self.stream, self.listing, self.arrays = stream, listing, arrays
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-        self.protocol = self.frame_end = 0
-
-    def run(self) -> None:
-        """To the pickle's end; the stream then stands behind it."""
-        for opcode, found, _ in pickletools.genops(self.stream):
-            argument: Any = found
-            taken = self._take(opcode)
-            if opcode.name in ACTIONS:
-                self.stack += ACTIONS[opcode.name](self, argument, taken)
-            elif opcode.name == "FRAME":
-                self.frame_end = self.stream.tell() + argument
-            else:
-                self.stack += [OTHER] * len(opcode.stack_after)
-            # protocol 2 has no bytes: they are text there
-            blob = argument.encode("latin-1", "ignore") if isinstance(argument, str) else argument
-            if isinstance(blob, bytes | bytearray) and (version := xgboost_version(blob)):
-                self.listing.versions.setdefault("xgboost", version)
-
-    def _take(self, opcode: Any) -> list[Any]:
-        """What an opcode takes from the stack: so many, and before them all down to the last mark if it wants one."""
-        kinds, taken = opcode.stack_before, []
-        if pickletools.markobject in kinds:
-            while (value := self.stack.pop()) is not MARK:
-                taken.append(value)
-            kinds = kinds[: kinds.index(pickletools.markobject)]
-        taken += [self.stack.pop() for _ in kinds]
-        return taken[::-1]
-
-    def imported(self, module: object, name: object) -> list[Any]:
-        if not isinstance(module, str) or not isinstance(name, str):
-            raise Unlisted("the name of an import is put together while it is loaded")
-        if self.protocol < 3:  # as pickle translates the names of Python 2
-            module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+def as_found(module: str, name: str, protocol: int) -> Import:
+    """What pickle looks for under these names: before protocol 3 it translates those of Python 2."""
+    if protocol < 3:
+        if (module, name) in _compat_pickle.NAME_MAPPING:
+            module, name = _compat_pickle.NAME_MAPPING[module, name]
+        else:
             module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-        found = Import(module, name)
-        if name.endswith("ArrayWrapper") and str(found) != WRAPPER:
+    return Import(module, name)
+
+
+OTHER = object()  # stands for what nothing is known of
+
+
+class Walk(Unpickler):  # type: ignore[misc]
+    """One pickle. Imports and what calls give are stand-ins on the stack; all else is what it will be."""
+
+    def __init__(self, stream: io.BytesIO, listing: Listing, arrays: bool = True) -> None:
+        super().__init__(stream)
+        self.stream, self.listing, self.arrays = stream, listing, arrays
+        self.outer = self
+        self.pending: dict[str, Any] | None = None  # the state of an array that is being described
+
+    def find_class(self, module: str, name: str) -> Import:
+        found = as_found(module, name, self.outer.proto)
+        if "ArrayWrapper" in f"{module}.{name}" and (found != WRAPPER or not self.arrays):
             raise Unlisted("its arrays are not as joblib has written them since 0.10")
         self.listing.imports[found] = None
-        return [found]
+        return found
 
-    def memoize(self, place: int, value: Any) -> list[Any]:
-        self.memo[place] = value
-        return [value]
+    def load_stack_global(self) -> None:
+        if any(type(name) is not str for name in self.stack[-2:]):
+            raise Unlisted("the name of an import is put together while it is loaded")
+        super().load_stack_global()
 
-    def build(self, instance: Any, state: Any) -> list[Any]:
+    def get_extension(self, _code: int) -> None:
+        raise Unlisted("it names an import by a number alone")
+
+    def persistent_load(self, _pid: object) -> None:
+        raise Unlisted("it asks for something outside the file")
+
+    def load_bytearray8(self) -> None:
+        self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))  # pickle trusts the length
+
+    def load_reduce(self) -> None:
+        made, arguments = self.stack[-2:]
+        self.stack[-2:] = [_called(made, arguments)]
+
+    def load_newobj(self) -> None:
+        made, arguments = self.stack[-2:]
+        plain = made == WRAPPER and arguments == ()
+        self.stack[-2:] = [Made(made, arguments) if plain else _called(made, arguments)]
+
+    def load_newobj_ex(self) -> None:
+        made, arguments, _ = self.stack[-3:]
+        self.stack[-3:] = [_called(made, arguments)]
+
+    def _instantiate(self, made: Any, arguments: list[Any]) -> None:
+        self.append(_called(made, tuple(arguments)))
+
+    def load_append(self) -> None:
+        self._change(self.stack[-2], super().load_append, self.stack.pop)
+
+    def load_appends(self) -> None:
+        self._change(self.metastack[-1][-1], super().load_appends, self.pop_mark)
+
+    def load_additems(self) -> None:
+        self._change(self.metastack[-1][-1], super().load_additems, self.pop_mark)
+
+    def load_setitem(self) -> None:
+        self._note_version(self.stack[-2:])
+        self._change(self.stack[-3], super().load_setitem, lambda: [self.stack.pop(), self.stack.pop()])
+
+    def load_setitems(self) -> None:
+        self._note_version(self.stack)
+        self._change(self.metastack[-1][-1], super().load_setitems, self.pop_mark)
+
+    def load_dict(self) -> None:
+        self._note_version(self.stack)
+        super().load_dict()
+
+    def _change(self, target: object, change: Callable[[], object], leave_out: Callable[[], object]) -> None:
+        """Change what is a list, dict or set here too; of anything else only the stack changes."""
+        if isinstance(target, Made):
+            _check_own(target)
+            leave_out()
+        else:
+            change()
+
+    def _note_version(self, items: list[Any]) -> None:
+        """scikit-learn writes its version into the state of each estimator."""
+        for key, value in zip(items[::2], items[1::2], strict=False):
+            if key == "_sklearn_version" and isinstance(value, str) and VERSION.fullmatch(value):
+                self.listing.versions.setdefault("scikit-learn", value)
+
+    def load_build(self) -> None:
         """Give an object its state; joblib's array wrapper is then followed by the array itself."""
-        if not isinstance(instance, _Object) or HANDS_BACK.fullmatch(str(instance.made)):
-            raise Unlisted("it changes something that it didn't make")
-        instance.details = state
-        if not self.arrays or str(instance.made) != WRAPPER:
-            return [instance]
-        if not isinstance(state, list) or not all(type(key) is str for key, _ in state):
-            raise Unlisted("an array isn't described as joblib would")
-        instance.state.update(state)
-        if self.stream.tell() < self.frame_end:
-            raise Unlisted("an array begins inside a frame")
-        self._pass_array(**instance.state)
-        return [OTHER]
+        instance, state = self.stack[-2:]
+        if not isinstance(instance, Made) or instance.built:
+            raise Unlisted("it changes something that it didn't make, or makes twice")
+        _check_own(instance)
+        instance.built, instance.state = True, state
+        self.stack.pop()
+        if instance.made == WRAPPER:
+            self.pending = None
+            self.stack[-1] = OTHER
+            self._pass_array(state)
 
-    def _pass_array(self, shape: Any, dtype: Any, numpy_array_alignment_bytes: Any = None, **_: Any) -> None:
+    def _pass_array(self, state: dict[str, Any]) -> None:
         """Move behind an array's bytes, or through the pickle that stands for an array of objects."""
-        size, objects = _item(dtype)
-        if objects:
-            Walk(self.stream, self.listing, arrays=False).run()
+        if not is_wrapped_array(state):
+            raise Unlisted("an array isn't described as joblib would")
+        dtype = rebuilt(state["dtype"])
+        frame = self._unframer.current_frame
+        if frame is not None and frame.read(1):
+            raise Unlisted("an array begins inside a frame")
+        if dtype.hasobject:
+            inner = Walk(self.stream, self.listing, arrays=False)
+            inner.outer = self  # as joblib does: the outer protocol translates the names
+            inner.load()
             return
-        if not isinstance(shape, tuple) or not all(type(length) is int and length >= 0 for length in shape):
-            raise Unlisted("the shape of an array is no list of lengths")
-        padding = ord(self.stream.read(1)) if numpy_array_alignment_bytes is not None else 0
-        self.stream.seek(padding + math.prod(shape) * size, io.SEEK_CUR)
+        if state.get("numpy_array_alignment_bytes"):
+            padding = self.stream.read(1)[0]
+            if not 0 < padding <= PADDING or self.stream.read(padding) != b"\xff" * padding:
+                raise Unlisted("an array isn't padded as joblib would")
+        self.stream.seek(math.prod(state["shape"]) * dtype.itemsize, io.SEEK_CUR)
+
+    def check_array(self, code: int) -> None:
+        """Refuse an opcode by which joblib's array wrapper would become, or get to, anything but an array."""
+        below, top = [None, None, *self.stack[-2:]][-2:]
+        allowed: frozenset[int] | set[int] | None = None
+        if top == WRAPPER:
+            allowed = CLASS_BEFORE
+        elif below == WRAPPER:
+            allowed = {*pickle.NEWOBJ}
+        elif _is_array(top):
+            allowed = INSTANCE_BEFORE
+        elif _is_array(below):
+            allowed = {*pickle.BUILD} if top else STATE_BEFORE
+        if allowed is not None and code not in allowed and code != pickle.FRAME[0]:
+            raise Unlisted("it makes an array in another way than joblib does")
 
 
-def _item(dtype: Any) -> tuple[int, bool]:
-    """(bytes of an item, whether it holds objects) of a numpy dtype as it is pickled."""
-    unknown = Unlisted("the type of an array is none that numpy would write")
-    if not isinstance(dtype, _Object) or str(dtype.made) != "numpy.dtype":
-        raise unknown
-    code = DTYPE_CODE.fullmatch(dtype.arguments[0]) if isinstance(dtype.arguments, tuple) else None
-    if code is None or not isinstance(dtype.details, tuple):
-        raise unknown
-    kind, size = code[1], int(code[2]) * (4 if code[1] == "U" else 1)
-    *_, subarray, _names, _fields, stated, _alignment, flags = dtype.details[:8]
-    if subarray is not None or stated not in ((size,) if kind in "SUV" else (-1, size)):
-        raise unknown
-    objects = bool(flags & HAS_OBJECTS)
-    if objects != (kind == "O") and kind != "V":
-        raise unknown
-    return size, objects
+def _is_array(value: object) -> bool:
+    return isinstance(value, Made) and value.made == WRAPPER
 
 
-def _called(made: Any, arguments: Any) -> list[Any]:
+def _called(made: object, arguments: object) -> object:
+    """What stands for the result of a call."""
     if not isinstance(made, Import):
-        return [OTHER]
-    if made == Import("copyreg", "_reconstructor") and isinstance(arguments, tuple):
-        return _called(arguments[0], ())
-    return [_Object(made, arguments)]
+        return OTHER
+    if made == WRAPPER:
+        raise Unlisted("it makes an array in another way than joblib does")
+    if made.name == "dtype" and (made != DTYPE or not isinstance(arguments, tuple) or len(arguments) != 3):
+        raise Unlisted("the type of an array is none that numpy would write")  # numpy.dtype(other) is the other
+    return Made(made, arguments)
 
 
-def _set_items(walk: Walk, _: Any, taken: list[Any]) -> list[Any]:
-    """Pairs behind a dict's; the version that scikit-learn writes into the state of each estimator is noted."""
-    target, *items = taken
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        if key == "_sklearn_version" and isinstance(value, str) and VERSION.fullmatch(value):
-            walk.listing.versions.setdefault("scikit-learn", value)
-        if isinstance(target, list):
-            target.append((key, value))
-    return [target]
+def _check_own(instance: Made) -> None:
+    """Refuse a change of what may be something else, handed back by the call that was to make it."""
+    if HANDS_BACK.fullmatch(str(instance.made)):
+        raise Unlisted("it changes something that it didn't make")
 
 
-def _literal(_walk: Walk, argument: Any, _taken: list[Any]) -> list[Any]:
-    return [argument]
+def _step(code: int, load: Callable[[Walk], None]) -> Callable[[Walk], None]:
+    """One opcode: looked over, read as pickle reads it, and its text searched for XGBoost's version."""
+
+    def step(walk: Walk) -> None:
+        walk.check_array(code)
+        load(walk)
+        top = walk.stack[-1] if walk.stack else None
+        if code in pickle.EMPTY_DICT and len(walk.stack) > 1 and _is_array(walk.stack[-2]):
+            walk.pending = top
+        if code in GETS and (_is_array(top) or (top is not None and top is walk.pending)):
+            raise Unlisted("it makes an array in another way than joblib does")
+        if code not in PUTS and code not in GETS and isinstance(top, bytes | bytearray | str):
+            # protocol 2 has no bytes: they are text there
+            blob = top.encode("latin-1", "ignore") if isinstance(top, str) else top
+            if version := xgboost_version(blob):
+                walk.listing.versions.setdefault("xgboost", version)
+
+    return step
 
 
-def _tuple(_walk: Walk, _: Any, taken: list[Any]) -> list[Any]:
-    return [tuple(taken)]
-
-
-def _get(walk: Walk, place: Any, _: list[Any]) -> list[Any]:
-    return [walk.memo[int(place)]]
-
-
-def _put(walk: Walk, place: Any, _: list[Any]) -> list[Any]:
-    walk.memo[int(place)] = walk.stack[-1]
-    return []
-
-
-def _protocol(walk: Walk, number: Any, _: list[Any]) -> list[Any]:
-    walk.protocol = number
-    return []
-
-
-def _extension(walk: Walk, number: Any, _: list[Any]) -> list[Any]:
-    return walk.imported("copyreg", f"extension {number}")
-
-
-ACTIONS: dict[str, Callable[[Walk, Any, list[Any]], list[Any]]] = {
-    "PROTO": _protocol,
-    "MARK": lambda _walk, _, _taken: [MARK],
-    "POP": lambda _walk, _, _taken: [],
-    "DUP": lambda _walk, _, taken: taken * 2,
-    "MEMOIZE": lambda walk, _, taken: walk.memoize(len(walk.memo), taken[0]),
-    "GLOBAL": lambda walk, argument, _: walk.imported(*argument.split(" ", 1)),
-    "STACK_GLOBAL": lambda walk, _, taken: walk.imported(*taken),
-    "INST": lambda walk, argument, taken: _called(walk.imported(*argument.split(" ", 1))[0], tuple(taken)),
-    "OBJ": lambda _walk, _, taken: _called(taken[0], tuple(taken[1:])),
-    "REDUCE": lambda _walk, _, taken: _called(*taken),
-    "NEWOBJ": lambda _walk, _, taken: _called(*taken),
-    "NEWOBJ_EX": lambda _walk, _, taken: _called(*taken[:2]),
-    "BUILD": lambda walk, _, taken: walk.build(*taken),
-    "EMPTY_DICT": lambda _walk, _, _taken: [[]],
-    "DICT": lambda walk, _, taken: _set_items(walk, _, [[], *taken]),
-    "SETITEM": _set_items,
-    "SETITEMS": _set_items,
-    "NONE": lambda _walk, _, _taken: [None],
-    "NEWTRUE": lambda _walk, _, _taken: [True],
-    "NEWFALSE": lambda _walk, _, _taken: [False],
-    **dict.fromkeys(("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE"), _tuple),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _get),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _put),
-    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), _extension),
-    **dict.fromkeys(("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"), _literal),
-    **dict.fromkeys(("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE"), _literal),
-    **dict.fromkeys(("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"), _literal),
+Walk.dispatch = {  # by the names of pickle's methods, those above among them
+    code: _step(code, getattr(Walk, load.__name__)) for code, load in Unpickler.dispatch.items()
 }
