@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskscore.scoring.columnar import columns_of, ids_of_rows
-from riskscore.scoring.engine import MANY_ROWS
+from riskscore.scoring.pipeline import MANY_ROWS
 from tests.scoring_examples import EVENT, FEATURES, IDS, artefact, engine, event, features
 
 ROWS = MANY_ROWS + 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from riskscore.database.features import FeatureRow
 from riskscore.errors import CallerFault, DatabaseTimeout, DatabaseUnavailable, OurFault, QueryFailed, UnknownCustomer
-from riskscore.scoring.engine import MANY_ROWS, REASONS
+from riskscore.scoring.pipeline import MANY_ROWS, REASONS
 from riskscore.twin.trees import logistic
 from tests.scoring_examples import EVENT, FEATURES, IDS, answer, artefact, engine, event, features, model
 

@@ -14,9 +14,8 @@ from riskscore.cli import counted
 from riskscore.contract.contract import PREDICTED
 from riskscore.contract.spreadsheets import cell
 from riskscore.errors import CallerFault, InvalidFile
-from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Refused, sound_ids
-from riskscore.scoring.pipeline import with_predicted
+from riskscore.scoring.pipeline import REASONS, with_predicted
 from riskscore.sources.results import sqlite_output
 from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
 from riskscore.sources.sqlite_output import SCHEME, sqlite_path

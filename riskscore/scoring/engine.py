@@ -1,36 +1,30 @@
-"""Score rows: fetch, check, predict, explain, answer.
+"""The engine: an event in, its answer out, by way of the steps of pipeline.py.
 
-The engine opens nothing itself: it is given how to find a model, and how to look features up. A row ends as
+It opens nothing itself: it is given how to find a model, how to look features up, and how to record. A row ends as
 `scored`, `refer` or `invalid`, in its place; a fault of ours is raised and becomes no outcome at all. With a ledger,
-no answer leaves before its rows are kept.
+no answer leaves before its rows are recorded.
 """
 
 from __future__ import annotations
 
-from riskscore.errors import CallerFault, DataFault, UnknownModel
-from riskscore.scoring.events import Refused, Row, is_plainly, model_name, parse_rows, rows_of
+from riskscore.errors import CallerFault, UnknownModel
+from riskscore.scoring.events import Refused, is_plainly, rows_of
 from riskscore.scoring.gc_pause import Paused
-from riskscore.scoring.pipeline import check, score_alike, score_checked, worded
+from riskscore.scoring.pipeline import MANY_ROWS, parse, respond, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from riskscore.database.features import FeatureRow
     from riskscore.scoring.dispatch import Fields
     from riskscore.scoring.model import Model
-    from riskscore.scoring.pipeline import Checked
-    from riskscore.scoring.records import Entry, Note, Request
+    from riskscore.scoring.pipeline import Choose, LookUp, Parsed
+    from riskscore.scoring.records import Entry, Request
 
-    Choose = Callable[[Mapping[str, Any]], str]  # the model of a row that names none
-    LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
     Record = Callable[[Sequence[Entry]], Any]  # keeps a request's rows; the answer that another worker gave meanwhile
     Recall = Callable[[Request], Any]  # the answer that was given to this request, or None; raises Conflict
     Fits = Callable[[Any], None]  # raises AnswerTooLarge where the door can't pass an answer on
-
-REASONS = 4  # given where the event doesn't say how many
-MANY_ROWS = 1_000  # a longer list gets reasons only when it asks: they would outgrow what Lambda can answer
 
 
 def _any_size(_: Any) -> None:
@@ -71,15 +65,15 @@ class Engine:
         try:
             items, shared, many = rows_of(event)
             if self._record is not None:
-                return self._kept(event, items, shared, many, request_id, caller, fits)
-            sent, listed = self._sent(self.score(items, shared), many)
+                return self._recorded(event, items, shared, many, request_id, caller, fits)
+            sent, listed = self._respond(self.score(items, shared), many)
             answer = sent if listed else sent[0]
             fits(answer)
         except CallerFault as error:
             return Refused(error).answer()
         return answer
 
-    def _kept(
+    def _recorded(
         self,
         event: Any,
         items: list[Any],
@@ -95,64 +89,37 @@ class Engine:
         request = request_of(event, request_id, caller)
         known = self._recall(request) if self._recall is not None and request_id else None
         if known is not None:
-            fits(known)  # it may have been given through another door
+            fits(known)  # it may have been given through another interface
             return known
-        notes: dict[int, Note] = {}
-        answers = self.score(items, shared, notes)
-        sent, listed = self._sent(answers, many)
+        parsed = self.scored(items, shared, row_by_row=True)
+        answers = parsed.answers()
+        sent, listed = self._respond(answers, many)
         answer = sent if listed else sent[0]
         fits(answer)
-        known = self._record(entries_of(request, answers, sent, listed, notes, self._find))  # type: ignore[misc]
+        known = self._record(entries_of(request, parsed, answers, sent, listed))  # type: ignore[misc]
         return answer if known is None else known
 
-    def _sent(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
+    def _respond(self, answers: Sequence[dict[str, Any]], many: bool) -> tuple[list[dict[str, Any]], bool]:
         """The answers in the fields of their clients, and whether they go out as a list."""
         responses = {name: self._response(name) for name in {answer.get("model") for answer in answers}}
         if not any(responses.values()):
             return list(answers), many
-        sent = [worded(answer, responses[answer.get("model")]) for answer in answers]
+        sent = [respond(answer, responses[answer.get("model")]) for answer in answers]
         return sent, many or bool(responses[answers[0].get("model")].get("always_list"))
 
-    def score(
-        self, items: Sequence[Any], shared: Mapping[str, Any] | None = None, notes: dict[int, Note] | None = None
-    ) -> list[dict[str, Any]]:
-        """One answer per item, in order; no ledger hears of it.
+    def score(self, items: Sequence[Any], shared: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """One answer per item, in order and in the engine's fields; no ledger hears of it.
 
-        shared: model and reasons where they hold for all items. notes: filled with what a ledger keeps of each place.
+        shared: model and reasons where they hold for all items.
         """
+        return self.scored(items, shared or {}).answers()
+
+    def scored(self, items: Sequence[Any], shared: Mapping[str, Any], row_by_row: bool = False) -> Parsed:
+        """The items, parsed into batches that have come through every step."""
         with Paused(len(items) > MANY_ROWS):
-            return self._score(items, shared or {}, notes)
-
-    def _score(
-        self, items: Sequence[Any], shared: Mapping[str, Any], notes: dict[int, Note] | None
-    ) -> list[dict[str, Any]]:
-        choose = self._chooser()
-        if len(items) > MANY_ROWS and notes is None and (alike := self._alike(items, shared, choose)):
-            return alike
-        rows = parse_rows(items, shared, choose, self._artefact)
-        answers: list[Any] = [row.answer() if isinstance(row, Refused) else None for row in rows]
-        if notes is not None:
-            notes.update((k, (row, None, None)) for k, row in enumerate(rows) if isinstance(row, Refused))
-        for name in dict.fromkeys(row.model for row in rows if isinstance(row, Row)):
-            places = [k for k, row in enumerate(rows) if isinstance(row, Row) and row.model == name]
-            scored, noted = self._score_model(self._find(name), [rows[k] for k in places], notes is not None)  # type: ignore[misc]
-            for k, answer in zip(places, scored, strict=True):
-                answers[k] = answer
-            if notes is not None:
-                notes.update(zip(places, noted, strict=True))
-        return answers
-
-    def _alike(self, items: Sequence[Any], shared: Mapping[str, Any], choose: Choose) -> list[dict[str, Any]]:
-        """The answers to many rows of one shape without reasons; [] where they have to be read one by one."""
-        reasons = shared.get("reasons")
-        if not isinstance(items[0], dict) or reasons or type(reasons) not in (int, type(None)):
-            return []
-        try:
-            model = self._find(model_name(shared["model"]) if "model" in shared else choose(items[0]))
-        except CallerFault:
-            return []
-        engine = model.engine_for(len(items))
-        return score_alike(model, items, engine) if engine == "joblib" else []
+            parsed = parse(items, shared, self._chooser(), self._find, self._look_up, row_by_row)
+            parsed.batches = [*map(run, parsed.batches)]
+            return parsed
 
     def model_for(self, names: Iterable[str]) -> str:
         """The model of rows with these names that name none. Raises AmbiguousModel."""
@@ -199,50 +166,3 @@ class Engine:
 
     def _artefact(self, name: str) -> Any:
         return self._find(name).artefact
-
-    def _score_model(self, model: Model, rows: Sequence[Row], noting: bool) -> tuple[list[dict[str, Any]], list[Note]]:
-        """The rows' answers and, where they are asked for, the ledger's notes of them."""
-        fetched = self._fetch(model, rows)
-        checked = self._check(model, fetched)
-        good = [entry for entry in checked if not isinstance(entry, Refused)]
-        default = min(REASONS, len(model.contract.names)) if len(rows) <= MANY_ROWS else 0
-        counts = [default if row.reasons is None else row.reasons for row, _ in good]
-        margins, scored = score_checked(model, good, counts, model.engine_for(len(good)))
-        remaining = iter(scored)
-        answers = [entry.answer() if isinstance(entry, Refused) else next(remaining) for entry in checked]
-        return answers, _notes(fetched, checked, counts, margins) if noting else []
-
-    def _fetch(self, model: Model, rows: Sequence[Row]) -> list[Row | Refused]:
-        """The rows with their features, those that name only keys looked up at once."""
-        wanted = [row for row in rows if row.features is None]
-        if not wanted:
-            return list(rows)
-        found = iter(self._look_up(model, [row.ids for row in wanted]))
-        return [_fetched(row, next(found)) if row.features is None else row for row in rows]
-
-    def _check(self, model: Model, rows: Sequence[Row | Refused]) -> list[Checked | Refused]:
-        memo: dict[Any, Any] = {}
-        return [row if isinstance(row, Refused) else check(model, row, memo) for row in rows]
-
-
-def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
-    if isinstance(found, CallerFault):
-        return Refused(found, row.ids, row.model)
-    if found.fault:
-        return Refused(DataFault(f"the stored transactions can't be read: {found.fault}"), found.ids, row.model)
-    return Row(row.model, found.ids, found.features, found.observations, row.reasons)
-
-
-def _notes(
-    fetched: Sequence[Row | Refused],
-    checked: Sequence[Checked | Refused],
-    counts: Sequence[int],
-    margins: Sequence[float],
-) -> list[Note]:
-    scored = iter(zip(margins, counts, strict=True))
-    return [
-        (row, None, None if isinstance(row, Refused) else row.reasons)
-        if isinstance(entry, Refused)
-        else (row, *next(scored))
-        for row, entry in zip(fetched, checked, strict=True)
-    ]

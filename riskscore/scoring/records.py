@@ -10,16 +10,15 @@ import json
 import os
 
 from riskscore.errors import InvalidEvent
-from riskscore.scoring.events import PLAIN, Row
+from riskscore.scoring.events import PLAIN, Refused, Row
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from riskscore.artefact.artefact import Artefact
-    from riskscore.scoring.events import Refused
-    from riskscore.scoring.model import Model
+    from riskscore.scoring.pipeline import Batch, Parsed
 
     # the row as it came to its model, its margin where it was scored, how many reasons it was to get
     Note = tuple[Row | Refused, float | None, int | None]
@@ -68,22 +67,31 @@ def _said(unread: Refused) -> dict[str, Any]:
 
 def entries_of(
     request: Request,
+    parsed: Parsed,
     answers: Sequence[Mapping[str, Any]],
     sent: Sequence[Mapping[str, Any]],
     listed: bool,
-    notes: Mapping[int, Note],
-    find: Callable[[str], Model],
 ) -> list[Entry]:
-    """An entry per row. answers: in our fields; sent: in the fields that the client gets; notes: by place."""
-    artefacts: dict[str, Artefact] = {}
-    for name in {answer["model"] for answer in answers if "model" in answer}:
-        artefacts[name] = find(name).artefact
+    """An entry per row of an event that came through the steps. sent: the answers in the fields of their clients."""
+    artefacts = {batch.model.name: batch.model.artefact for batch in parsed.batches}
+    notes: dict[int, Note] = {place: (row, None, None) for place, row in parsed.refused.items()}
+    for batch in parsed.batches:
+        notes.update(zip(batch.places, _notes(batch), strict=True))
     shared = {"caller": request.caller, "request_id": request.id, "rows": len(answers), "listed": int(listed)}
     entries = []
     for k, (answer, said) in enumerate(zip(answers, sent, strict=True)):
         kept = shared | {"row": k} | _about(answer, artefacts.get(answer.get("model", "")))
         entries.append(Entry(request, kept, _personal(request, answer, said, notes.get(k))))
     return entries
+
+
+def _notes(batch: Batch) -> Iterator[Note]:
+    scored = iter(zip(batch.margins, batch.counts, strict=True))
+    for k, row in enumerate(batch.rows):
+        if k in batch.refused:
+            yield row, None, None if isinstance(row, Refused) else row.reasons
+        else:
+            yield row, *next(scored)
 
 
 def _about(answer: Mapping[str, Any], artefact: Artefact | None) -> dict[str, Any]:

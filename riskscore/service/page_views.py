@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from riskscore.errors import LedgerUnavailable
-from riskscore.scoring.engine import REASONS
 from riskscore.scoring.events import Row
-from riskscore.scoring.pipeline import score_again
+from riskscore.scoring.pipeline import REASONS, score_again
 from riskscore.service.forms import Field, event_of, fields, label_of, worded, written
 from riskscore.service.openapi import plain, served
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from riskscore.database.features import FeatureRow
     from riskscore.errors import CallerFault
     from riskscore.scoring.model import Model
-    from riskscore.scoring.records import Note
+    from riskscore.scoring.pipeline import Parsed
     from riskscore.service.metrics import Metrics
     from riskscore.serving.deployment import Deployment
 
@@ -72,11 +72,9 @@ class CountedEngine(Engine):
         super().__init__(*arguments, **named)
         self._metrics = metrics
 
-    def score(
-        self, items: Sequence[Any], shared: Mapping[str, Any] | None = None, notes: dict[int, Note] | None = None
-    ) -> list[dict[str, Any]]:
+    def scored(self, items: Sequence[Any], shared: Mapping[str, Any], row_by_row: bool = False) -> Parsed:
         """As the engine scores; the time is that of the scoring alone."""
         started = time.perf_counter()
-        answers = super().score(items, shared, notes)
-        self._metrics.scored(answers, time.perf_counter() - started)
-        return answers
+        parsed = super().scored(items, shared, row_by_row)
+        self._metrics.scored(parsed.answers(), time.perf_counter() - started)
+        return parsed
