@@ -161,7 +161,39 @@ def test_the_service_starts_and_answers_from_what_its_image_holds_alone(held: Pa
         pages = ["/", "/docs", "/openapi.json", "/models", "/metrics", "/style.css", "/icon.svg"]
         assert [client.get(page).status_code for page in pages] == [200] * len(pages)
         assert 'value="S0001"' in client.get("/").text  # an example filled in
+        assert [probed(held, port) for port in (service.url.rpartition(":")[2], "1")] == [0, 1]
     assert service.ledger.exists()
+
+
+def health_check(dockerfile: str) -> list[str]:
+    """The command of a Dockerfile's HEALTHCHECK."""
+    found = re.search(r"^HEALTHCHECK .*?CMD (\[.*?\])$", dockerfile.replace("\\\n", ""), re.MULTILINE)
+    assert found
+    command: list[str] = json.loads(found[1])
+    return command
+
+
+def probed(held: Path, port: str) -> int:
+    """How the service's image would end its look at the service on a port."""
+    environ = {"PYTHONPATH": str(held.parent / "packages"), "PORT": port}
+    done = subprocess.run(in_image(*health_check(SERVICE)), env=environ, capture_output=True, check=False)
+    return done.returncode
+
+
+def test_both_images_say_how_their_health_is_seen() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert services["function"]["healthcheck"]["test"] == ["CMD", *health_check(DOCKERFILE)]
+    assert "/ready" in health_check(SERVICE)[-1]
+
+
+def test_base_images_of_the_official_library_are_pinned_and_dependabot_moves_them() -> None:
+    pinned = re.compile(r"[a-z]+:[a-z0-9.-]+@sha256:[0-9a-f]{64}")
+    database = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["database"]["image"]
+    base = re.search(r"^FROM (\S+)$", SERVICE, re.MULTILINE)
+    assert base
+    assert [bool(pinned.fullmatch(image)) for image in (database, base[1])] == [True, True]
+    updates = yaml.safe_load((ROOT / ".github/dependabot.yml").read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} >= {"docker", "docker-compose"}
 
 
 QUERIES = """
