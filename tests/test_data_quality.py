@@ -16,9 +16,10 @@ from riskscore.sources.data_quality import CHECKS, CLEANED, examine, opened
 from riskscore.sources.quality_report import PICTURES, page
 from riskscore.sources.sources import rows_at, wanted_by
 from scripts import data_quality
+from tests.model_examples import SHARED, needs
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared" / "data" / "default_90d"
+PUBLISHED = SHARED / "default_90d"
 SETTINGS = read_settings(ROOT / "model" / "default_90d")
 HEADER = "customer_id,transaction_id,amount,type,description,timestamp"
 SOUND = ["A,1,-10.00,debit,TESCO,2025-02-01T10:00:00", "B,1b,20.00,credit,PAYROLL,2025-02-01T10:00:00"]
@@ -212,9 +213,9 @@ def test_every_check_says_what_becomes_of_its_rows():
     assert all(check.then for check in CHECKS)
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the published transactions are not on this machine")
+@needs("default_90d")
 def test_the_published_transactions(tmp_path):
-    data_quality.main([str(SHARED), "--out", str(tmp_path)], {})
+    data_quality.main([str(PUBLISHED), "--out", str(tmp_path)], {})
     rows = list(csv.DictReader((tmp_path / "training_set.csv").read_text().splitlines()))
     assert [(row["customer_id"], row["num_transactions"], row["defaulted"]) for row in rows] == [
         ("CUST_0001", "3", "0"),

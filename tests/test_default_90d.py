@@ -15,7 +15,7 @@ from riskscore.errors import DataFault
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
 from riskscore.sources.sources import rows_at, wanted_by
-from tests.model_examples import ROOT, SHARED, engine_for, events, train_small
+from tests.model_examples import ROOT, SHARED, engine_for, events, needs, train_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ def test_training_goes_on_without_a_customer_of_whom_nothing_can_be_read(tmp_pat
     assert isinstance(second, DataFault)
 
 
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="the published transactions are not on this machine")
+@needs("default_90d")
 @pytest.mark.parametrize("spelling", default_90d.SPELLINGS)
 def test_the_published_customers_in_either_spelling(tmp_path: Path, spelling: str) -> None:
     columns, target = default_90d.SPELLINGS[spelling]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,8 +16,9 @@ from riskscore.samples.sample_files import say_of
 from riskscore.sources.offers import load
 from riskscore.sources.sqlite_output import said_by, sqlite_path, writing
 from scripts import load_offers
+from tests.model_examples import SHARED, needs
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "offer_click"
+PUBLISHED = SHARED / "offer_click"
 APR = pa.decimal128(10, 5)
 MOMENT = "2025-03-23 02:01:48.339"
 
@@ -234,10 +234,10 @@ def test_leads_that_no_offers_can_be_simulated_for(files, tmp_path, content, sen
     assert not (tmp_path / "o.db").exists()
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the published leads and clicks are not on this machine")
+@needs("offer_click")
 def test_published_leads_and_clicks_with_simulated_offers(tmp_path, capsys):
     database = tmp_path / "o.db"
-    given = ["--leads", str(SHARED / "leads.parquet"), "--clicks", str(SHARED / "clicks.parquet")]
+    given = ["--leads", str(PUBLISHED / "leads.parquet"), "--clicks", str(PUBLISHED / "clicks.parquet")]
     assert load_offers.main([*given, "--simulate-offers", "--database", f"sqlite:///{database}"], {}) == 0
     assert "clicks 9,320 (the offers are simulated)" in capsys.readouterr().out
     joined = "SELECT count(*) FROM clicks JOIN offers USING (offer_id) JOIN leads USING (lead_uuid)"

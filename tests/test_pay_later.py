@@ -15,7 +15,7 @@ import pytest
 from riskscore.errors import UnknownField
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import pay_later
-from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, train_small
+from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, needs, train_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,7 +155,7 @@ def test_a_column_too_many_is_refused_by_name() -> None:
     assert raised.value.field == "num_active_invoices"
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real rows aren't here")
+@needs("pay_later/unlabelled_5000.csv")
 def test_every_real_row_is_scored(tmp_path: Path) -> None:
     output = tmp_path / "predictions.csv"
     command = [sys.executable, "scripts/score.py", "pay_later", "--data", str(REAL), "--output", str(output)]

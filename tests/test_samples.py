@@ -18,12 +18,12 @@ from riskscore.samples.commands import LOAD_OFFERS
 from riskscore.sources.sources import files_of, wanted_by
 from riskscore.sources.sqlite_output import said_by
 from riskscore.training.training_data import from_source, said_of
+from tests.model_examples import SHARED, needs
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared" / "data"
 REAL = SHARED / "pay_later" / "unlabelled_5000.csv"
 MODULES: dict[str, ModuleType] = {"pay_later": pay_later, "x100": x100}
 
@@ -140,7 +140,7 @@ def test_the_columns_of_a_pay_later_customer_agree(holds: Any) -> None:
     assert all(map(holds, CUSTOMERS))
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real rows aren't here")
+@needs("pay_later/unlabelled_5000.csv")
 def test_no_real_pay_later_customer_is_in_the_sample() -> None:
     def key(row: dict[str, str]) -> tuple[str, ...]:
         return row["age"], row["time_hours"], row["merchant_category"], row["sum_paid_inv_0_12m"]

@@ -20,10 +20,11 @@ from riskscore.sources.sources import FORMS, SourceRow, placed_rows, rows_at, wa
 from riskscore.training.manifest_sections import source_of
 from riskscore.training.training_data import from_source
 from tests.conftest import without_database
+from tests.model_examples import SHARED, needs
 from tests.training_examples import MODEL_TOML, write_model
 
 ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = ROOT.parent / "shared" / "data"
+SAMPLES = SHARED
 
 # customer, inflow, late, share, good, label
 ROWS = [
@@ -377,14 +378,14 @@ def test_a_fault_half_way_through_leaves_nothing_behind(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "model" / "small").iterdir()) == before
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the samples of real data aren't here")
+@needs("default_90d")
 def test_the_published_default_90d_runs_by_the_models_own_sql() -> None:
     settings = read_settings(ROOT / "model" / "default_90d")
     rows = list(rows_at(f"duckdb:{SAMPLES / 'default_90d'}", wanted_by(settings, ROOT)))
     assert [row.label for row in rows if isinstance(row, SourceRow)] == ["0", "1", "0", "1", "0"]
 
 
-@pytest.mark.skipif(not SAMPLES.is_dir(), reason="the samples of real data aren't here")
+@needs("pay_later/unlabelled_5000.csv")
 def test_real_rows_without_the_label_are_not_trained_on() -> None:
     path = SAMPLES / "pay_later" / "unlabelled_5000.csv"
     with pytest.raises(InvalidFile, match=r"unlabelled_5000\.csv, line 1: column default is missing"):

@@ -13,7 +13,7 @@ import pytest
 from riskscore.errors import CallerFault
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import x100
-from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, train_small
+from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, needs, train_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ def test_it_trains_from_its_file(separator: str, tmp_path: Path) -> None:
     assert 0 < answer["probability"] < 1
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real rows aren't here")
+@needs("x100/rows_100.json")
 def test_every_real_row_is_scored_alone_in_a_list_and_as_strings() -> None:
     rows = json.loads((REAL / "rows_100.json").read_bytes())
     answers = engine_for("x100").answer(rows)
@@ -132,7 +132,7 @@ def test_every_real_row_is_scored_alone_in_a_list_and_as_strings() -> None:
     assert engine_for("x100").answer(alone) == engine_for("x100").answer([alone])
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real rows aren't here")
+@needs("x100/rows_100.json")
 def test_the_simulated_columns_have_the_ranges_of_the_real_ones() -> None:
     rows = json.loads((REAL / "rows_100.json").read_bytes())
     answers = engine_for("x100").score(rows)
