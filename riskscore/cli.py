@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tqdm import tqdm
 
+REQUIREMENTS = "`pip install -r requirements-service.txt` runs the service, requirements-dev.txt all programs"
 NARROWING = ("RISKSCORE_MODELS", "RISKSCORE_MANIFEST_SHA256")  # variables that leave some of the models out
 DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -76,6 +77,9 @@ def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:
     except RiskscoreError as error:
         print(f"{name}: {error.message}", file=sys.stderr)
         sys.exit(CALLER_FAULT if isinstance(error, CallerFault) else OUR_FAULT)
+    except ModuleNotFoundError as error:
+        print(f"{name}: the package {error.name} isn't installed; {REQUIREMENTS}", file=sys.stderr)
+        sys.exit(OUR_FAULT)
     except OSError as error:
         print(f"{name}: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         sys.exit(CALLER_FAULT)

@@ -127,6 +127,16 @@ def test_what_can_not_be_done_is_one_sentence(program, arguments, status, senten
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_service_without_its_packages_says_what_installs_them():
+    command = [sys.executable, "-S", "scripts/serve_http.py"]  # -S: none that was installed is found
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "serve_http.py: the package uvicorn isn't installed; `pip install -r requirements-service.txt` runs the"
+        " service, requirements-dev.txt all programs\n"
+    )
+
+
 @pytest.mark.parametrize(("given", "output"), [("o.csv", "o.csv"), ("o.faults.csv", "o.csv"), ("o.csv", "link.csv")])
 def test_no_score_and_no_report_takes_the_place_of_what_is_scored(given, output, tmp_path):
     values = ",".join(map(str, FEATURES.values()))
