@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskscore.errors import BrokenJson
+from riskscore.errors import BodyTooLarge, BrokenJson
 from riskscore.service.json_codec import encode_answer, parse_body
 from riskscore.serving.http_routes import encode, parse
 
@@ -137,3 +137,9 @@ def test_sound_rows_are_written_by_the_quick_encoder_and_the_others_by_the_funct
     rows[7] = {"probability": 0.00001}
     assert json.loads(encode_answer(rows)) == rows
     assert written == [rows[7]]
+
+
+@pytest.mark.parametrize("body", [b"[" + b"[]," * 3_000_000 + b"1]", b'[{"a":[' + b"{}," * 3_000_000 + b"{}]}]"])
+def test_more_values_than_memory_is_meant_for_are_refused_before_they_are_read(body: bytes) -> None:
+    with pytest.raises(BodyTooLarge, match="more than 4,000,000 values"):
+        parse_body(body)

@@ -14,6 +14,7 @@ import pytest
 from riskscore.ledger.ledger import Ledger
 from riskscore.service.app import from_environment
 from tests.ledger_examples import sqlite_url, verified
+from tests.model_examples import SHARED, needs
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, write_small
 
 if TYPE_CHECKING:
@@ -146,3 +147,35 @@ def test_the_table_that_is_shipped_is_the_shipped_events(send: Send) -> None:
     headers = {"content-type": "text/csv", "accept": "application/json"}
     found = send("POST", "/predict", content=table, headers=headers).json()
     assert found == [answer(given) for given in events]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", " \n", "\n\r"])
+def test_a_table_of_nothing_but_lines_is_refused_before_it_is_read(send: Send, end: str) -> None:
+    found = posted(send, "predict", f"{HEADER}\n" + end * 250_000).json()
+    assert found["error"]["type"] == "too_many_rows"
+
+
+def test_a_header_of_very_many_columns_is_read_once(send: Send) -> None:
+    found = posted(send, "predict", f"{HEADER},{','.join(f'c{k}' for k in range(200_000))}\n{ROW}\n").json()
+    assert found[0]["error"]["type"] == "invalid_file" if isinstance(found, list) else found["error"]
+
+
+@needs("x100/rows_100.json")
+@pytest.mark.parametrize("door", ["json numbers", "json texts", "csv", "upload"])
+def test_ten_thousand_rows_as_wide_as_published_ones_are_one_call(door: str) -> None:
+    send = serving(RISKSCORE_LEDGER="", RISKSCORE_MODELS="x100", RISKSCORE_TIMEOUT="120")
+    rows = json.loads((SHARED / "x100" / "rows_100.json").read_bytes()) * 100
+    if door == "json texts":
+        rows = [{name: None if value is None else str(value) for name, value in row.items()} for row in rows]
+    if door.startswith("json"):
+        body = json.dumps(rows).encode()
+        assert len(body) > 16 * 1024 * 1024
+        found = send("POST", "/predict", content=body, headers={"content-type": "application/json"})
+        assert (found.status_code, len(found.json())) == (200, 10_000)
+        return
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [*rows[0]])
+    writer.writeheader()
+    writer.writerows(rows)
+    found = posted(send, "upload" if door == "upload" else "predict", table.getvalue())
+    assert (found.status_code, found.text.count("\n")) == (200, 10_001)

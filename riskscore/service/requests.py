@@ -132,6 +132,8 @@ async def send_answer(send: Send, request: Request, answer: Answer) -> None:
     headers = {"content-length": str(len(answer.body)), **SAFE, **answer.headers, "x-request-id": request.id}
     if answer.status == 401:
         headers["www-authenticate"] = 'Basic realm="riskscore", charset="UTF-8"'  # browsers then ask for it
+    if answer.status == 408:
+        headers["connection"] = "close"  # the rest of the request may still come
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
     await send({"type": "http.response.body", "body": answer.body})
