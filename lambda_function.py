@@ -29,16 +29,20 @@ if TYPE_CHECKING:
 DEPLOYMENT = Deployment(os.environ, ROOT)
 ENGINE = DEPLOYMENT.engine()
 gc.freeze()  # what is here now stays: no collection of a large request has to walk through it
-MARKS = frozenset(("requestContext", "Records", "Items"))  # every envelope has one of them
+# Every envelope has one of these; in a list of messages, the first message has one.
+MARKS = frozenset(
+    ("requestContext", "Records", "Items", "detail-type", "eventSource", "awslogs", "deliveryStreamArn", "Event")
+)
 
 
 def lambda_handler(event: Any, context: Any) -> Any:
     """Score the event's rows; README.md shows the shapes of events and answers."""
     request_id = getattr(context, "aws_request_id", None)
-    if isinstance(event, dict) and not MARKS.isdisjoint(event):
-        from riskscore.serving.aws_envelopes import handler_of, routes_of  # a plain event does without them
+    first = event[0] if isinstance(event, list) and event else event
+    if isinstance(first, dict) and not MARKS.isdisjoint(first):
+        from riskscore.serving.aws_envelopes import function_of, handler_of  # a plain event does without them
 
         handle = handler_of(event)
         if handle:
-            return handle(event, ENGINE, routes_of(DEPLOYMENT, ENGINE, ROOT), request_id)
+            return handle(event, function_of(DEPLOYMENT, ENGINE, ROOT), request_id)
     return ENGINE.answer(event, request_id, fits=require_fit)

@@ -231,6 +231,18 @@ class LedgerUnavailable(OurFault):
     type = "ledger_unavailable"
 
 
+class OutputUnavailable(OurFault):
+    """The answers to messages can't be kept; no message is done with before its answer is."""
+
+    type = "output_unavailable"
+
+
+class UnsupportedSource(OurFault):
+    """What brings no rows was wired to the function, where nobody reads an answer; says what has to change."""
+
+    type = "unsupported_source"
+
+
 class QueryFailed(OurFault):
     type = "query_failed"
 
@@ -266,6 +278,7 @@ STATUS: dict[type[RiskscoreError], int] = {
     DatabaseUnavailable: 503,
     DatabaseTimeout: 503,
     LedgerUnavailable: 503,
+    OutputUnavailable: 503,
     NotConfigured: 503,
 }
 

@@ -32,10 +32,16 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     place = {"directory": options.directory, "handler": options.handler, "port": options.port}
-    with running_emulator(**place, environ=environ, log=sys.stderr.buffer) as emulator:
+    with running_emulator(**place, environ=_keeping(environ), log=sys.stderr.buffer) as emulator:
         print(f"{options.handler} answers on port {emulator.port}. Try, in another terminal:\n")
         print(f"  curl -d @{_example(environ)} {emulator.url}\n\nCtrl-C ends it.", flush=True)
         emulator.wait()
+
+
+def _keeping(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The function's environment, in which the answers to messages are kept somewhere."""
+    kept = environ.get("RISKSCORE_OUTPUT") or environ.get("RISKSCORE_LEDGER")
+    return environ if kept else {**environ, "RISKSCORE_OUTPUT": str(ROOT / "out" / "answers")}
 
 
 def _example(environ: Mapping[str, str]) -> str:

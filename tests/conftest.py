@@ -58,9 +58,10 @@ def database(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """The function as `make serve` runs it: the real emulator, the real runtime client."""
-    with running_emulator(environ=without_database()) as running:
+    kept = {"RISKSCORE_OUTPUT": str(tmp_path_factory.mktemp("answers"))}
+    with running_emulator(environ={**without_database(), **kept}) as running:
         yield running
 
 

@@ -31,7 +31,7 @@ from riskscore.artefact.artefact import list_models, save_artefact
 from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.scoring.engine import Engine
 from riskscore.service.app import from_environment
-from riskscore.serving.aws_envelopes import handler_of, routes_of
+from riskscore.serving.aws_envelopes import function_of, handler_of
 from riskscore.serving.deployment import Deployment
 from riskscore.serving.http_routes import encode
 from riskscore.training.contribution_tables import prepare
@@ -252,7 +252,7 @@ def queue(world: World, model: str, events: Events) -> list[bytes]:
     batch = {"Records": [record | {"messageId": str(k), "body": body} for k, body in enumerate(bodies)]}
     handle = handler_of(batch)
     assert handle
-    assert handle(batch, engine, routes_of(deployment, engine, str(ROOT)), None) == {"batchItemFailures": []}
+    assert handle(batch, function_of(deployment, engine, str(ROOT)), None) == {"batchItemFailures": []}
     return [encode(json.loads(entry.personal["answer"])) for entry in kept]
 
 

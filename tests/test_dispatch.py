@@ -9,7 +9,7 @@ import pytest
 
 from riskscore.errors import AmbiguousModel
 from riskscore.scoring.dispatch import Fields, model_for
-from riskscore.serving.aws_envelopes import handler_of, routes_of
+from riskscore.serving.aws_envelopes import function_of, handler_of
 from riskscore.serving.deployment import Deployment
 from tests.model_examples import ROOT, events
 from tests.scoring_examples import EVENT, FEATURES, IDS, artefact, write_small
@@ -193,5 +193,5 @@ def test_envelopes_need_no_name_either(shape: str) -> None:
     }[shape]
     handler = handler_of(event)
     assert handler
-    handler(event, engine, routes_of(opened, engine, str(ROOT)), "request")
+    handler(event, function_of(opened, engine, str(ROOT)), "request")
     assert [entry.kept["model"] for entry in kept] == ["x100"]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import lambda_function
 from lambda_function import lambda_handler
-from riskscore.errors import DatabaseTimeout
-from riskscore.serving.aws_envelopes import handler_of, routes_of
+from riskscore.errors import DatabaseTimeout, UnsupportedSource
+from riskscore.serving.aws_envelopes import function_of, handler_of
 from riskscore.serving.http_routes import encode
 from tests.envelope_examples import BALANCERS, HTTP, MANY_VALUES, SAMPLES, asking, sample
 from tests.scoring_examples import EVENT, IDS, ROOT, answer, engine, event
@@ -28,9 +28,11 @@ DOCUMENTED = {200, 204, 400, 404, 405, 413, 415, 422}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_database() -> Iterator[None]:
-    """An environment that names no database, so that keys alone are a fault of ours."""
+def no_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """An environment that names no database, so that keys alone are a fault of ours, and keeps answers to messages."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RISKSCORE_OUTPUT", str(tmp_path_factory.mktemp("answers")))
+        patch.setattr(lambda_function.DEPLOYMENT, "_output", None)
         for name in ("DATABASE_URL", "PGURL", "PGHOST", "PGDATABASE", "PGSERVICE"):
             patch.delenv(name, raising=False)
         yield
@@ -225,22 +227,22 @@ def unforeseen(*_: Any) -> Any:
 def queued(batch: Any, look_up: Callable[..., Any] = times_out_for_s2) -> Any:
     handle = handler_of(batch)
     assert handle
-    served = engine(look_up=look_up)
-    return handle(batch, served, routes_of(lambda_function.DEPLOYMENT, served, str(ROOT)), None)
+    return handle(batch, function_of(lambda_function.DEPLOYMENT, engine(look_up=look_up), str(ROOT)), None)
 
 
 @pytest.mark.parametrize("look_up", [times_out_for_s2, unforeseen])
-def test_only_what_failed_by_our_fault_comes_again(look_up: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_holds_no_event_or_failed_by_our_fault_stays_in_the_queue(
+    look_up: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     ours = json.dumps({"customer_id": "S2"})
     partly = json.dumps([EVENT, {}])
     batch = messages(json.dumps(EVENT), ours, "{", "", None, 7, json.dumps({"features": {}}), partly, ours)
-    assert queued(batch, look_up) == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "8"}]}
+    failed = [failure["itemIdentifier"] for failure in queued(batch, look_up)["batchItemFailures"]]
+    assert failed == ["1", "2", "3", "4", "5", "8"]
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["level"] for line in lines] == ["ERROR", *["WARNING"] * 6, "ERROR"]
+    assert [line["messageId"] for line in lines if line["level"] == "ERROR"] == failed
     refused = {line["messageId"]: line["errors"] for line in lines if line["level"] == "WARNING"}
-    invalid = {"invalid_event": 1}
-    broken = {name: {"broken_json": 1} for name in "234"}
-    assert refused == broken | {"5": invalid, "6": {"missing_feature": 1}, "7": invalid}
+    assert refused == {"6": {"missing_feature": 1}, "7": {"invalid_event": 1}}
     assert "S2" not in json.dumps(lines)
 
 
@@ -317,8 +319,15 @@ def test_a_first_envelope_is_answered_by_the_quick_half_of_the_standard_library(
     found = first_answer(SAMPLES[name])
     assert without_engine(found["answer"]) == without_engine(lambda_handler(SAMPLES[name], None))
     modules = set(found["modules"])
-    opening = {f"riskscore.{module}" for module in ("describe", "envelopes", "faults", "routes")}
-    assert {module for module in modules if module.startswith("riskscore.")} - OURS == opening
+    opening = {
+        "fault_log",
+        *(f"serving.{module}" for module in ("model_info", "aws_envelopes", "fault_metric", "http_routes")),
+    }
+    queued = ("serving.messages", "serving.message_bodies", "serving.output", "scoring.records")
+    opening |= set(queued) if name == "sqs" else set()
+    assert {module for module in modules if module.startswith("riskscore.")} - OURS == {
+        f"riskscore.{n}" for n in opening
+    }
     assert modules & SLOW == set()
 
 
@@ -329,11 +338,12 @@ def test_a_first_envelope_is_answered_by_the_quick_half_of_the_standard_library(
     "given",
     [
         {"Records": []},
-        {"Records": [{"eventSource": "aws:s3", "messageId": "1"}]},
-        {"Records": [{"eventSource": "aws:sqs", "messageId": ""}]},
-        {"Records": [{"eventSource": "aws:sqs", "messageId": 1}]},
-        {"Records": [SAMPLES["sqs"]["Records"][0], {}]},
         {"Records": SAMPLES["sqs"]["Records"][0]},
+        {"Records": [{}]},
+        {"Records": ["aws:sqs"]},
+        {"detail-type": "Score", "source": "app"},
+        {"eventSource": "elsewhere"},
+        [{"eventSource": "aws:sqs"}],
         {"Items": {}},
         {"Items": [EVENT], "customer_id": "S0001"},
         {"requestContext": {}},
@@ -351,7 +361,8 @@ def test_a_first_envelope_is_answered_by_the_quick_half_of_the_standard_library(
 def test_what_only_looks_like_an_envelope_is_a_plain_event(given: Any) -> None:
     assert handler_of(given) is None
     assert lambda_handler(given, None) == answer(given)
-    assert lambda_handler(given, None)["outcome"] == "invalid"
+    found = lambda_handler(given, None)
+    assert (found[0] if isinstance(given, list) else found)["outcome"] == "invalid"
 
 
 # --- anything at all
@@ -402,7 +413,7 @@ def assert_documented(found: Any) -> None:
         assert found["statusCode"] in DOCUMENTED
         assert not found["body"] or json.loads(found["body"]) is not None
     elif "batchItemFailures" in found:
-        assert found == {"batchItemFailures": []}
+        assert set(found) == {"batchItemFailures"}
     else:
         assert found["outcome"] in ("scored", "refer", "invalid")
 
@@ -412,7 +423,10 @@ def assert_documented(found: Any) -> None:
 def test_a_mangled_envelope_gets_a_documented_answer_through_lambdas_encoder(
     marshaller: LambdaMarshaller, given: Any
 ) -> None:
-    found = lambda_handler(given, None)
+    try:
+        found = lambda_handler(given, None)
+    except UnsupportedSource:  # records that lost their messageId, and the like: nobody would read an answer
+        return
     assert_documented(found)
     text, _ = marshaller.marshal_response(found)
     assert json.loads(text.encode("utf-8")) == found

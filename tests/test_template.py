@@ -60,7 +60,7 @@ def test_only_signed_requests_reach_the_function_and_its_logs_end(template: dict
     assert template["Resources"]["Logs"]["Properties"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
 
 
-@pytest.mark.parametrize("name", ["VpcConfig", "PGPASSWORD", "PGHOST", "RISKSCORE_MANIFEST_SHA256"])
+@pytest.mark.parametrize("name", ["VpcConfig", "PGPASSWORD", "PGHOST", "RISKSCORE_MANIFEST_SHA256", "RISKSCORE_OUTPUT"])
 def test_what_a_deployment_can_do_without_is_conditional(name: str, template: dict[str, Any]) -> None:
     function = template["Resources"]["Function"]["Properties"]
     value = (function | function["Environment"]["Variables"])[name]
@@ -73,6 +73,37 @@ def test_the_password_comes_from_the_secret_alone(template: dict[str, Any]) -> N
     variables = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     assert "{{resolve:secretsmanager:${DatabaseSecretArn}:" in variables["PGPASSWORD"]["If"][1]["Sub"]
     assert not [name for name in template["Parameters"] if "password" in name.lower()]
+
+
+def test_a_queue_tells_which_messages_stay_and_the_function_may_do_no_more_than_it_does(
+    template: dict[str, Any],
+) -> None:
+    found = template["Resources"]
+    assert found["Queue"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    allowed = {
+        name: found[name]["Properties"]["PolicyDocument"]["Statement"] for name in ("AnswersPolicy", "QueuePolicy")
+    }
+    place = {"Sub": "arn:${AWS::Partition}:s3:::${AnswersBucket}/${AnswersPrefix}/*"}
+    assert allowed == {
+        "AnswersPolicy": [{"Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": place}],
+        "QueuePolicy": [
+            {
+                "Effect": "Allow",
+                "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                "Resource": {"Ref": "QueueArn"},
+            }
+        ],
+    }
+    assert {name: found[name]["Condition"] for name in ("AnswersPolicy", "QueuePolicy", "Queue")} == {
+        "AnswersPolicy": "HasAnswers",
+        "QueuePolicy": "HasQueue",
+        "Queue": "HasQueue",
+    }
+    variable = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]["RISKSCORE_OUTPUT"]
+    assert variable["If"][:2] == ["HasAnswers", {"Sub": "s3://${AnswersBucket}/${AnswersPrefix}"}]
+    assert template["Rules"]["AnswersKept"]["Assertions"][0]["Assert"] == {
+        "Not": [{"Equals": [{"Ref": "AnswersBucket"}, ""]}]
+    }
 
 
 def test_every_parameter_but_the_image_has_a_default(template: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ class Bucket:
         self.uri = uri.rstrip("/")
         self._bucket = found[1]
         self._prefix = "/".join(filter(None, (found[2] or "").split("/")))
-        self._client = _client()
+        self._client = _client(variable)
 
     def read(self, key: str, limit: int, exact: bool = False) -> bytes | None:
         """An object's bytes, None where there is none. limit: its size at most, or, if exact, its very size."""
@@ -72,6 +72,25 @@ class Bucket:
                 ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=checksum,  # S3 refuses bytes that went astray on the way
             )
+        return True
+
+    def add(self, key: str, data: bytes) -> bool:
+        """Store an object, unless there is one of this key; whether it had to be stored."""
+        from botocore.exceptions import ClientError
+
+        with _reported(f"{key} can't be written"):
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._key(key),
+                    Body=data,
+                    IfNoneMatch="*",
+                    ChecksumAlgorithm="SHA256",  # a bucket with an object lock asks for one
+                )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "PreconditionFailed":
+                    raise
+                return False
         return True
 
     def folders(self) -> list[str]:
@@ -109,21 +128,21 @@ class Bucket:
         return f"{self._prefix}/{key}" if self._prefix else key
 
 
-def _client() -> Any:
+def _client(variable: str) -> Any:
     try:
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ImportError:
         raise NotConfigured(
-            f"{VARIABLE} needs the package boto3, which the images of AWS bring along; it isn't installed", VARIABLE
+            f"{variable} needs the package boto3, which the images of AWS bring along; it isn't installed", variable
         ) from None
     retries: Any = {"total_max_attempts": ATTEMPTS, "mode": "standard"}
     limits = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries=retries)
     try:
         return boto3.Session().client("s3", config=limits)
     except (BotoCoreError, ValueError) as error:  # a region or an endpoint that makes no sense
-        raise NotConfigured(f"boto3 can't be set up for S3 ({type(error).__name__})", VARIABLE) from None
+        raise NotConfigured(f"boto3 can't be set up for S3 ({type(error).__name__})", variable) from None
 
 
 @contextmanager

@@ -63,15 +63,26 @@ class Engine:
         keeps the rows, so that no score stands there which nobody could get.
         """
         try:
-            items, shared, many = rows_of(event)
-            if self._record is not None:
-                return self._recorded(event, items, shared, many, request_id, caller, fits)
-            sent, listed = self._respond(self.score(items, shared), many)
-            answer = sent if listed else sent[0]
-            fits(answer)
+            return self.answered(event, request_id, caller, fits)
         except CallerFault as error:
             return Refused(error).answer()
+
+    def answered(
+        self, event: Any, request_id: str | None = None, caller: str | None = None, fits: Fits = _any_size
+    ) -> Any:
+        """As answer. Raises CallerFault where that would say why the event as a whole can't be answered."""
+        items, shared, many = rows_of(event)
+        if self._record is not None:
+            return self._recorded(event, items, shared, many, request_id, caller, fits)
+        sent, listed = self._respond(self.score(items, shared), many)
+        answer = sent if listed else sent[0]
+        fits(answer)
         return answer
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a ledger keeps the answers."""
+        return self._record is not None
 
     def _recorded(
         self,

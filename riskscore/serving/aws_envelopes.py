@@ -1,29 +1,24 @@
 """What AWS wraps an event in, recognised strictly, and the answer in the same shape.
 
     API Gateway REST (v1), HTTP (v2), function URL, load balancer    a request for riskscore/serving/http_routes.py
-    SQS                          each message an event; the answer names those that must come again
     Step Functions               {"Items": [...], "BatchInput": {...}}: the items' answers, in their order
+    SQS, SNS, EventBridge, and what brings no rows                   riskscore/serving/messages.py
 
 Over HTTP a fault of ours is answered with its status, not raised: gateways turn a raise into a bare 502 that says
 nothing. So that it still shows, it is logged as one line that CloudWatch counts as the metric `faults`.
-
-From a queue only messages that failed by a fault of ours come again. One that can't be scored as it stands never will
-be, and is done with: one line of the log names it, and its rows are in the ledger as invalid. Answers to messages go
-to the ledger alone; nothing waits for them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from binascii import a2b_base64
 from functools import cache
 
-from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent
-from riskscore.fault_log import fault, log
+from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEvent, UnsupportedMediaType
 from riskscore.scoring.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
-from riskscore.serving.http_routes import JSON, Answer, Routes, encode, parse
+from riskscore.serving.fault_metric import report
+from riskscore.serving.http_routes import JSON, Answer, Routes, encode
 from riskscore.serving.model_info import Describe
 
 TYPE_CHECKING = False
@@ -35,35 +30,43 @@ if TYPE_CHECKING:
     from riskscore.serving.deployment import Deployment
 
     Envelope = Mapping[str, Any]
-    Handler = Callable[[Envelope, Engine, Routes, str | None], Any]
+    Handler = Callable[[Any, "Function", str | None], Any]
     Wrap = Callable[[Answer], dict[str, Any]]
 
 BALANCER_BYTES = 1_000_000  # what a load balancer passes on of a function's answer
 ESCAPED = 6  # bytes at most that a byte of a body takes in JSON of ASCII
-QUEUE = "aws:sqs"
 
 
 def handler_of(event: Any) -> Handler | None:
     """What answers this event, None where it is a plain one."""
-    return next((handler for recognises, handler in ENVELOPES if recognises(event)), None)
+    found = isinstance(event, dict) and next((handler for recognises, handler in ENVELOPES if recognises(event)), None)
+    if found:
+        return found
+    from riskscore.serving import messages  # no request has to wait for them
+
+    return next((_message(answer) for recognises, answer in messages.MESSAGES if recognises(event)), None)
+
+
+def _message(answer: Callable[[Any, Engine, Deployment], Any]) -> Handler:
+    return lambda event, function, _: answer(event, function.engine, function.deployment)
+
+
+class Function:
+    """What a function answers with: its engine, the routes of requests, and where the answers to messages are kept."""
+
+    __slots__ = ("deployment", "engine", "routes")
+
+    def __init__(self, deployment: Deployment, engine: Engine, routes: Routes) -> None:
+        self.deployment = deployment
+        self.engine = engine
+        self.routes = routes
 
 
 @cache
-def routes_of(deployment: Deployment, engine: Engine, root: str) -> Routes:
-    """The routes of a function. root: the folder that holds events/."""
+def function_of(deployment: Deployment, engine: Engine, root: str) -> Function:
+    """The function of a deployment. root: the folder that holds events/."""
     described = Describe(deployment.find, deployment.names, deployment.default_model, os.path.join(root, "events"))
-    return Routes(engine, described, LAMBDA_BYTES, report)
-
-
-def report(error: Exception) -> None:
-    """Log a fault of ours in CloudWatch's embedded metric format."""
-    metric = {"Namespace": "riskscore", "Dimensions": [["function"]], "Metrics": [{"Name": "faults", "Unit": "Count"}]}
-    counted = {
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [metric]},
-        "function": os.environ.get("AWS_LAMBDA_FUNCTION_NAME") or "riskscore",
-        "faults": 1,
-    }
-    log(json.dumps({"level": "ERROR", **fault(error), **counted}))
+    return Function(deployment, engine, Routes(engine, described, LAMBDA_BYTES, report))
 
 
 def _is_http_api(event: Any) -> bool:
@@ -95,38 +98,24 @@ def _context(event: Envelope) -> Mapping[str, Any]:
     return context if isinstance(context, dict) else {}
 
 
-def _is_queue(event: Any) -> bool:
-    records = event.get("Records")
-    return isinstance(records, list) and bool(records) and all(map(_is_message, records))
-
-
-def _is_message(record: Any) -> bool:
-    return (
-        isinstance(record, dict)
-        and record.get("eventSource") == QUEUE
-        and isinstance(record.get("messageId"), str)
-        and bool(record["messageId"])  # Lambda takes an empty one as the failure of them all
-    )
-
-
 def _is_item_batch(event: Any) -> bool:
     return isinstance(event.get("Items"), list) and event.keys() <= {"Items", "BatchInput"}
 
 
-def _http_api(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
+def _http_api(event: Envelope, function: Function, _: str | None) -> dict[str, Any]:
     context = _context(event)
     path = _without_stage(event["rawPath"], context.get("stage"))
-    return _answered(event, context["http"]["method"], path, routes, _plain, LAMBDA_BYTES)
+    return _answered(event, context["http"]["method"], path, function.routes, _plain, LAMBDA_BYTES)
 
 
-def _rest_api(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
+def _rest_api(event: Envelope, function: Function, _: str | None) -> dict[str, Any]:
     path = _filled(event) or _without_stage(event["path"], _context(event).get("stage"))
-    return _answered(event, event["httpMethod"], path, routes, _plain, LAMBDA_BYTES)
+    return _answered(event, event["httpMethod"], path, function.routes, _plain, LAMBDA_BYTES)
 
 
-def _balancer(event: Envelope, _: Engine, routes: Routes, __: str | None) -> dict[str, Any]:
+def _balancer(event: Envelope, function: Function, _: str | None) -> dict[str, Any]:
     wrap = _described_many if isinstance(event.get("multiValueHeaders"), dict) else _described
-    return _answered(event, event["httpMethod"], event["path"], routes, wrap, BALANCER_BYTES)
+    return _answered(event, event["httpMethod"], event["path"], function.routes, wrap, BALANCER_BYTES)
 
 
 def _answered(event: Envelope, method: str, path: str, routes: Routes, wrap: Wrap, limit: int) -> dict[str, Any]:
@@ -147,6 +136,7 @@ def _handled(event: Envelope, method: str, path: str, routes: Routes, fits: Fits
     headers = _headers(event)
     request_id = headers.get("x-request-id") or _context(event).get("requestId")
     try:
+        _require_plain(headers)
         body = _body(event)
     except CallerFault as error:
         return routes.refusal(error)
@@ -164,6 +154,12 @@ def _headers(event: Envelope) -> dict[str, str]:
 
 def _items(headers: Any) -> Iterator[tuple[str, Any]]:
     yield from headers.items() if isinstance(headers, dict) else ()
+
+
+def _require_plain(headers: Mapping[str, str]) -> None:
+    """Raise UnsupportedMediaType for a compressed body."""
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType("the body is compressed: send it as it is, without content-encoding")
 
 
 def _body(event: Envelope) -> bytes:
@@ -230,46 +226,15 @@ def _fitting(answer: Answer, wrap: Wrap, limit: int) -> dict[str, Any]:
     return wrapped
 
 
-def _queue(event: Envelope, engine: Engine, _: Routes, __: str | None) -> dict[str, Any]:
-    """Each message by itself, first-in-first-out queues too: no score depends on another."""
-    failed = [record["messageId"] for record in event["Records"] if not _is_done(record, engine)]
-    return {"batchItemFailures": [{"itemIdentifier": name} for name in dict.fromkeys(failed)]}
-
-
-def _is_done(record: Mapping[str, Any], engine: Engine) -> bool:
-    """Whether a message needs not come again: it is scored, or can't ever be."""
-    name = record["messageId"]
-    try:
-        answer = engine.answer(parse(_body(record)), request_id=name)
-    except CallerFault as error:
-        _log_refused(name, [error.type])
-    except Exception as error:  # noqa: BLE001 - the other messages are to be scored all the same
-        report(error)
-        return False
-    else:
-        rows = answer if isinstance(answer, list) else [answer]
-        refused = [row["error"]["type"] for row in rows if row.get("outcome") == "invalid" and "error" in row]
-        if refused:
-            _log_refused(name, refused)
-    return True
-
-
-def _log_refused(message_id: str, errors: list[str]) -> None:
-    counts = {name: errors.count(name) for name in sorted(set(errors))}
-    said = {"level": "WARNING", "message": "not every row can be scored", "messageId": message_id, "errors": counts}
-    log(json.dumps(said))
-
-
-def _item_batch(event: Envelope, engine: Engine, _: Routes, request_id: str | None) -> Any:
+def _item_batch(event: Envelope, function: Function, request_id: str | None) -> Any:
     shared = event.get("BatchInput")
     controls = {name: shared[name] for name in CONTROLS if name in shared} if isinstance(shared, dict) else {}
-    return engine.answer({"instances": event["Items"], **controls}, request_id, fits=require_fit)
+    return function.engine.answer({"instances": event["Items"], **controls}, request_id, fits=require_fit)
 
 
 ENVELOPES: tuple[tuple[Callable[[Any], bool], Handler], ...] = (
     (_is_http_api, _http_api),
     (_is_balancer, _balancer),
     (_is_rest_api, _rest_api),
-    (_is_queue, _queue),
     (_is_item_batch, _item_batch),
 )

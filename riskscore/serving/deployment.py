@@ -12,6 +12,7 @@ RISKSCORE_MODEL_URI        s3://bucket/prefix or a folder that keeps the models 
 RISKSCORE_LEDGER           a SQLAlchemy URL: where every answered row is kept before it leaves (default: nowhere)
 RISKSCORE_LEDGER_HEADS     a file, s3://bucket/prefix or https://...: where the ledger's head is published
 RISKSCORE_LEDGER_KEY       the file of the private key that signs the heads; RISKSCORE_LEDGER_PUBLIC_KEY to verify
+RISKSCORE_OUTPUT           s3://bucket/prefix or a folder: where the answers to messages are kept (default: nowhere)
 DATABASE_URL, PGURL, PG*   where events that name only keys find their features
 """
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from riskscore.errors import CallerFault
     from riskscore.ledger.ledger import Ledger
     from riskscore.scoring.dispatch import Fields
+    from riskscore.serving.output import Output
 
 DEFAULT_MODEL = "credit_risk"
 
@@ -55,6 +57,7 @@ class Deployment:
         self._database: Database | None = None
         self._elsewhere: Published | Folder | None = None
         self._ledger: Ledger | None = None
+        self._output: Output | None = None
         self._only = [name.strip() for name in environ.get("RISKSCORE_MODELS", "").split(",") if name.strip()]
         self.default_model = environ.get("RISKSCORE_MODEL") or _default(self._only)
 
@@ -190,6 +193,15 @@ class Deployment:
                 raise NotConfigured(message, "RISKSCORE_LEDGER") from None
             self._ledger = Ledger(url, self._environ, may_make, heads_of(self._environ, url))
         return self._ledger
+
+    def output(self) -> Output | None:
+        """Where the answers to messages are kept by RISKSCORE_OUTPUT; None where that isn't set."""
+        uri = self._environ.get("RISKSCORE_OUTPUT")
+        if uri and self._output is None:
+            from riskscore.serving.output import output_at
+
+            self._output = output_at(uri)
+        return self._output
 
     def version(self, name: str, manifest_sha256: str) -> Model:
         """The model whose manifest hashes to this: the one that is served, or an older published one.
