@@ -7,6 +7,7 @@ import os
 import secrets
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -66,12 +67,14 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def run_locally() -> Callable[[Path, Path], object]:
+def run_locally(tmp_path: Path) -> Callable[[Path, Path], object]:
     """What python-lambda-local makes of lambda_handler in a file, for an event in a file."""
-    return _run_locally
+    return partial(_run_locally, tmp_path / "answers")
 
 
-def _run_locally(event_file: Path, code: Path = ROOT / "lambda_function.py", seconds: int = LOCAL_SECONDS) -> object:
+def _run_locally(
+    answers: Path, event_file: Path, code: Path = ROOT / "lambda_function.py", seconds: int = LOCAL_SECONDS
+) -> object:
     """It hangs for ever where the code cannot be imported, hence the limit; TimeoutExpired then.
 
     What it prints is a Python repr: it says what the handler returned, not that this is JSON.
@@ -80,7 +83,7 @@ def _run_locally(event_file: Path, code: Path = ROOT / "lambda_function.py", sec
         # its library pkg_resources warns about its own end on every start
         [sys.executable, "-W", "ignore", "-c", LOCAL_RUNNER, "-t", "30", "-f", "lambda_handler", code, event_file],
         cwd=code.parent,
-        env={**without_database(), **FUNCTION_ENVIRONMENT},
+        env={**without_database(), **FUNCTION_ENVIRONMENT, "RISKSCORE_OUTPUT": str(answers)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

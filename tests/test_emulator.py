@@ -80,8 +80,13 @@ def test_every_runtime_gives_the_same_answer(
 
 @pytest.mark.parametrize("file", ENVELOPES, ids=lambda file: file.stem)
 def test_every_envelope_is_answered_in_its_shape_by_every_runtime(
-    file: Path, emulator: Emulator, run_locally: Callable[[Path], object]
+    file: Path,
+    emulator: Emulator,
+    run_locally: Callable[[Path], object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("RISKSCORE_OUTPUT", str(tmp_path))
     direct = lambda_handler(json.loads(file.read_bytes()), None)
     assert strict(to_json(direct)) == direct
     assert strict(emulator.send(file.read_bytes())) == direct
