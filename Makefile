@@ -14,10 +14,12 @@ READY := .venv/.ready
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve serve-http test browser test-browser lint train bench bench-http lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test test-fast browser test-browser docs lint train bench bench-http lock image test-postgres-versions clean
 
+##@ Start here
 help:  ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "make %-23s %s\n", $$1, $$2}'
+	@sed -n -e 's/^##@ /\t/p' -e 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '\
+	  $$1 == "" {printf "\n%s\n", $$2} $$1 != "" {printf "make %-23s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## the virtual environment in .venv with the pinned packages
 
@@ -38,14 +40,19 @@ $(READY): requirements.txt requirements-dev.txt
 demo: $(READY)  ## from nothing to a score: PostgreSQL, feature SQL, events, the function under the Lambda emulator (MODEL=name)
 	@$(IN) scripts/demo.py $(MODEL)
 
+##@ Serve
 serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000, MODEL=name)
 	@RISKSCORE_MODEL=$(MODEL) exec $(IN) scripts/sample_database.py $(IN) scripts/serve_lambda.py --port $(PORT)
 
 serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001)
 	@exec $(IN) scripts/serve_http.py
 
-test: $(READY)  ## all tests, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
-	@$(IN) -m pytest --cov --cov-report=term
+##@ Test
+test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
+	@$(IN) -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+test-fast: $(READY)  ## the tests that need neither a server nor a training: an answer within a minute
+	@$(IN) -m pytest -q -n auto --dist worksteal -m 'not browser and not slow'
 
 browser:  ## Chromium and its driver through apt, where this machine allows it
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
@@ -56,11 +63,16 @@ browser:  ## Chromium and its driver through apt, where this machine allows it
 test-browser: $(READY) browser  ## the page in a headless Chromium, with JavaScript and without
 	@$(IN) -m pytest -q -m browser tests/test_page.py
 
+docs: $(READY)  ## docs/ as a site with search and an API reference, in build/site; links and anchors are checked
+	@NO_MKDOCS_2_WARNING=1 $(IN) -m mkdocs build --strict --quiet
+	@echo 'build/site/index.html'
+
 lint: $(READY)  ## ruff and mypy
 	@$(IN) -m ruff check .
 	@$(IN) -m ruff format --check .
 	@$(IN) -m mypy
 
+##@ Train and measure
 train: $(READY)  ## a model anew from its simulated sample (MODEL=name)
 	@$(IN) scripts/train_sample.py $(MODEL)
 
@@ -70,6 +82,7 @@ bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bu
 bench-http: $(READY)  ## the HTTP service beside the usual one: requests a second, times to an answer, many rows
 	@$(IN) benchmarks/bench_http.py
 
+##@ Ship
 lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes; one version of each for all
 	@$(LOCK) requirements.in requirements-service.in requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) requirements.in -c requirements-dev.txt -o requirements.txt

@@ -26,9 +26,36 @@ if TYPE_CHECKING:
 
     from riskscore.local.emulator import Emulator
 
+# What a test stands on that takes seconds to start, and the files of tests that start programs or train models.
+SERVERS = {"postgres_url", "database", "emulator", "run_locally"}
+SLOW_FILES = {
+    *(
+        "adoption",
+        "atomic",
+        "bench",
+        "bench_http",
+        "cold_path",
+        "conformance",
+        "container",
+        "data_quality",
+        "default_90d",
+    ),
+    *("deployment", "docs", "embedded", "emulator", "heads", "lambda_function", "makefile", "new_model", "offer_click"),
+    *("offers", "page", "pay_later", "pickles", "programs", "remote", "sample_database", "samples", "search"),
+    *("seed_database", "simulation", "sources", "sql_files", "template", "training", "training_data", "trees"),
+    *("site", "twin_arrays", "web", "web_json", "web_ledger", "x100"),
+}
+
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"
 LOCAL_SECONDS = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests, so that `make test-fast` can leave them out."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in SLOW_FILES or SERVERS & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
