@@ -96,11 +96,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def run_locally(tmp_path: Path) -> Callable[[Path, Path], object]:
     """What python-lambda-local makes of lambda_handler in a file, for an event in a file."""
-    return partial(_run_locally, tmp_path / "answers")
+    return partial(_run_locally, answers=tmp_path / "answers")
 
 
 def _run_locally(
-    answers: Path, event_file: Path, code: Path = ROOT / "lambda_function.py", seconds: int = LOCAL_SECONDS
+    event_file: Path, code: Path = ROOT / "lambda_function.py", seconds: int = LOCAL_SECONDS, answers: Path | str = ""
 ) -> object:
     """It hangs for ever where the code cannot be imported, hence the limit; TimeoutExpired then.
 
