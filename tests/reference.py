@@ -6,6 +6,7 @@ sql/credit_risk/features.sql after the two ids, in their order.
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -27,7 +28,30 @@ FEATURES = (
     "net_cash_flow_30d",
     "cash_withdrawal_90d",
 )
-COLUMNS = (*FEATURES, "transactions_after_snapshot", "data_fault")
+OBSERVATIONS = (
+    "transactions_after_snapshot",
+    "transactions_of_unknown_category",
+    "transactions_of_unknown_status",
+    "unknown_categories_per_thousand",
+    "unknown_statuses_per_thousand",
+)
+COLUMNS = (*FEATURES, *OBSERVATIONS, "data_fault")
+TYPES = {
+    **dict.fromkeys(("credit", "cr", "c", "crdt"), "credit"),
+    **dict.fromkeys(("debit", "dr", "d", "dbit"), "debit"),
+}
+NAMED_CATEGORIES = ("salary", "fees", "gambling", "cash_withdrawal")
+OTHER_CATEGORIES = (
+    "groceries restaurants dining transport fuel travel shopping health entertainment education subscriptions rent"
+    " mortgage utilities telecom insurance loan_repayment investment savings tax charity transfer business_income"
+    " pension refund other"
+)
+CATEGORIES = {*NAMED_CATEGORIES, *OTHER_CATEGORIES.split()}
+STATUSES = {
+    *("", "success", "completed", "posted", "booked", "settled", "pending", "reversed", "refunded"),
+    *("failed", "declined", "cancelled"),
+}
+INVISIBLE = ("\u200b", "\ufeff")  # stripped like blanks, though they aren't any to Python
 EPSILON = Fraction(1, 1_000_000)
 LARGEST_AMOUNT = 10**15
 SECONDS_PER_DAY = 86_400
@@ -51,7 +75,7 @@ def row(snapshot: date | None, transactions: Any) -> dict[str, Any]:
 
 
 def features(snapshot: date | None, transactions: Any) -> dict[str, Any]:
-    """The thirteen features and transactions_after_snapshot. Raises DataFault."""
+    """The thirteen features and the observations. Raises DataFault."""
     if snapshot is None:
         raise DataFault("snapshot_date is missing")
     ledger = read_ledger(transactions)
@@ -76,6 +100,12 @@ def features(snapshot: date | None, transactions: Any) -> dict[str, Any]:
         "net_cash_flow_30d": total(credits_30) - total(debits_30),
         "cash_withdrawal_90d": total(in_category(quarter, "cash_withdrawal")),
         "transactions_after_snapshot": sum(t["ts"] > midnight for t in ledger),
+        "transactions_of_unknown_category": unknown(ledger, "category", CATEGORIES),
+        "transactions_of_unknown_status": unknown(ledger, "status", STATUSES),
+        "unknown_categories_per_thousand": max(
+            per_thousand(part, "category", CATEGORIES) for part in (ledger, quarter)
+        ),
+        "unknown_statuses_per_thousand": max(per_thousand(part, "status", STATUSES) for part in (ledger, quarter)),
     }
     return {name: float(value) if isinstance(value, Fraction) else value for name, value in values.items()}
 
@@ -86,6 +116,15 @@ def of_type(ledger: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 
 def in_category(ledger: list[dict[str, Any]], category: str) -> list[dict[str, Any]]:
     return [t for t in ledger if t["category"] == category]
+
+
+def unknown(ledger: list[dict[str, Any]], key: str, words: set[str]) -> int:
+    return sum(t[key] not in words for t in ledger)
+
+
+def per_thousand(ledger: list[dict[str, Any]], key: str, words: set[str]) -> int:
+    """Rounded up; 0 of nothing."""
+    return -(-1000 * unknown(ledger, key, words) // len(ledger)) if ledger else 0
 
 
 def total(ledger: list[dict[str, Any]]) -> Fraction:
@@ -118,13 +157,24 @@ def read_transaction(transaction: Any) -> dict[str, Any]:
     read = {
         "ts": read_timestamp(transaction.get("ts")),
         "amount": read_amount(transaction.get("amount")),
-        "type": transaction.get("type"),
-        "category": transaction.get("category"),
+        "type": TYPES.get(read_word(transaction.get("type"))),
+        "category": read_word(transaction.get("category")),
+        "status": read_word(transaction.get("status")),
         "merchant": transaction.get("merchant"),
     }
-    if read["type"] not in ("credit", "debit"):
+    if read["type"] is None:
         raise DataFault("type is neither credit nor debit")
     return read
+
+
+def read_word(word: Any) -> str:
+    """Without blanks around it and without capitals, of which only those of ASCII count; "" where there is none."""
+    if word is None:
+        return ""
+    text = word if isinstance(word, str) else json.dumps(word)
+    while text != (text := text.strip().strip("".join(INVISIBLE))):
+        pass
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text)
 
 
 def read_timestamp(ts: Any) -> Fraction:

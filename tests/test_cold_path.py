@@ -36,6 +36,7 @@ OURS = {
             "contract.encoding",
             "contract.fast_path",
             "contract.feature",
+            "contract.identities",
             "errors",
             "scoring",
             "scoring.engine",

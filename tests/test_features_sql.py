@@ -200,7 +200,9 @@ def test_an_empty_ledger_is_a_row_of_zeros_and_999(one_session, transactions):
         found,
         {"customer_id": "a", "snapshot_date": SNAPSHOT}
         | dict.fromkeys(reference.FEATURES, 0)
-        | {"days_since_last_salary": 999, "transactions_after_snapshot": 0, "data_fault": None},
+        | {"days_since_last_salary": 999}
+        | dict.fromkeys(reference.OBSERVATIONS, 0)
+        | {"data_fault": None},
     )
 
 
@@ -245,6 +247,23 @@ BAD_AMOUNTS = [
 ]
 
 
+BAD_TYPES = (
+    None,
+    "",
+    " ",
+    "refund",
+    "credit card",
+    "de bit",
+    "debit.",
+    "\u0414\u0435\u0431\u0435\u0442",
+    1,
+    True,
+    [],
+    ["debit"],
+    {},
+)
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
@@ -261,7 +280,7 @@ BAD_AMOUNTS = [
         *((("amount", txn(amount=amount)), "amount is negative") for amount in (-0.01, "-5", -1e300)),
         *((("amount", txn(amount=amount)), "amount is not below 1e15") for amount in (1e15, "1e15", "1e400", 1e300)),
         (("type", without("type")), "type is neither credit nor debit"),
-        *((("type", txn(type=kind)), "type is neither credit nor debit") for kind in (None, "", "Debit", "refund", 1)),
+        *((("type", txn(type=kind)), "type is neither credit nor debit") for kind in BAD_TYPES),
     ],
     ids=lambda value: repr(value[1])[:70] if isinstance(value, tuple) else value,
 )
@@ -330,6 +349,96 @@ def test_every_shipped_edge_case_is_as_the_reference_has_it(session, name):
     assert (found["data_fault"] is not None) == (name in FAULTY)
 
 
+# Trap 8: words
+
+
+@pytest.mark.parametrize(
+    "blank", [chr(code) for code in range(1, 0x10000) if chr(code).isspace()] + ["\u200b", "\ufeff"]
+)
+def test_every_blank_around_a_word_is_stripped(one_session, blank):
+    found = answer(one_session, txn(type=f"{blank}Debit", category=f"GAMBLING{blank}{blank}", status=f"{blank}Success"))
+    assert (found["pct_gambling_spend_90d"], found["transactions_of_unknown_category"]) == (1, 0)
+    assert found["transactions_of_unknown_status"] == 0
+
+
+@pytest.mark.parametrize(
+    "spell", [str.upper, str.title, lambda word: f" {word}\t", lambda word: f"\u00a0{word.title()}\n"]
+)
+@pytest.mark.parametrize("word", ["salary", "fees", "gambling", "cash_withdrawal"])
+def test_a_category_in_another_spelling_counts_the_same(one_session, word, spell):
+    assert answer(one_session, txn(category=spell(word))) == answer(one_session, txn(category=word))
+
+
+@pytest.mark.parametrize(
+    ("kind", "read"),
+    [
+        *((word, "credit") for word in ("credit", "Credit", "CREDIT ", "CR", "cr", "C", "c", "CRDT", "\u00a0Cr")),
+        *((word, "debit") for word in ("debit", "Debit", " DEBIT", "DR", "dr", "D", "d", "DBIT", "Dbit\t")),
+    ],
+)
+def test_the_usual_spellings_of_a_type_are_read(one_session, kind, read):
+    assert answer(one_session, txn(type=kind)) == answer(one_session, txn(type=read))
+
+
+UNKNOWN = [
+    "betting",
+    "GAMB",
+    "0042",
+    "gambling fees",
+    "gamb\u0131ing",
+    "cash withdrawal",
+    "",
+    " ",
+    None,
+    42,
+    True,
+    [],
+    {},
+]
+
+
+@pytest.mark.parametrize("category", UNKNOWN, ids=repr)
+def test_an_unknown_category_is_counted_and_counts_as_none(one_session, category):
+    found = answer(one_session, txn(category=category), txn(category="fees"))
+    assert (found["transactions_of_unknown_category"], found["unknown_categories_per_thousand"]) == (1, 500)
+    assert (found["pct_gambling_spend_90d"], found["late_fee_count_90d"]) == (0, 1)
+
+
+def test_a_transaction_without_category_has_an_unknown_one_and_without_status_none(one_session):
+    found = answer(one_session, without("category"), without("status"), txn(status=None), txn(status=""))
+    assert (found["transactions_of_unknown_category"], found["transactions_of_unknown_status"]) == (1, 0)
+
+
+@pytest.mark.parametrize("status", ["VOID", "x", "0042", 7, False], ids=repr)
+def test_an_unknown_status_is_counted_and_changes_nothing(one_session, status):
+    found, sound = answer(one_session, txn(status=status), txn()), answer(one_session, txn(), txn())
+    assert (found["transactions_of_unknown_status"], found["unknown_statuses_per_thousand"]) == (1, 500)
+    assert [found[name] for name in reference.FEATURES] == [sound[name] for name in reference.FEATURES]
+
+
+OLD, NEW = "2024-01-20T12:00:00Z", "2025-08-20T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("words", "per_thousand"),
+    [
+        ([(OLD, "rent")] * 3, 0),
+        ([(NEW, "rent")] * 99 + [(NEW, "0042")], 10),
+        ([(NEW, "rent")] * 999 + [(NEW, "0042")], 1),
+        ([(NEW, "rent")] * 6 + [(NEW, "0042")], 143),  # rounded up
+        ([(OLD, "rent")] * 90 + [(NEW, "rent")] * 5 + [(NEW, "0042")] * 5, 500),  # the words have lately changed
+        ([(OLD, "0042")] * 50 + [(NEW, "rent")] * 50, 500),  # a salary may be among the old ones
+        ([(OLD, "0042")] * 2, 1000),
+        ([(NEW, "0042")] * 2, 1000),
+    ],
+)
+def test_the_share_of_unknown_words_is_that_of_the_ledger_or_of_its_90_days(one_session, words, per_thousand):
+    found = answer(one_session, *(txn(ts, category=word) for ts, word in words))
+    assert found["unknown_categories_per_thousand"] == per_thousand
+    found = answer(one_session, *(txn(ts, status="ok" if word == "0042" else "success") for ts, word in words))
+    assert found["unknown_statuses_per_thousand"] == per_thousand
+
+
 # The definitions, one by one
 
 
@@ -385,16 +494,24 @@ TIMESTAMPS = st.builds(
 )
 CENTS = st.decimals(0, 99_999, places=2)
 AMOUNTS = st.one_of(CENTS.map(float), CENTS.map(str), st.integers(0, 10**6), st.sampled_from([500, 499.99, "5e2", 0]))
+BLANKS = st.text(st.sampled_from(" \t\n\u00a0\u2003\u3000\u200b\ufeff"), max_size=2)
+WORDS = st.builds(
+    lambda before, word, write, after: before + write(word) + after,
+    BLANKS,
+    st.sampled_from(["salary", "fees", "gambling", "cash_withdrawal", "groceries", "betting", "0042"]),
+    st.sampled_from([str, str.upper, str.title]),
+    BLANKS,
+)
 TRANSACTIONS = st.fixed_dictionaries(
     {
         "ts": TIMESTAMPS,
         "amount": AMOUNTS,
-        "type": st.sampled_from(["credit", "debit", "debit"]),
-        "category": st.sampled_from(["salary", "fees", "gambling", "cash_withdrawal", "groceries", None]),
+        "type": st.sampled_from(["credit", "debit", "debit", "CR", "Dr", " DBIT "]),
+        "category": WORDS | st.sampled_from(["salary", "fees", "gambling", "cash_withdrawal", "groceries", None, 7]),
     },
     optional={
         "merchant": st.none() | st.sampled_from(["A", "a", "A ", "", "\u5317\u4eac"]),
-        "status": st.sampled_from(["success", "reversed"]),
+        "status": st.sampled_from(["success", "reversed", " Pending", "VOID", "", None]),
     },
 )
 LEDGERS = st.lists(TRANSACTIONS, max_size=12)
@@ -418,7 +535,7 @@ def test_random_ledgers_are_as_the_reference_has_them(session, ledgers):
     assert_like_reference(session, ledgers)
 
 
-# Trap 8: identities
+# Trap 9: identities
 
 
 @MANY

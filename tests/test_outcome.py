@@ -34,9 +34,16 @@ TABLES: dict[str, Any] = {
         {"name": "flow", "text": "net is in less out", "terms": [[1, "inflow"], [-1, "outflow"], [-1, "net"]]},
         {"name": "mean", "text": "count times average", "terms": [[1, "count", "average"], [-1, "outflow"]]},
     ],
-    "limits": [{"name": "too_old", "text": "no salary for long", "feature": "salary", "maximum": 365}],
-    "observations": {"after": "there are later transactions"},
-    "refer": ["outside_support", "flow"],
+    "limits": [
+        {"name": "too_old", "text": "no salary for long", "feature": "salary", "maximum": 365},
+        {"name": "foreign", "text": "{count} in a thousand are odd", "feature": "odd_per_thousand", "maximum": 20},
+    ],
+    "observations": {
+        "after": "there are later transactions",
+        "odd": "odd transactions: {count}",
+        "odd_per_thousand": "odd transactions in a thousand",
+    },
+    "refer": ["outside_support", "flow", "foreign"],
     "reasons": {
         "inflow": {"group": "flow", "high": "much came in", "low": "little came in", "middle": "what came in is usual"},
         "outflow": {"group": "flow", "high": "much went out", "low": "little went out"},
@@ -64,6 +71,19 @@ def row(**changes: float) -> list[float]:
         (row(), {"after": 0}, [], "scored"),
         (row(), {"after": 2}, [("after", "after", "there are later transactions")], "scored"),
         (row(), {"rows_read": 7}, [], "scored"),
+        (row(), {"odd": 0, "odd_per_thousand": 0}, [], "scored"),
+        (row(), {"odd": 1204, "odd_per_thousand": 20}, [("odd", "odd", "odd transactions: 1,204")], "scored"),
+        (row(), {"odd_per_thousand": 21}, [("foreign", "odd_per_thousand", "21 in a thousand are odd")], "refer"),
+        (
+            row(salary=366.0),
+            {"odd_per_thousand": 1000, "odd": 3},
+            [
+                ("too_old", "salary", "no salary for long"),
+                ("odd", "odd", "odd transactions: 3"),
+                ("foreign", "odd_per_thousand", "1,000 in a thousand are odd"),
+            ],
+            "refer",
+        ),
         (row(inflow=100.0, net=80.0), {}, [], "scored"),
         (row(inflow=0.0, net=-20.0), {}, [], "scored"),
         (

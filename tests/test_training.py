@@ -27,7 +27,7 @@ from riskscore.scoring.model import Model
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.training import fit, train
-from riskscore.training.training_data import broken_identities, from_source
+from riskscore.training.training_data import from_source
 from riskscore.twin import trees
 from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
 
@@ -354,15 +354,6 @@ def test_drawn_rows_keep_to_the_contract(tmp_path: Path) -> None:
     for row in draw_rows(settings.contract.features, support, 100, np.random.default_rng(3)).tolist():
         named = zip(settings.contract.names, (None if math.isnan(value) else value for value in row), strict=True)
         settings.contract.vector(dict(named))
-
-
-def test_rows_that_break_an_identity_are_counted(tmp_path: Path) -> None:
-    _, data, _ = prepared(tmp_path)
-    identities = [
-        {"name": "twice", "terms": [[2, "late"], [-1, "late"], [-1, "late"]]},
-        {"name": "no_late", "terms": [[1, "late"]]},
-    ]
-    assert broken_identities(data, identities, 1e-6) == {"twice": 0, "no_late": int((data.matrix[:, 1] > 0).sum())}
 
 
 # CSV files from outside

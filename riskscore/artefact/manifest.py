@@ -112,7 +112,7 @@ SHAPE = {
         "tables?": {"*": TEXT},
     },
     "points": {"base": NUMBER, "odds": POSITIVE, "pdo": POSITIVE, "minimum": NUMBER, "maximum": NUMBER},
-    "identities": [{"name": TEXT, "text": TEXT, "terms": [TERM]}],
+    "identities": [{"name": TEXT, "text": TEXT, "terms": [TERM], "rounding?": NUMBER}],
     "limits": [{"name": TEXT, "text": TEXT, "feature": TEXT, "maximum": NUMBER}],
     "observations": {"*": TEXT},
     "refer": [TEXT],
@@ -191,7 +191,8 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     yield from (f"files lacks {file}" for file in sorted(needed.difference(manifest["files"])))
     yield from _source_faults(manifest["source"])
     yield from (f"reasons has no texts for {name!r}" for name in names if name not in manifest["reasons"])
-    yield from _unknown("limits", (limit["feature"] for limit in manifest["limits"]), names)
+    limited = [limit["feature"] for limit in manifest["limits"] if limit["feature"] not in manifest["observations"]]
+    yield from _unknown("limits", limited, names)
     for identity in manifest["identities"]:
         yield from _unknown("identities", (name for _, *term in identity["terms"] for name in term), names)
     yield from _calibration_faults(manifest["calibration"])

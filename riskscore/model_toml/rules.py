@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from riskscore.contract.identities import CENT
 from riskscore.model_toml.schema import REAL, REQUIRED, are_texts, checked, require, require_features
 
 if TYPE_CHECKING:
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
     Table = dict[str, Any]
 
 REFER: dict[str, tuple[Any, Any]] = {"warnings": (list, [])}
-IDENTITY = {"name": (str, REQUIRED), "text": (str, REQUIRED), "terms": (list, REQUIRED)}
-LIMIT = {"name": (str, REQUIRED), "text": (str, REQUIRED), "feature": (str, REQUIRED), "maximum": (REAL, REQUIRED)}
+NAMED = {"name": (str, REQUIRED), "text": (str, REQUIRED)}
+IDENTITY = NAMED | {"terms": (list, REQUIRED), "rounding": (REAL, CENT)}
+LIMIT = NAMED | {"feature": (str, REQUIRED), "maximum": (REAL, REQUIRED)}
 DIRECTIONS = {"up": 1, "down": -1}
 BUILT_IN = ("outside_support", "label_ignored")  # the warnings that need no entry in model.toml
 
@@ -21,7 +24,7 @@ BUILT_IN = ("outside_support", "label_ignored")  # the warnings that need no ent
 def read_rules(file: str, table: Table, contract: Contract) -> dict[str, Any]:
     """The fields of Settings that rules are; table: model.toml with its defaults."""
     identities = [_identity(file, entry, contract) for entry in table["identities"]]
-    limits = [_limit(file, entry, contract) for entry in table["limits"]]
+    limits = [_limit(file, entry, contract, table["observations"]) for entry in table["limits"]]
     names = [*BUILT_IN, *(rule["name"] for rule in (*identities, *limits)), *table["observations"]]
     require(are_texts(table["observations"].values()), file, "observations must map names to sentences")
     require(len(set(names)) == len(names), file, "identities, limits and observations need names of their own")
@@ -37,6 +40,7 @@ def read_rules(file: str, table: Table, contract: Contract) -> dict[str, Any]:
 def _identity(file: str, entry: object, contract: Contract) -> Table:
     """An identity: the sum of its terms is 0. A term is [coefficient, feature, ...], the features multiplied."""
     identity = checked(file, "identities.", entry, IDENTITY)
+    require(0 <= identity["rounding"] < math.inf, file, f"identity {identity['name']}: rounding must be 0 or more")
     for term in identity["terms"]:
         sound = isinstance(term, list) and len(term) > 1 and isinstance(term[0], REAL) and are_texts(term[1:])
         require(sound, file, f"identity {identity['name']}: a term is [coefficient, feature, ...]")
@@ -44,10 +48,11 @@ def _identity(file: str, entry: object, contract: Contract) -> Table:
     return identity
 
 
-def _limit(file: str, entry: object, contract: Contract) -> Table:
-    """A cliff that people know of: a value above it is a warning, whatever training happened to see."""
+def _limit(file: str, entry: object, contract: Contract, observations: Table) -> Table:
+    """A cliff that people know of: a feature or an observation above it is a warning, whatever training saw."""
     limit = checked(file, "limits.", entry, LIMIT)
-    require_features(file, f"limit {limit['name']}", [limit["feature"]], contract)
+    if limit["feature"] not in observations:
+        require_features(file, f"limit {limit['name']}", [limit["feature"]], contract)
     return limit
 
 

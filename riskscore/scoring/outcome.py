@@ -9,6 +9,7 @@ import math
 from operator import itemgetter, le
 
 from riskscore.contract.contract import LABEL_IGNORED
+from riskscore.contract.identities import Identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from riskscore.contract.feature import Feature
 
 SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
+COUNT = "{count}"  # stands in a text for the observation's number
 LABEL_TEXT = "the label stands in the event, and is not looked at"
-IDENTITY_TOLERANCE = 1e-6  # relative to the size of the terms, as for money in the features' definition
+SCREEN_PART = 0.99  # of what an identity tolerates: numpy's sums round otherwise, and a suspect is looked at again
 
 
 def matrix_of(vectors: Sequence[Sequence[float]]) -> Any:
@@ -76,12 +78,13 @@ class Rules:
         self._lows = [by_place[k].low if k in by_place else -math.inf for k in range(len(contract.names))]
         self._highs = [by_place[k].high if k in by_place else math.inf for k in range(len(contract.names))]
         self._few = [(k, frozenset(seen.values)) for k, seen in self._support if seen.values is not None]
-        self._limits = [(column[limit["feature"]], limit) for limit in manifest.get("limits", ())]
-        self._identities = [
-            (identity, [(factor, [column[name] for name in names]) for factor, *names in identity["terms"]])
-            for identity in manifest.get("identities", ())
-        ]
-        self._observations: dict[str, str] = {LABEL_IGNORED: LABEL_TEXT, **manifest.get("observations", {})}
+        limits = manifest.get("limits", ())
+        self._limits = [(column[limit["feature"]], limit) for limit in limits if limit["feature"] in column]
+        self._observed_limits = [limit for limit in limits if limit["feature"] not in column]
+        self._identities = [Identity(rule, contract) for rule in manifest.get("identities", ())]
+        limited = {limit["feature"] for limit in self._observed_limits}
+        texts = {name: text for name, text in manifest.get("observations", {}).items() if name not in limited}
+        self._observations: dict[str, str] = {LABEL_IGNORED: LABEL_TEXT, **texts}
         self._target = manifest.get("source", {}).get("target", "")
         self._refer = frozenset(manifest.get("refer", ()))
 
@@ -107,11 +110,8 @@ class Rules:
             suspect |= seen.objects(matrix[:, k])
         for k, limit in self._limits:
             suspect |= matrix[:, k] > limit["maximum"]
-        for _, terms in self._identities:
-            values = [factor * np.prod(matrix[:, columns], axis=1) for factor, columns in terms]
-            # half the tolerance: numpy's sum rounds in another order, and a suspect is looked at again
-            size = np.maximum(1.0, np.sum(np.abs(values), axis=0))
-            suspect |= np.abs(np.sum(values, axis=0)) > IDENTITY_TOLERANCE / 2 * size
+        for identity in self._identities:
+            suspect |= identity.broken(matrix, SCREEN_PART)
         found: list[bool] = suspect.tolist()
         return found
 
@@ -124,17 +124,25 @@ class Rules:
             if vector[k] > limit["maximum"]
         ]
         found += [
-            _warning(identity["name"], identity["terms"][0][1], identity["text"])
-            for identity, terms in self._identities
-            if not _holds(terms, vector)
+            _warning(identity.name, identity.feature, identity.text)
+            for identity in self._identities
+            if not identity.holds(vector)
         ]
-        # a query may yield more columns than model.toml calls a warning
-        found += [
-            _warning(name, self._target if name == LABEL_IGNORED else name, self._observations[name])
+        return found + self._observed(observations) if observations else found
+
+    def _observed(self, observations: Mapping[str, int]) -> list[dict[str, str]]:
+        """The warnings of a row's observations; a query may yield more columns than model.toml calls a warning."""
+        found = [
+            (name, self._target if name == LABEL_IGNORED else name, self._observations[name], count)
             for name, count in observations.items()
             if count and name in self._observations
         ]
-        return found
+        found += [
+            (limit["name"], limit["feature"], limit["text"], count)
+            for limit in self._observed_limits
+            if (count := observations.get(limit["feature"]) or 0) > limit["maximum"]
+        ]
+        return [_warning(rule, about, text.replace(COUNT, f"{count:,}")) for rule, about, text, count in found]
 
     def _is_ordinary(self, vector: Sequence[float]) -> bool:
         """Whether training saw the like of all values, as nearly always; where not (or one is missing), look closer."""
@@ -158,18 +166,6 @@ class Rules:
 
 def _warning(rule: str, feature: str, text: str) -> dict[str, str]:
     return {"rule": rule, "feature": feature, "text": text}
-
-
-def _holds(terms: Sequence[tuple[float, Sequence[int]]], vector: Sequence[float]) -> bool:
-    """Whether the terms (factor times the product of columns) add up to zero; a missing value breaks no identity."""
-    values = []
-    for factor, columns in terms:
-        product = 1.0
-        for k in columns:
-            product *= vector[k]
-        values.append(factor * product)
-    residual = abs(math.fsum(values))
-    return not residual > IDENTITY_TOLERANCE or not residual > IDENTITY_TOLERANCE * math.fsum(map(abs, values))
 
 
 class Scale:

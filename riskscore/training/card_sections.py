@@ -127,11 +127,12 @@ def _number(value: float) -> str:
 
 
 def warnings(settings: Settings) -> str:
+    limited = [limit["feature"] for limit in settings.limits]
     texts = {
         "outside_support": "a value lies outside what training saw",
         LABEL_IGNORED: LABEL_TEXT,
         **{rule["name"]: rule["text"] for rule in (*settings.identities, *settings.limits)},
-        **settings.observations,
+        **{name: text for name, text in settings.observations.items() if name not in limited},
     }
     listed = bullets(f"`{name}`{' (`refer`)' * (name in settings.refer)}: {text}" for name, text in texts.items())
     hidden = hidden_of(settings.response)

@@ -16,9 +16,9 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract.contract import Contract
 from riskscore.contract.encoding import Encoding, linear
+from riskscore.contract.identities import Identity
 from riskscore.errors import InvalidFile
 from riskscore.scoring.estimators import contributions, family_of, margins
-from riskscore.scoring.outcome import IDENTITY_TOLERANCE
 from riskscore.training import card
 from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration
 from riskscore.training.manifest_sections import (
@@ -35,7 +35,6 @@ from riskscore.training.manifest_sections import (
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.search import search, search_steps
 from riskscore.training.support import draw_rows, support_of
-from riskscore.training.training_data import broken_identities
 from riskscore.training.validation import Validation, cross_validate, reliability, scores_of
 from riskscore.twin import trees
 
@@ -208,6 +207,7 @@ def _calibrated(settings: Settings, data: TrainingData, validation: Validation) 
 
 def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
     rows, positives = len(data.labels), int(data.labels.sum())
+    identities = [Identity(rule, settings.contract) for rule in settings.identities]
     return {
         "origin": data.origin,
         "about": data.about,
@@ -216,7 +216,7 @@ def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
         "base_rate": round(positives / rows, 6),
         "data_sha256": data.sha256,
         "fitted_with": installed_versions(dict.fromkeys(("python", "numpy", "scikit-learn", "xgboost"))),
-        "broken_identities": broken_identities(data, settings.identities, IDENTITY_TOLERANCE),
+        "broken_identities": {identity.name: int(identity.broken(data.matrix).sum()) for identity in identities},
         "notes": [*data.notes, *referral_notes(rules_of(settings))],
     }
 

@@ -136,7 +136,7 @@ def from_rows(
     about: str = "",
     notes: Iterable[str] = (),
 ) -> TrainingData:
-    """The rows that have a label; the others are counted in the notes, as are those whose own data are faulty.
+    """The rows that have a label; the notes count the others, those whose data are faulty, and what was observed.
 
     origin: the source in words; about: what it says of its rows. notes: what reading them notes, known at their end.
     Raises InvalidFile where a row can't be read or breaks the contract, a label is neither 0 nor 1, or ids repeat.
@@ -144,25 +144,26 @@ def from_rows(
     target, whose = settings.source["target"], settings.group
     meanings = _meanings(settings.source)
     values, labels, customers = array("d"), array("b"), []
-    left_out: Counter[str] = Counter()
-    for row in _labelled(settings, rows, left_out):
+    remarks: Counter[str] = Counter()
+    for row in _labelled(settings, rows, remarks):
         try:
             values.extend(settings.contract.vector(row.features))
         except CallerFault as error:
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
         labels.append(_label(row.where, target, row.label, meanings))
         customers.append(row.ids.get(whose, ""))
-    told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(left_out.items()))]
+    told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
     data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
-    return replace(data, unlabelled=left_out[_without_label(settings)])
+    return replace(data, unlabelled=remarks[_without_label(settings)])
 
 
-def _labelled(settings: Settings, rows: Rows, left_out: Counter[str]) -> Iterator[SourceRow]:
-    """The rows to train on, once no ids stand on two rows. left_out: filled with what the others lack."""
+def _labelled(settings: Settings, rows: Rows, remarks: Counter[str]) -> Iterator[SourceRow]:
+    """The rows to train on, once no ids stand on two rows. remarks: what the others lack, what is odd in these."""
     hashes, numbers, at = bytearray(), array("q"), ("", "")
+    most = dict.fromkeys(settings.observations, 0) | {rule["feature"]: rule["maximum"] for rule in settings.limits}
     for row in rows:
         if isinstance(row, DataFault):
-            left_out[f"left out, their ledgers are faulty: {row.message.rpartition(': ')[2]}"] += 1
+            remarks[f"left out, their ledgers are faulty: {row.message.rpartition(': ')[2]}"] += 1
             continue
         if isinstance(row, CallerFault):
             raise row
@@ -171,8 +172,9 @@ def _labelled(settings: Settings, rows: Rows, left_out: Counter[str]) -> Iterato
             numbers.append(row.number)
             at = row.name, row.unit
         if row.label is None:
-            left_out[_without_label(settings)] += 1
+            remarks[_without_label(settings)] += 1
         else:
+            remarks.update(f"have {key} above {most[key]}" for key, n in row.observations.items() if n > most[key])
             yield row
     _check_ids(settings.ids, hashes, numbers, at)
 
@@ -248,14 +250,3 @@ def _check_classes(settings: Settings, data: TrainingData) -> None:
             f"{data.origin}: {positives} of {rows} rows have label 1; {settings.folds} folds of the cross-validation"
             f" need at least {settings.folds} rows of each label"
         )
-
-
-def broken_identities(data: TrainingData, identities: Iterable[Mapping[str, Any]], tolerance: float) -> dict[str, int]:
-    """How many rows break each identity, relative to the size of its terms, as serving judges it."""
-    column = {name: data.matrix[:, k] for k, name in enumerate(data.names)}
-    counts = {}
-    for identity in identities:
-        terms = [factor * np.prod([column[name] for name in names], axis=0) for factor, *names in identity["terms"]]
-        size = np.maximum(1.0, np.sum(np.abs(terms), axis=0))
-        counts[identity["name"]] = int(np.sum(np.abs(np.sum(terms, axis=0)) > tolerance * size))
-    return counts

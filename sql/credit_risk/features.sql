@@ -12,13 +12,64 @@
 --            For that reason the file ends without a semicolon; psql runs it as it stands.
 -- Faults     A row that cannot be read is never half computed and never stops the run: its features are NULL and
 --            data_fault names the first faulty transaction (counted from 1) and the reason, without any value.
+-- Words      type, category and status are compared without capitals and surrounding blanks, with the words of
+--            `vocabulary` below and no others: add your bank's there. Any other type is a fault. Any other category
+--            counts as no particular one; how many transactions have one, and how many in a thousand (of the ledger or
+--            of its last 90 days, whichever is more), stands in columns behind the features; so it is with status.
 -- Caveats    Reversed transactions count. ts: date and time to the second, fraction and offset optional, UTC where
 --            there is no offset, years 1000 to 9999. amount: JSON number or numeric string (sign, exponent and
 --            blanks around it allowed), at least 0, below 1e15. NULL and JSON null transactions are an empty ledger.
 -- Settings   No session setting (TimeZone, DateStyle, ...) enters a feature: times are compared as UTC text.
 --            Works on PostgreSQL 13 and later.
 -- ---------------------------------------------------------------------
-WITH patterns AS (
+WITH vocabulary (kind, meaning, words) AS (
+    -- What a transaction counts as, and the words for it. '' is the word of a transaction that has none: whoever takes
+    -- a missing category for a harmless one adds it there. A status is looked up, yet leaves nothing out of any total.
+    VALUES
+    ('type', 'credit', ARRAY['credit', 'cr', 'c', 'crdt']),
+    ('type', 'debit', ARRAY['debit', 'dr', 'd', 'dbit']),
+    ('category', 'salary', ARRAY['salary']),
+    ('category', 'fees', ARRAY['fees']),
+    ('category', 'gambling', ARRAY['gambling']),
+    ('category', 'cash_withdrawal', ARRAY['cash_withdrawal']),
+    ('category', 'other', ARRAY[
+        'groceries', 'restaurants', 'dining', 'transport', 'fuel', 'travel', 'shopping', 'health', 'entertainment',
+        'education', 'subscriptions', 'rent', 'mortgage', 'utilities', 'telecom', 'insurance', 'loan_repayment',
+        'investment', 'savings', 'tax', 'charity', 'transfer', 'business_income', 'pension', 'refund', 'other'
+    ]),
+    ('status', 'any', ARRAY[
+        '', 'success', 'completed', 'posted', 'booked', 'settled', 'pending', 'reversed', 'refunded', 'failed',
+        'declined', 'cancelled'
+    ])
+),
+
+-- The same the other way round, as objects from word to meaning, and what is stripped off a word: Unicode's blanks, the
+-- zero-width space and the byte order mark. Encodings other than UTF8 have only those of ASCII.
+turned_vocabulary AS (
+    SELECT
+        jsonb_object_agg(word, meaning) FILTER (WHERE kind = 'type') AS type_words,
+        jsonb_object_agg(word, meaning) FILTER (WHERE kind = 'category') AS category_words,
+        jsonb_object_agg(word, meaning) FILTER (WHERE kind = 'status') AS status_words,
+        (
+            SELECT string_agg(chr(code_point), '')
+            FROM
+                unnest(
+                    '{9,10,11,12,13,28,29,30,31,32,133,160,5760,8192,8193,8194,8195,8196,8197,8198,8199,8200,8201,8202,'
+                    '8203,8232,8233,8239,8287,12288,65279}'::int[]
+                ) AS code_point
+            WHERE code_point < 128 OR getdatabaseencoding() = 'UTF8'
+        ) AS blanks
+    FROM (
+        SELECT
+            vocabulary.kind,
+            vocabulary.meaning,
+            lower(listed.word COLLATE "C") AS word
+        FROM vocabulary
+        CROSS JOIN LATERAL unnest(vocabulary.words) AS listed (word)
+    ) AS listed_words
+),
+
+patterns AS (
     -- What matches here can be cast without an error; before PostgreSQL 16 there is no other way to know.
     SELECT
         '^((^| )' || instant || 'Z([.][0-9]+)?)*$' AS utc_instants,
@@ -42,9 +93,11 @@ customers AS (
         source.customer_id,
         source.snapshot_date,
         given.*,
-        patterns.*
+        patterns.*,
+        turned_vocabulary.*
     FROM bank_transactions_scoring AS source
     CROSS JOIN patterns
+    CROSS JOIN turned_vocabulary
     CROSS JOIN LATERAL (
         SELECT
             valid.snapshot_day,
@@ -90,11 +143,18 @@ ledgers AS (
             count(*) FILTER (WHERE in_90_days AND category = 'fees') AS fee_count_90d,
             array_agg(merchant) FILTER (WHERE in_90_days) AS merchants_90d,
             max(instant) FILTER (WHERE category = 'salary') AS last_salary,
-            count(*) FILTER (WHERE instant > customers.snapshot_instant) AS count_after_snapshot
+            count(*) FILTER (WHERE instant > customers.snapshot_instant) AS count_after_snapshot,
+            count(*) AS count_all,
+            count(*) FILTER (WHERE in_90_days) AS count_90d,
+            count(*) FILTER (WHERE category IS NULL) AS uncategorised,
+            count(*) FILTER (WHERE in_90_days AND category IS NULL) AS uncategorised_90d,
+            count(*) FILTER (WHERE status IS NULL) AS statusless,
+            count(*) FILTER (WHERE in_90_days AND status IS NULL) AS statusless_90d
         FROM (
             SELECT
                 instant,
                 category,
+                status,
                 merchant,
                 CASE WHEN number >= 0 AND number < 1e15 THEN number END AS amount,
                 type = 'credit' AS is_credit,
@@ -103,8 +163,19 @@ ledgers AS (
                 instant >= customers.day_90 AS in_90_days
             FROM (
                 SELECT
-                    type,
-                    category,
+                    -- As declared, or without capitals and blanks; C, since other collations have other capitals.
+                    coalesce(
+                        customers.type_words ->> type,
+                        customers.type_words ->> lower(btrim(type, customers.blanks) COLLATE "C")
+                    ) AS type,
+                    coalesce(
+                        customers.category_words ->> category,
+                        customers.category_words ->> lower(btrim(coalesce(category, ''), customers.blanks) COLLATE "C")
+                    ) AS category,
+                    coalesce(
+                        customers.status_words ->> status,
+                        customers.status_words ->> lower(btrim(coalesce(status, ''), customers.blanks) COLLATE "C")
+                    ) AS status,
                     merchant,
                     -- UTC as sortable text: 2025-08-30T14:05:00Z, with a fraction 2025-08-30T14:05:00Z.25.
                     -- The usual spellings need no cast, so nothing about them is checked before the end.
@@ -135,6 +206,7 @@ ledgers AS (
                         element -> 'amount' AS amount,
                         element ->> 'type' AS type,
                         element ->> 'category' AS category,
+                        element ->> 'status' AS status,
                         (element ->> 'merchant') COLLATE "C" AS merchant
                     FROM
                         jsonb_array_elements(
@@ -190,6 +262,18 @@ SELECT
     (credits_30d - debits_30d)::float8 AS net_cash_flow_30d,
     cash_90d::float8 AS cash_withdrawal_90d,
     count_after_snapshot::int AS transactions_after_snapshot,
+    uncategorised::int AS transactions_of_unknown_category,
+    statusless::int AS transactions_of_unknown_status,
+    -- Rounded up. An old ledger must not hide that the bank has lately changed its words.
+    CASE
+        WHEN uncategorised = 0 THEN 0
+        ELSE
+            ceil(1000 * greatest(uncategorised / count_all::numeric, uncategorised_90d / nullif(count_90d, 0)::numeric))
+    END::int AS unknown_categories_per_thousand,
+    CASE
+        WHEN statusless = 0 THEN 0
+        ELSE ceil(1000 * greatest(statusless / count_all::numeric, statusless_90d / nullif(count_90d, 0)::numeric))
+    END::int AS unknown_statuses_per_thousand,
     CASE
         WHEN is_sound THEN NULL
         WHEN snapshot_date IS NULL THEN 'snapshot_date is missing'
@@ -217,7 +301,12 @@ SELECT
                             THEN 'amount is not a number'
                         WHEN (listed.element ->> 'amount')::numeric < 0 THEN 'amount is negative'
                         WHEN (listed.element ->> 'amount')::numeric >= 1e15 THEN 'amount is not below 1e15'
-                        WHEN coalesce(listed.element ->> 'type', '') NOT IN ('credit', 'debit')
+                        WHEN
+                            coalesce(
+                                ledgers.type_words
+                                ->> lower(btrim(listed.element ->> 'type', ledgers.blanks) COLLATE "C"),
+                                ''
+                            ) NOT IN ('credit', 'debit')
                             THEN 'type is neither credit nor debit'
                     END AS reason
                 FROM jsonb_array_elements(ledgers.transactions) WITH ORDINALITY AS listed (element, position)
