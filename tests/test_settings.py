@@ -99,6 +99,11 @@ def test_what_may_be_left_out_has_a_default(folder: Path) -> None:
         ('feature = "debit_credit_ratio_90d"', 'feature = "ratio"', "unknown field 'ratio'"),
         ('feature = "unknown_statuses_per_thousand"', 'feature = "unknown_statuses"', "unknown field"),
         ('name = "debit_total"', 'name = "debit_total"\nrounding = -1', "identity debit_total: rounding must be 0 or"),
+        (
+            'terms = [[1, "avg_debit_amt_30d", "debit_txn_count_30d"], [-1, "spend_outflow_30d"]]',
+            "terms = []",
+            "terms are",
+        ),
         ('name = "debit_total"', 'name = "debit_total"\nrounding = "cent"', "identities.rounding must be a number"),
         ('type = "integer"', 'type = "whole"', "type must be one of number, integer, boolean, category, not 'whole'"),
         ('unit = "money"', "unit = 1", "features[1].unit must be text"),

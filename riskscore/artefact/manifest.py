@@ -194,6 +194,8 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     limited = [limit["feature"] for limit in manifest["limits"] if limit["feature"] not in manifest["observations"]]
     yield from _unknown("limits", limited, names)
     for identity in manifest["identities"]:
+        if not identity["terms"]:
+            yield f"identities: {identity['name']} has no terms"
         yield from _unknown("identities", (name for _, *term in identity["terms"] for name in term), names)
     yield from _calibration_faults(manifest["calibration"])
     for k, row in enumerate(manifest["golden"]):

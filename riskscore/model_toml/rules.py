@@ -41,6 +41,7 @@ def _identity(file: str, entry: object, contract: Contract) -> Table:
     """An identity: the sum of its terms is 0. A term is [coefficient, feature, ...], the features multiplied."""
     identity = checked(file, "identities.", entry, IDENTITY)
     require(0 <= identity["rounding"] < math.inf, file, f"identity {identity['name']}: rounding must be 0 or more")
+    require(identity["terms"], file, f"identity {identity['name']}: terms are missing")
     for term in identity["terms"]:
         sound = isinstance(term, list) and len(term) > 1 and isinstance(term[0], REAL) and are_texts(term[1:])
         require(sound, file, f"identity {identity['name']}: a term is [coefficient, feature, ...]")
