@@ -126,6 +126,20 @@ SOUND: dict[str, list[Transaction] | None] = {
     ),
     "edge-gambling-winnings": _with(_credit("2025-08-14T12:00:00Z", 5000.0, "gambling", "Lucky Star Bets")),
     "edge-unsorted": ORDINARY[::-1],
+    # 8: words without capitals and blanks; unknown ones are counted
+    "edge-word-spelling": [
+        {**transaction, "type": kind, "category": category, "status": status}
+        for transaction, kind, category, status in zip(
+            ORDINARY,
+            ("DR", "Debit ", "CRDT", "d"),
+            ("Gambling", "\u00a0RENT", "Salary\t", "Groceries "),
+            ("SUCCESS", "Posted", " success", ""),
+            strict=True,
+        )
+    ],
+    "edge-foreign-words": [{**transaction, "category": "0042", "status": "OK"} for transaction in ORDINARY],
+    "edge-one-unknown-word": [*[FOOD] * 99, _debit("2025-08-12T12:00:00Z", 40.0, "betting", "Lucky Star Bets")],
+    "edge-missing-category": _with(_without("category", FOOD)),
 }
 
 # 7: data that break their format, amounts before all; nothing of these customers may be scored as 0
@@ -138,6 +152,7 @@ FAULTY: dict[str, object] = {
     "edge-nan-amount": _with(_debit("2025-08-18T12:00:00Z", "NaN")),  # PostgreSQL's numeric would take it
     "edge-negative-amount": _with(_debit("2025-08-18T12:00:00Z", -45.0)),
     "edge-unknown-type": _with(_transaction("2025-08-18T12:00:00Z", "refund", 45.0, "shopping")),
+    "edge-missing-type": _with(_without("type", _debit("2025-08-18T12:00:00Z", 45.0))),
     "edge-missing-ts": _with(_without("ts", _debit("2025-08-18T12:00:00Z", 45.0))),
     "edge-impossible-ts": _with(_debit("2025-02-30T12:00:00Z", 45.0)),
     "edge-not-an-array": {"transactions": ORDINARY},

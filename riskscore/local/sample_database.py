@@ -30,7 +30,7 @@ ROLE = ROOT / "scripts" / "read_only_role.sql"
 READER = "riskscore_reader"
 CUSTOMERS, TRAINING, SEED = 1000, 3000, 7
 TABLES = ("bank_transactions", "bank_transactions_scoring")
-SIMULATION = ("simulation.py", "simulated_ledgers.py", "edge_cases.py")
+SIMULATION = ("seed.py", "simulated_ledgers.py", "edge_cases.py")
 
 
 @contextlib.contextmanager
@@ -83,7 +83,7 @@ def _sign(connection: Connection) -> None:
 
 def _fingerprint() -> str:
     """What the sample ledgers follow from; another version of the simulation makes them anew."""
-    code = hashlib.sha256(b"".join((ROOT / "riskscore" / name).read_bytes() for name in SIMULATION))
+    code = hashlib.sha256(b"".join((ROOT / "riskscore" / "local" / name).read_bytes() for name in SIMULATION))
     return f"simulated: {CUSTOMERS} customers, {TRAINING} for training, seed {SEED}, code {code.hexdigest()[:12]}"
 
 
