@@ -64,5 +64,5 @@ def _loads(monkeypatch):
         loaded.append(self.name)
         return real(self)
 
-    monkeypatch.setattr("riskscore.artefact.Artefact.load_estimator", noted)
+    monkeypatch.setattr("riskscore.artefact.artefact.Artefact.load_estimator", noted)
     return loaded

@@ -131,6 +131,12 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
             {"sql": "sql/s/features.sql", "sha256": "0" * 64},
             "source.table is missing, which the query in source.sql reads; train again",
         ),
+        ("page", {"assumed": {"age": 1}}, "page.assumed names 'age', which is none of 'amount', 'term', 'secured'"),
+        (
+            "page",
+            {"assumed": {"term": "amount / age"}},
+            "page.assumed['term'] must be a number, or one feature over another as in 'a / b'",
+        ),
         ("golden", [], "golden is empty"),
         ("golden/0/vector", [1.0], "golden[0].vector has 1 values for 3 features"),
         ("golden/0/margin", None, "golden[0].margin must be a finite number, not null"),

@@ -12,9 +12,11 @@ import pytest
 
 from riskscore.batch.files import score_file
 from riskscore.database.dump import FaultReport
-from riskscore.errors import InvalidFile
+from riskscore.errors import InvalidFile, NotConfigured
+from riskscore.serving.deployment import Deployment
 from riskscore.sources.results import RESULTS, Export, cell, results_table
 from riskscore.sources.sqlite_output import columns_of, writing
+from tests.model_examples import ROOT, events
 from tests.scoring_examples import engine
 
 LOAN = {"loan_id": "L1", "features": {"amount": 1000.0, "term": 12, "secured": True}}
@@ -69,7 +71,7 @@ def test_a_model_without_a_declared_table_has_one_of_its_own(score, tmp_path):
 
 
 def test_a_batch_that_fails_leaves_no_row(score, tmp_path, monkeypatch):
-    monkeypatch.setattr("riskscore.batch.BATCH_ROWS", 1)
+    monkeypatch.setattr("riskscore.batch.files.BATCH_ROWS", 1)
     score(LOAN)
 
     def broken():
@@ -137,3 +139,52 @@ def test_both_models_of_offers_share_a_table():
 )
 def test_a_cell_is_of_its_columns_type_or_empty(value, kind, held):
     assert cell(value, kind) == held
+
+
+@pytest.fixture
+def offers_kept(tmp_path):
+    """An engine over the offers' models whose ledger fills results.db."""
+    environ = {
+        "RISKSCORE_LEDGER": f"sqlite:///{tmp_path / 'ledger.db'}",
+        "RISKSCORE_RESULTS": f"sqlite:///{tmp_path / 'results.db'}",
+        "RISKSCORE_MODEL": "offer_click",
+    }
+    return Deployment(environ, str(ROOT)).engine()
+
+
+def test_offers_that_are_kept_by_the_ledger_stand_in_the_table_too(offers_kept, tmp_path):
+    offer = {name: value for name, value in events("offer_click")["ordinary"].items() if name != "model"}
+    row = events("credit_risk")["S0001"] | {"model": "credit_risk"}
+    offers_kept.answer([offer, offer | {"model": "offer_click_balanced"}, row, {**offer, "features": {}}])
+    for _ in range(2):  # the second is answered from the ledger
+        offers_kept.answer(offer, "r-1")
+    given = offer["features"]
+    said = (given["requested"], given["annual_income"], given["apr"], given["credit"], given["loan_purpose"])
+    columns = [name for name in RESULTS["results_clicked"].columns if name != "process_time"]
+    assert rows(tmp_path, f"SELECT {', '.join(columns)} FROM results_clicked ORDER BY rowid") == [
+        (model, *said, 0) for model in ("offer_click", "offer_click_balanced", "offer_click")
+    ]
+    exported = rows(tmp_path, "SELECT process_time FROM results_clicked ORDER BY rowid")
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
+        query = "SELECT time FROM riskscore_ledger WHERE probability IS NOT NULL AND model LIKE 'offer%' ORDER BY seq"
+        assert exported == ledger.execute(query).fetchall()
+
+
+def test_a_table_that_cannot_be_filled_fails_no_answer_and_is_logged(offers_kept, tmp_path, capsys):
+    with writing(tmp_path / "results.db") as connection:
+        connection.execute("DROP TABLE results_clicked")
+    assert offers_kept.answer(events("offer_click")["ordinary"])["outcome"] == "scored"
+    assert "results.db is as it was; SQLite refused" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({}, "RISKSCORE_RESULTS is filled with what the ledger keeps: set RISKSCORE_LEDGER too"),
+        ({"RISKSCORE_LEDGER": "sqlite://"}, "RISKSCORE_RESULTS: expected the URL of a SQLite file"),
+    ],
+)
+def test_a_place_for_results_that_is_none_stops_the_start(environ, sentence):
+    url = "results.db" if environ else "sqlite:///results.db"
+    with pytest.raises(NotConfigured, match=f"^{sentence}"):
+        Deployment({"RISKSCORE_RESULTS": url, **environ}, str(ROOT)).engine()

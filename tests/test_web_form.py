@@ -15,7 +15,7 @@ from riskscore.service.forms import event_of, field, fields, label_of, value_of,
 from riskscore.service.openapi import described, document, feature_schema
 from riskscore.service.page_views import Page
 from riskscore.serving.model_info import Describe
-from tests.scoring_examples import engine, write_small
+from tests.scoring_examples import SMALL, engine, write_small
 
 NUMBER, WHOLE, TRUTH = (Feature("x", kind) for kind in ("number", "integer", "boolean"))
 SOUND = {"amount": "1000", "term": "12", "secured": "true", "loan_id": " L1 "}
@@ -177,6 +177,27 @@ def test_the_page_shows_a_person_what_the_models_clients_leave_out(tmp_path):
     assert "<h1><code>small_loans</code></h1>" in text
     assert 'id="points"' in text
     assert "What raised the probability most" in text
+
+
+ASSUMED = {"points": False, "assumed": {"term": 12, "secured": "amount / term"}}
+
+
+def test_what_a_model_has_assumed_may_be_left_empty_and_no_points_are_shown(tmp_path):
+    features = [*SMALL["features"][:2], {"name": "secured", "nullable": True}]
+    folder = write_small(tmp_path / "small_loans", page=ASSUMED, features=features)
+    model = Model(open_artefact(str(folder)), "twin")
+    event, errors = event_of(model, {"amount": "1200"})
+    assert (event["features"], errors) == ({"amount": 1200, "term": 12, "secured": 100.0}, {})
+    assert event_of(model, {"amount": "1200", "term": "0"})[1] == {"term": "term must be between 1 and 600"}
+    assert event_of(model, {"amount": "1200", "term": "6", "secured": "1"})[0]["features"] == {
+        "amount": 1200,
+        "term": 6,
+        "secured": 1,
+    }
+    page = Page(Describe(lambda _: model, lambda: ["small_loans"], "small_loans", "no events"), lambda *_: [])
+    assert "<details>" in page.empty(model)
+    status, text = page.answered(model, {"amount": "1200"}, engine(small_loans=model).answer)
+    assert (status, 'id="probability"' in text, 'id="points"' in text) == (200, True, False)
 
 
 def test_a_warning_of_the_page_names_the_label(page, small_loans):

@@ -118,6 +118,7 @@ SHAPE = {
     "refer": [TEXT],
     "reasons": {"*": REASON},
     "response": {"fields?": {"*": TEXT}, "always_list?": TRUTH, "constants?": {"*": CONSTANT}, "columns?": {"*": TEXT}},
+    "page?": {"points?": TRUTH, "assumed?": {"*": CODE}},
     "calibration": {
         "method?": TEXT,
         "slope?": POSITIVE,
@@ -189,6 +190,7 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     )
     needed = {file for engine in ("joblib", *manifest["engines"]) for file in ENGINE_FILES[engine]}
     yield from (f"files lacks {file}" for file in sorted(needed.difference(manifest["files"])))
+    yield from _assumed_faults(manifest.get("page", {}).get("assumed", {}), names)
     yield from _source_faults(manifest["source"])
     yield from (f"reasons has no texts for {name!r}" for name in names if name not in manifest["reasons"])
     limited = [limit["feature"] for limit in manifest["limits"] if limit["feature"] not in manifest["observations"]]
@@ -201,6 +203,13 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     for k, row in enumerate(manifest["golden"]):
         if len(row["vector"]) != len(names):
             yield f"golden[{k}].vector has {len(row['vector'])} values for {len(names)} features"
+
+
+def _assumed_faults(assumed: dict[str, Any], names: Collection[str]) -> Iterator[str]:
+    yield from _unknown("page.assumed", assumed, names)
+    for name, rule in assumed.items():
+        if type(rule) is str and not (rule.count(" / ") == 1 and all(part in names for part in rule.split(" / "))):
+            yield f"page.assumed[{name!r}] must be a number, or one feature over another as in 'a / b'"
 
 
 def _source_faults(source: dict[str, str]) -> Iterator[str]:

@@ -8,7 +8,6 @@ of the ledger (`time`), or what lies under a name in one of those that hold JSON
 from __future__ import annotations
 
 import csv
-import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -18,7 +17,7 @@ from riskscore.contract import spreadsheets
 from riskscore.errors import InvalidFile
 from riskscore.ledger.hash_chain import BATCH, PURGE
 from riskscore.ledger.schema import KEPT_NAMES, PERSONAL_NAMES, ledger
-from riskscore.sources.results import RESULTS, Export, cell
+from riskscore.sources.results import RESULTS, Export, from_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,11 +58,9 @@ def exported(
         chosen = chosen.where(ledger.c.time < until)
     if model is not None:
         chosen = chosen.where(ledger.c.model == model)
-    sources = [(*source.partition("."), kind) for source, kind in export.columns.values()]
-    nested = {column for column, dot, _, _ in sources if dot}
+    made = from_ledger(export)
     for row in connection.execution_options(yield_per=BATCH).execute(chosen).mappings():
-        opened = {name: json.loads(row[name] or "{}") for name in nested}
-        yield [cell(opened[column].get(inner) if dot else row[column], kind) for column, dot, inner, kind in sources]
+        yield made(dict(row))
 
 
 def write_export(path: Path, export: Export, rows: Iterator[list[Any]]) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from riskscore.ledger.heads import Heads
     from riskscore.scoring.records import Entry, Request
+    from riskscore.sources.results import ResultTables
 
 SALT_BYTES = 16
 REFUSED = "the ledger refuses the rows of this request"
@@ -57,10 +58,12 @@ class Ledger:
         environ: Mapping[str, str],
         may_make: bool = True,
         heads: Heads | None = None,
+        results: ResultTables | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.store = Store(url, environ, may_make)
         self.heads = heads
+        self._results = results
         self._clock = clock
         self._turn = threading.Lock()
         self._waiting: deque[Waiting] = deque()
@@ -119,8 +122,9 @@ class Ledger:
         """Write requests in one transaction; where one of them can't be kept, the others in as few as it takes."""
         try:
             with self.store.writing() as connection:
+                moment = self._clock()
                 rows = ((entry.kept, entry.personal) for request in requests for entry in request.entries)
-                end = append(connection, rows, self._clock())
+                end = append(connection, rows, moment)
         except (AlreadyAnsweredError, UnkeepableError) as error:
             if len(requests) == 1:
                 requests[0].failure = error
@@ -132,8 +136,15 @@ class Ledger:
         else:
             for request in requests:
                 request.kept = True
-            if self.heads is not None:
-                self.heads.moved(*end)
+            self._tell(requests, moment, end)
+
+    def _tell(self, requests: Sequence[Waiting], moment: datetime, end: tuple[int, str]) -> None:
+        """Let those know of rows that are kept who publish or copy them; none of them can fail a request."""
+        if self.heads is not None:
+            self.heads.moved(*end)
+        if self._results is not None:
+            kept = [entry for request in requests for entry in request.entries]
+            self._results.add([{**entry.kept, **entry.personal, "time": stamp(moment)} for entry in kept])
 
     def _keep_others(self, requests: Sequence[Waiting]) -> None:
         """Write those that nobody has answered yet; by halves where that isn't what kept them from it."""

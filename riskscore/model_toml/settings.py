@@ -6,9 +6,10 @@ Serving never reads these files: training carries over to manifest.json whatever
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from riskscore.contract.assumed import is_assumable
 from riskscore.contract.contract import PREDICTED, Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
@@ -42,6 +43,7 @@ MODEL = {
     "refer": (dict, {}),
     "points": (dict, {}),
     "response": (dict, {}),
+    "page": (dict, {}),
     "calibration": (dict, {}),
     "card": (dict, {}),
 }
@@ -69,6 +71,7 @@ SEARCH = {
 POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
 CALIBRATION = {"method": (str, REQUIRED)}
 RESPONSE = {"fields": (dict, {}), "always_list": (bool, False), "constants": (dict, {}), "columns": (dict, {})}
+PAGE = {"points": (bool, True), "assumed": (dict, {})}
 CARD: dict[str, tuple[Any, Any]] = {"purpose": (str, ""), "limits": (list, []), "reproduce": (list, [])}
 FEATURE = {
     "name": (str, REQUIRED),
@@ -116,6 +119,7 @@ class Settings:
     calibration: str
     card: Table
     reasons: dict[str, Table]
+    page: Table = field(default_factory=dict)
 
 
 def read_settings(folder: Path) -> Settings:
@@ -144,6 +148,7 @@ def read_settings(folder: Path) -> Settings:
         search=check_search(file, checked(file, "search.", table["search"], SEARCH)) if table["search"] else {},
         points=_points(file, table["points"]),
         response=_response(file, table["response"], table["ids"]),
+        page=_page(file, table["page"], contract) if table["page"] else {},
         calibration=_calibration(file, table["calibration"]),
         card=checked(file, "card.", table["card"], CARD),
         reasons=read_reasons(folder, contract),
@@ -203,6 +208,15 @@ def _points(file: str, table: Table) -> Table:
     require(points["odds"] > 0 and points["pdo"] > 0, file, "points.odds and points.pdo must be above 0")
     require(points["minimum"] < points["maximum"], file, "points.minimum must be below points.maximum")
     return points
+
+
+def _page(file: str, table: Table, contract: Contract) -> Table:
+    page = checked(file, "page.", table, PAGE)
+    for name, value in page["assumed"].items():
+        require(name in contract, file, f"page.assumed.{name} is none of the features")
+        sound = is_assumable(value, contract.names)
+        require(sound, file, f"page.assumed.{name} must be a number, or one feature over another as in 'a / b'")
+    return page
 
 
 def _calibration(file: str, table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from riskscore.contract.assumed import assumed
 from riskscore.errors import CallerFault, NullFeature, WrongType
 from riskscore.service.openapi import NUMERIC, limits, plain
 from riskscore.sources.tables import NUMBER
@@ -32,6 +33,7 @@ class Field(NamedTuple):
     numeric: bool = False
     required: bool = False
     error: str = ""
+    assumed: bool = False  # asked for apart: something is taken for it where it is left empty
 
     @property
     def complaint(self) -> str:
@@ -87,19 +89,32 @@ def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) ->
         )
         for name, label in named.items()
     ]
-    features = [field(feature, texts.get(feature.name, ""), errors) for feature in model.contract.features]
+    rules = rules_of(model)
+    features = [
+        field(feature, texts.get(feature.name, ""), errors, rules.get(feature.name))
+        for feature in model.contract.features
+    ]
     return ids, features
 
 
-def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
-    """The control of one feature, made from the contract."""
+def rules_of(model: Model) -> Mapping[str, Any]:
+    """What is taken for features that are left empty."""
+    rules: Mapping[str, Any] = model.artefact.manifest.get("page", {}).get("assumed", {})
+    return rules
+
+
+def field(feature: Feature, text: str, errors: Mapping[str, str], rule: Any = None) -> Field:
+    """The control of one feature, made from the contract. rule: what is taken for it where it is left empty."""
     numeric = feature.type in NUMERIC
     kind = NEEDED_HERE.get(feature.type, "")
     saw = ""
     if feature.support and numeric:
         saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
     comma = "with a decimal comma" if _has_comma(feature) else ""
-    hint = "; ".join(filter(None, [kind, comma, limits(feature), saw, "may be left empty" if feature.nullable else ""]))
+    empty = "may be left empty" if feature.nullable else ""
+    if rule is not None:
+        empty = f"if left empty: {rule if isinstance(rule, str) else plain(rule)}"
+    hint = "; ".join(filter(None, [kind, comma, limits(feature), saw, empty]))
     text = _chosen(feature, text)
     label = label_of(feature)
     return Field(
@@ -110,7 +125,8 @@ def field(feature: Feature, text: str, errors: Mapping[str, str]) -> Field:
         unit="" if _has_comma(feature) else feature.unit,
         choices=_choices(feature, text),
         numeric=numeric,
-        required=not feature.nullable,
+        required=not feature.nullable and rule is None,
+        assumed=rule is not None,
         error=worded(errors.get(feature.name, ""), feature.name, label, feature),
     )
 
@@ -135,9 +151,12 @@ def event_of(model: Model, form: Mapping[str, str]) -> tuple[dict[str, Any], dic
     """The event that a form says, and the message for each field that the contract refuses."""
     errors: dict[str, str] = {}
     features: dict[str, Any] = {}
-    for feature in model.contract.features:
+    rules = rules_of(model)
+    for feature in sorted(model.contract.features, key=lambda feature: feature.name in rules):
         try:
-            features[feature.name] = value_of(feature, form.get(feature.name, "").strip())
+            text = form.get(feature.name, "").strip()
+            given = text or feature.name not in rules
+            features[feature.name] = value_of(feature, text) if given else assumed(rules[feature.name], features)
             feature.number(features[feature.name])
         except NullFeature:
             errors[feature.name] = f"{feature.name} must not be empty"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from riskscore.errors import LedgerUnavailable
+from riskscore.errors import LedgerUnavailable, RiskscoreError
 from riskscore.scoring.events import Row
 from riskscore.scoring.pipeline import REASONS, score_again
-from riskscore.service.forms import Field, event_of, fields, label_of, worded, written
+from riskscore.service.forms import Field, event_of, fields, label_of, rules_of, worded, written
 from riskscore.service.openapi import plain, served
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class Page:
         example = next(iter(self._describe.examples(model).values()))
         texts = {name: example.get(name, "") for name in model.artefact.manifest["ids"]}
         given = example.get("features", example)  # a flat event has them beside the ids
-        texts |= {feature.name: written(feature, given.get(feature.name)) for feature in model.contract.features}
+        asked = (feature for feature in model.contract.features if feature.name not in rules_of(model))
+        texts |= {feature.name: written(feature, given.get(feature.name)) for feature in asked}
         return self.rendered(model, fields(model, texts, {}), caller=caller)
 
     def answered(
@@ -114,9 +115,16 @@ class Page:
     def _recent_rows(self, caller: str | None) -> list[dict[str, str]]:
         """The table of recent scores; empty where the ledger is out of reach, which a score would say, not a form."""
         try:
-            return [_recent_row(row) for row in self._recent(RECENT, caller)]
+            return [_recent_row(row, self._has_points(row["model"])) for row in self._recent(RECENT, caller)]
         except LedgerUnavailable:
             return []
+
+    def _has_points(self, name: str | None) -> bool:
+        """Whether points are shown of a model that has scored once, and may be gone by now."""
+        try:
+            return name is not None and has_points(self._describe.find(name))
+        except RiskscoreError:
+            return True
 
     def docs(
         self, document: Mapping[str, Any], base: str, path: str = "", tried: Mapping[str, str] | None = None
@@ -144,7 +152,12 @@ def _operations(document: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str
     return [(method, path, said) for path, methods in document["paths"].items() for method, said in methods.items()]
 
 
-def _recent_row(row: Mapping[str, Any]) -> dict[str, str]:
+def has_points(model: Model) -> bool:
+    """Whether the lenders' scale means something for a model's scores, and the page shows it."""
+    return bool(model.artefact.manifest.get("page", {}).get("points", True))
+
+
+def _recent_row(row: Mapping[str, Any], with_points: bool = True) -> dict[str, str]:
     """A row of the ledger in words. A score without its probability is one that a purge has erased."""
     erased = row["outcome"] != "invalid" and row["probability"] is None
     return {
@@ -153,7 +166,7 @@ def _recent_row(row: Mapping[str, Any]) -> dict[str, str]:
         "model": row["model"] or "-",
         "outcome": "erased" if erased else row["outcome"],
         "percent": "" if row["probability"] is None else _percent(row["probability"]),
-        "points": "" if row["points"] is None else str(row["points"]),
+        "points": str(row["points"]) if with_points and row["points"] is not None else "",
     }
 
 
@@ -163,7 +176,7 @@ def result(model: Model, answer: Mapping[str, Any]) -> dict[str, Any]:
     share = (answer["points"] - points["minimum"]) / (points["maximum"] - points["minimum"])
     return {
         "outcome": answer["outcome"],
-        "points": answer["points"],
+        "points": answer["points"] if has_points(model) else None,
         "percent": _percent(answer["probability"]),
         "share": f"{100 * min(max(share, 0.0), 1.0):.2f}",
         "scale": points,

@@ -10,6 +10,7 @@ RISKSCORE_SERIALS          with a public key: the file of the highest serial see
                            is refused (default: in the temporary folder)
 RISKSCORE_MODEL_URI        s3://bucket/prefix or a folder that keeps the models (default: model/ beside the code)
 RISKSCORE_LEDGER           a SQLAlchemy URL: where every answered row is kept before it leaves (default: nowhere)
+RISKSCORE_RESULTS          sqlite:///FILE: scored rows of the offer models into its table results_clicked too
 RISKSCORE_LEDGER_HEADS     a file, s3://bucket/prefix or https://...: where the ledger's head is published
 RISKSCORE_LEDGER_KEY       the file of the private key that signs the heads; RISKSCORE_LEDGER_PUBLIC_KEY to verify
 RISKSCORE_OUTPUT           s3://bucket/prefix or a folder: where the answers to messages are kept (default: nowhere)
@@ -183,15 +184,20 @@ class Deployment:
 
     def ledger(self, may_make: bool = True) -> Ledger | None:
         """The ledger of RISKSCORE_LEDGER, one for the whole process; None where that isn't set."""
-        url = self._environ.get("RISKSCORE_LEDGER")
+        url, results = self._environ.get("RISKSCORE_LEDGER"), self._environ.get("RISKSCORE_RESULTS")
+        if results and not url:
+            message = "RISKSCORE_RESULTS is filled with what the ledger keeps: set RISKSCORE_LEDGER too"
+            raise NotConfigured(message, "RISKSCORE_RESULTS")
         if url and self._ledger is None:
             try:
                 from riskscore.ledger.heads import heads_of
                 from riskscore.ledger.ledger import Ledger
+                from riskscore.sources.results import ResultTables
             except ModuleNotFoundError:  # the function's image is without it
                 message = "RISKSCORE_LEDGER needs SQLAlchemy: add requirements-service.txt's to the installation"
                 raise NotConfigured(message, "RISKSCORE_LEDGER") from None
-            self._ledger = Ledger(url, self._environ, may_make, heads_of(self._environ, url))
+            tables = ResultTables(results) if results and may_make else None
+            self._ledger = Ledger(url, self._environ, may_make, heads_of(self._environ, url), tables)
         return self._ledger
 
     def output(self) -> Output | None:

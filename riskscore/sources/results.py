@@ -13,11 +13,12 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from riskscore.errors import InvalidFile
+from riskscore.errors import InvalidFile, NotConfigured
+from riskscore.fault_log import report
 from riskscore.sources.sqlite_output import columns_of, sqlite_path, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from riskscore.scoring.model import Model
@@ -46,6 +47,7 @@ RESULTS = {
         ("offer_click", "offer_click_balanced"),
     ),
 }
+VARIABLE = "RISKSCORE_RESULTS"
 SQLITE_TYPES = {"text": "TEXT", "number": "REAL", "integer": "INTEGER"}
 
 
@@ -64,6 +66,49 @@ def cell(value: Any, kind: str) -> Any:
 def has_table(model: str) -> bool:
     """Whether clients know a table for the model's scores; for any other one is made."""
     return any(model in export.models for export in RESULTS.values())
+
+
+def from_ledger(export: Export) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """What makes a row of the ledger, its columns by name, one of the export's."""
+    sources = [(*source.partition("."), kind) for source, kind in export.columns.values()]
+    nested = {column for column, dot, _, _ in sources if dot}
+
+    def made(row: Mapping[str, Any]) -> list[Any]:
+        opened = {name: json.loads(row[name] or "{}") for name in nested}
+        return [cell(opened[column].get(inner) if dot else row[column], kind) for column, dot, inner, kind in sources]
+
+    return made
+
+
+class ResultTables:
+    """The tables of RESULTS in a SQLite file, to which the ledger's scored rows are added once they are kept."""
+
+    def __init__(self, url: str) -> None:
+        """Makes the tables that aren't there. Raises NotConfigured where the file can't be used."""
+        try:
+            self._path = sqlite_path(url)
+            with writing(self._path) as connection:
+                for table, export in RESULTS.items():
+                    create_table(connection, table, export)
+        except InvalidFile as error:
+            raise NotConfigured(f"{VARIABLE}: {error.message}", VARIABLE) from None
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add those that belong to a table. What fails is logged: an export of the ledger has the rows all the same."""
+        try:
+            for table, export in RESULTS.items():
+                made = from_ledger(export)
+                of_it = [made(row) for row in rows if row["model"] in export.models and row["probability"] is not None]
+                if of_it:
+                    with writing(self._path) as connection:
+                        connection.executemany(_insert(table, export), of_it)
+        except Exception as error:  # noqa: BLE001 - the rows are kept, and their answers have to leave
+            report(error)
+
+
+def _insert(table: str, export: Export) -> str:
+    marks = ", ".join("?" * len(export.columns))
+    return f"INSERT INTO {_name(table)} ({', '.join(map(_name, export.columns))}) VALUES ({marks})"  # noqa: S608 - ours
 
 
 def results_table(model: str, ids: list[str]) -> tuple[str, Export]:
@@ -121,9 +166,7 @@ def sqlite_output(output: str | Path, model: Model) -> Iterator[tuple[Callable[[
         yield write, 0
         with writing(path) as connection:
             create_table(connection, table, export)
-            names = ", ".join(map(_name, export.columns))
-            insert = f"INSERT INTO {_name(table)} ({names}) VALUES ({marks})"  # noqa: S608 - names of ours, quoted
-            connection.executemany(insert, waiting.execute("SELECT * FROM waiting ORDER BY rowid"))
+            connection.executemany(_insert(table, export), waiting.execute("SELECT * FROM waiting ORDER BY rowid"))
 
 
 def _name(name: str) -> str:

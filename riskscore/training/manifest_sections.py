@@ -94,6 +94,7 @@ def rules_of(settings: Settings) -> dict[str, Any]:
         "points": settings.points,
         "response": settings.response,
         "reasons": settings.reasons,
+        **({"page": settings.page} if settings.page else {}),
     }
 
 
