@@ -155,9 +155,10 @@ def test_a_table_of_nothing_but_lines_is_refused_before_it_is_read(send: Send, e
     assert found["error"]["type"] == "too_many_rows"
 
 
-def test_a_header_of_very_many_columns_is_read_once(send: Send) -> None:
-    found = posted(send, "predict", f"{HEADER},{','.join(f'c{k}' for k in range(200_000))}\n{ROW}\n").json()
-    assert found[0]["error"]["type"] == "invalid_file" if isinstance(found, list) else found["error"]
+def test_a_header_of_very_many_columns_is_read_in_one_go(send: Send) -> None:
+    more = range(200_000)
+    table = f"{HEADER},{','.join(f'c{k}' for k in more)}\n{ROW}{',' * len(more)}\n"
+    assert next(csv.DictReader(io.StringIO(posted(send, "predict", table).text)))["outcome"] == "scored"
 
 
 @needs("x100/rows_100.json")
