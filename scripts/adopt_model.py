@@ -7,7 +7,7 @@ import hashlib
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
         datetime.now(UTC),
         _trust(options.trust),
         options.data,
+        options.expected,
+        options.rounds,
     )
     print(_summary(adopted, options.models / options.name))
     return DONE
@@ -46,12 +48,25 @@ def _parser() -> argparse.ArgumentParser:
         "name", metavar="NAME", help="what the model is called from now on: the folder it is written to"
     )
     parser.add_argument(
-        "--joblib", required=True, type=Path, metavar="FILE", help="joblib or pickle, or XGBoost's own .json or .ubj"
+        "--joblib",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="joblib or pickle, XGBoost's own .json or .ubj, or an MLflow folder",
     )
     parser.add_argument(
         "--contract", required=True, type=Path, metavar="FILE.toml", help="a model.toml; estimator and source may lack"
     )
     parser.add_argument("--data", type=Path, metavar="FILE.csv", help="rows it should be judged by; label may lack")
+    parser.add_argument(
+        "--expected",
+        default="",
+        metavar="COLUMN",
+        help="a column of --data: the owner's own probabilities to hold it to",
+    )
+    parser.add_argument(
+        "--rounds", default="", choices=("best", "all"), help="which rounds count where an XGBoost model stopped early"
+    )
     parser.add_argument("--trust", action="store_true", help="load the pickle without asking: it may run anything")
     parser.add_argument("--models", "--out", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
     return parser
@@ -86,6 +101,18 @@ def _some(lines: list[str]) -> list[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"    and {len(lines) - SHOWN} more usual ones"]
 
 
+def _held(adopted: Mapping[str, Any]) -> str:
+    """What is shown of the owner's own probabilities, and what isn't."""
+    held = adopted["expected"]
+    if held is None:
+        where = "--expected COLUMN" + ("" if adopted["data"] else " with --data FILE.csv")
+        return f"not shown  that these are its owner's probabilities: {where} holds it to them"
+    return (
+        f"expected   {held['rows']:,} rows give {held['column']} to {held['tolerance']:g}; the largest difference is"
+        f" {held['largest_difference']:g}, line {held['line']}"
+    )
+
+
 def _summary(adopted: Adopted, folder: Path) -> str:
     """What a person wants to know of an adoption, in a few lines."""
     manifest = adopted.manifest
@@ -97,6 +124,7 @@ def _summary(adopted: Adopted, folder: Path) -> str:
             f"{manifest['model']} {manifest['version']}, adopted into {folder}",
             f"estimator  {manifest['estimator']['class']}, family {manifest['estimator']['family']}",
             *(f"note       {note}" for note in notes),
+            _held(manifest["adopted"]),
             *([f"figures    {manifest['metrics']['method']}: {said}"] if figures else []),
             f"engines    {' and '.join(manifest['engines'])}; {adopted.twin_lacks or 'equal bit for bit'}",
             *(

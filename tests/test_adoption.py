@@ -426,7 +426,7 @@ def test_a_data_frames_names_are_compared_too(tmp_path: Path) -> None:
 
 def test_an_adopted_model_has_no_encoding_of_ours(tmp_path: Path) -> None:
     category = CONTRACT.replace('name = "share"', 'name = "share"\ntype = "category"\nvalues = ["a", "b"]')
-    sentence = "an adopted model takes numbers as they are: no category, log or indicator"
+    sentence = "an adopted model takes each feature as one number"
     assert sentence in refused(tmp_path, write(tmp_path / "m.joblib", fitted(LogisticRegression())), category)
 
 
@@ -485,7 +485,11 @@ def test_an_older_file_of_xgboosts_own_format_is_read_and_says_so(tmp_path: Path
         ('type = "integer"', 'type = "count"', "contract.toml: feature 'late': type must be"),
         ("[refer]", '[estimator]\nfamily = "logistic"\n[refer]', "estimator.family is 'logistic', but the file holds"),
         ("[refer]", '[calibration]\nmethod = "platt"\n[refer]', "calibration is fitted at training"),
-        ("[refer]", '[source]\ntarget = "y"\nsql = "no.sql"\n[refer]', "source.sql names no.sql, which isn't there"),
+        (
+            "[refer]",
+            '[source]\ntarget = "y"\nsql = "no.sql"\ntable = "t"\n[refer]',
+            "source.sql names no.sql, which isn't there",
+        ),
         ("[refer]", '[constraints]\nlate = "down"\n[refer]', "late breaks its direction"),
     ],
 )

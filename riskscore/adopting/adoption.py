@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.adopting.card import card_of
-from riskscore.adopting.contract_check import read_contract, settle_family
-from riskscore.adopting.estimator_facts import check_columns
+from riskscore.adopting.contract_check import read_contract, settle_family, word_codes
+from riskscore.adopting.estimator_facts import check_categories, check_columns
 from riskscore.adopting.loaders import read_estimator
-from riskscore.adopting.pickle_imports import list_imports
+from riskscore.adopting.mlflow_folders import model_file
+from riskscore.adopting.owner import compare, missing_doubts
+from riskscore.adopting.pickle_imports import is_expected, list_imports
 from riskscore.adopting.proofs import (
     is_explained,
     own_probabilities,
@@ -28,6 +30,7 @@ from riskscore.adopting.proofs import (
 from riskscore.adopting.reference_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
 from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
+from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.scoring.estimators import FAMILIES, margins
 from riskscore.training.manifest_sections import (
@@ -86,11 +89,20 @@ def adopt(
     now: datetime,
     trusted: Callable[[str, Listing], bool],
     data: Path | None = None,
+    expected: str = "",
+    rounds: str = "",
 ) -> Adopted:
-    """Write models/name/ from somebody's file. trusted: asked with a pickle's imports before it is loaded."""
+    """Write models/name/ from somebody's file or MLflow folder.
+
+    trusted: asked with a pickle's imports before it is loaded. data: rows to judge it by; expected: the column with its
+    owner's own probabilities. rounds: "best" or "all", where XGBoost stopped early and the file can't say which count.
+    """
     check_model_name(name)
+    file = model_file(file)
+    if expected and data is None:
+        raise InvalidFile("--expected names a column of --data, which is missing")
     try:
-        adopted = build(name, file, contract, models, now, trusted, data)
+        adopted = build(name, file, contract, models, now, trusted, data, expected, rounds)
     except ArtefactRefused as error:  # somebody's file is at fault here, and not an artefact of ours
         raise InvalidFile(f"{file.name} is not adopted: {error.message.partition('; the model')[0]}") from None
     write(models / name, adopted)
@@ -105,21 +117,29 @@ def build(
     now: datetime,
     trusted: Callable[[str, Listing], bool],
     data: Path | None = None,
+    expected: str = "",
+    rounds: str = "",
 ) -> Adopted:
     """Read, check and prove; nothing is written."""
-    settings, papers = read_contract(name, contract, models / name)
+    settings, papers, answered = read_contract(name, contract, models / name)
     source = source_of(settings, models.resolve().parent)
-    given = read_given(settings, data) if data else None
-    found, raw = read_estimator(file, trusted)
+    given = read_given(settings, data, expected) if data else None
+    found, raw = read_estimator(file, trusted, rounds)
     features = settings.contract.features
-    check_columns(file.name, found, settings.contract.names)
-    FAMILIES[found.family].name(found.estimator, settings.contract.names)
+    check_columns(file.name, found, settings.contract)
+    check_categories(file.name, found, features)
+    settings = word_codes(settings, papers, found.categories)
+    encoding = Encoding(settings.contract)
+    FAMILIES[found.family].name(found.estimator, encoding.names)
     rng = np.random.default_rng(settings.seed)
     support = given.support if given else assumed_support(features, thresholds_of(found))
     drawn = draw_rows(features, support, TRIAL_ROWS, rng)
-    trial = np.vstack([given.matrix, drawn]) if given else drawn
+    trial = encoding.matrix(np.vstack([given.matrix, drawn]) if given else drawn)
     settle(found, trial, own_probabilities(file.name, found, trial, features))
     settings = settle_family(settings, papers, found.family, contract.name)
+    served = _served(settings, found, given)
+    doubts = missing_doubts(file.name, found, settings.contract, answered, given)
+    held = _held(file.name, given, served, doubts)
     check_directions(settings, found.estimator, drawn, rng)
     contents = {"model.joblib": _pickled(file.name, found.estimator)}
     lacks = write_twin(settings, found, contents, trial, rng)
@@ -132,18 +152,27 @@ def build(
         "engines": ["joblib"] if lacks else ["twin", "joblib"],
         "explains": is_explained(found, trial),
         "estimator": estimator_entry(settings, found.estimator),
-        "versions": _versions(found.family, contents["model.joblib"]),
+        "versions": _versions(found.family, contents["model.joblib"], found.imports),
         "source": source,
         **rules_of(settings),
         "calibration": {},
         "golden": golden_of(settings, found.estimator, golden_rows(features, support, GOLDEN_ROWS, rng, given)),
-        "adopted": _adopted_entry(file.name, raw, found, given),
-        "metrics": metrics_of(given, _served(settings, found, given)),
+        "adopted": _adopted_entry(file.name, raw, found, given, held),
+        "metrics": metrics_of(given, served),
     }
     manifest["version"] = version_of(manifest, contents, now)
     prove_served(name, contents, manifest)
     papers["MODEL_CARD.md"] = card_of(manifest, lacks).encode()
     return Adopted(contents, manifest, papers, lacks, [*found.notes, *referral_notes(manifest)])
+
+
+def _held(file: str, given: GivenRows | None, served: Floats, doubts: list[str]) -> dict[str, Any] | None:
+    """How the owner's probabilities agree, None without them; without agreement a doubt is refused."""
+    if given is not None and given.expected is not None:
+        return compare(file, given, given.expected, served)
+    if doubts:
+        raise InvalidFile(doubts[0])
+    return None
 
 
 def _pickled(file: str, estimator: Any) -> bytes:
@@ -159,14 +188,23 @@ def _feature_entry(feature: Feature, support: dict[str, Any], given: GivenRows |
     return {**feature.to_dict(), "support": support} if given else feature.to_dict()
 
 
-def _versions(family: str, pickled: bytes) -> dict[str, str]:
-    """Of the packages that the pickle imports; those that Python, numpy and joblib need go without saying."""
-    modules = {entry.module.partition(".")[0] for entry in list_imports("model.joblib", pickled).imports}
+def _versions(family: str, pickled: bytes, listed: list[str]) -> dict[str, str]:
+    """Of the packages that the pickle imports; those that Python, numpy and joblib need go without saying.
+
+    listed: what the file that was adopted would import. What is served asks for nothing unusual beside that.
+    """
+    imports = list_imports("model.joblib", pickled).imports
+    strange = [str(entry) for entry in imports if not is_expected(entry) and str(entry) not in listed]
+    if strange:
+        raise ArtefactRefused(f"what would be served imports {strange[0]}, which the file did not list")
+    modules = {entry.module.partition(".")[0] for entry in imports}
     packages = [package for module, package in PACKAGES.items() if module in modules]
     return installed_versions(dict.fromkeys(("python", "numpy", "joblib", *FAMILIES[family].packages, *packages)))
 
 
-def _adopted_entry(file: str, raw: bytes, found: Foreign, given: GivenRows | None) -> dict[str, Any]:
+def _adopted_entry(
+    file: str, raw: bytes, found: Foreign, given: GivenRows | None, held: dict[str, Any] | None
+) -> dict[str, Any]:
     """Where the model came from."""
     return {
         "file": file,
@@ -174,13 +212,15 @@ def _adopted_entry(file: str, raw: bytes, found: Foreign, given: GivenRows | Non
         "written_with": found.versions,
         "imports": found.imports,
         "data": given.entry() if given else None,
+        "expected": held,
         "notes": found.notes,
     }
 
 
 def _served(settings: Settings, found: Foreign, given: GivenRows | None) -> Floats:
     """The probabilities of the given rows as they will be answered."""
-    rows = [] if given is None else margins(settings.family, found.estimator, given.matrix)
+    columns = None if given is None else Encoding(settings.contract).matrix(given.matrix)
+    rows = [] if columns is None else margins(settings.family, found.estimator, columns)
     return np.array([logistic(value) for value in rows])
 
 

@@ -26,6 +26,7 @@ $notes
 ## What was checked
 * Its features agree with the contract in number$names, and it tells 0 from 1.
 * What is served gives the probabilities that the file's own estimator gives, to 0.000001, on $rows rows.
+* $expected
 * Engines: $engines.
 * Reasons: $reasons
 
@@ -53,6 +54,7 @@ def card_of(manifest: Mapping[str, Any], lacks: str) -> str:
         notes=_listed(adopted["notes"]),
         names="" if any("names no features" in note for note in adopted["notes"]) else ", name and order",
         rows="the given and on synthetic" if data else "synthetic",
+        expected=_expected(adopted["expected"]),
         engines=f"joblib alone; {lacks}" if lacks else "twin and joblib, equal bit for bit",
         reasons=_reasons(manifest),
         data=_data(manifest),
@@ -69,6 +71,15 @@ def _reasons(manifest: Mapping[str, Any]) -> str:
     if not manifest["explains"]:
         return "none; nothing is known of how this kind of model comes to a score, and none are made up."
     return "exact contributions of the features, which add up to the log-odds."
+
+
+def _expected(held: Mapping[str, Any] | None) -> str:
+    if held is None:
+        return "**Not shown:** that these are the probabilities that its owner gets; nobody gave any to compare with."
+    return (
+        f"It gives the owner's own probabilities, column {held['column']}, on {held['rows']:,} rows to"
+        f" {held['tolerance']:g}; the largest difference is {held['largest_difference']:g}."
+    )
 
 
 def _support(given: bool) -> str:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from riskscore.contract.encoding import Encoding
+from riskscore.contract.encoding import has_missing_column
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.schema import quoted, table_of, text_of
 from riskscore.model_toml.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SEED = "seed = 0  # draws the golden rows\n"
 SOURCE = '\n[source]\ntarget = "label"\n'
@@ -25,8 +28,10 @@ REASONS = """\
 TEXTS = ("high", "low", "missing")
 
 
-def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, dict[str, bytes]]:
-    """The settings of model `name` and its two files by people; the family is "" where the contract leaves it open.
+def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, dict[str, bytes], set[str]]:
+    """The settings of model `name`, its two files by people, and the features whose `missing` is stated, be it as [].
+
+    The family is "" where the contract leaves it open.
 
     reasons.toml is the one beside the contract, or else the one that `folder` has, or else written from descriptions.
     """
@@ -40,11 +45,29 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
     stated = "estimator" in table
     settings = _settings(name, contract.name, model + ("" if stated else ESTIMATOR.format("open")), reasons)
     papers = {"model.toml": model.encode(), "reasons.toml": (reasons or _written(settings.reasons)).encode()}
-    if not Encoding(settings.contract).is_plain:
-        raise InvalidFile(f"{contract.name}: an adopted model takes numbers as they are: no category, log or indicator")
+    for feature in settings.contract.features:
+        if has_missing_column(feature) or feature.encoding not in ("as_is", "ordinal"):
+            raise InvalidFile(
+                f"{contract.name}: {feature.name}: an adopted model takes each feature as one number, a category as its"
+                ' place (encoding = "ordinal"): no one_hot, log or indicator',
+                feature.name,
+            )
     if settings.calibration:
         raise InvalidFile(f"{contract.name}: calibration is fitted at training, and nothing is trained here")
-    return settings if stated else replace(settings, family=""), papers
+    answered = {entry["name"] for entry in table["features"] if "missing" in entry}
+    return settings if stated else replace(settings, family=""), papers, answered
+
+
+def word_codes(settings: Settings, papers: dict[str, bytes], places: Iterable[int]) -> Settings:
+    """Reasons that don't compare the codes of categories that came as whole numbers, where nobody wrote any."""
+    if papers["reasons.toml"] != _written(settings.reasons).encode():
+        return settings
+    reasons = dict(settings.reasons)
+    for feature in (settings.contract.features[place] for place in places):
+        text = f"{feature.description.rstrip('.') or feature.name}: its value"
+        reasons[feature.name] = {**reasons[feature.name], "high": text, "low": text}
+    papers["reasons.toml"] = _written(reasons).encode()
+    return replace(settings, reasons=reasons)
 
 
 def settle_family(settings: Settings, papers: dict[str, bytes], family: str, contract: str) -> Settings:

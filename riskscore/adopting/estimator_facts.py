@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from riskscore.adopting.xgboost_facts import Codes
+    from riskscore.contract.contract import Contract
+    from riskscore.contract.feature import Feature
+
     Floats = NDArray[np.float64]
+
+MOST_CODES = 2**24  # of a category, to XGBoost: float32 counts no further
 
 
 @dataclass
@@ -25,7 +32,8 @@ class Foreign:
 
     family: the most capable that it may belong to. missing: the value that it takes for a missing one.
     own: its own probabilities of class 1 for rows (n, features). names: its columns, where it knows them; width: how
-    many. notes: what a person should know of how it was read.
+    many. keeps_missing: whether `missing` is what its owner took. categories: its categorical columns, by place;
+    met_missing: the columns that lacked in training. notes: what a person should know of how it was read.
     """
 
     estimator: Any
@@ -35,6 +43,9 @@ class Foreign:
     names: list[str] | None
     width: int | None
     missing: float = math.nan
+    keeps_missing: bool = True
+    categories: dict[int, Codes] = field(default_factory=dict)
+    met_missing: frozenset[int] = frozenset()
     versions: dict[str, str] = field(default_factory=dict)
     imports: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -66,24 +77,61 @@ def check_classes(file: str, estimator: Any) -> None:
         )
 
 
-def check_columns(file: str, found: Foreign, contract: Sequence[str]) -> None:
+def check_columns(file: str, found: Foreign, contract: Contract) -> None:
     """Refuse an estimator whose features aren't those of the contract, by name, number and order."""
-    if found.width is not None and found.width != len(contract):
-        raise InvalidFile(f"{file} takes {found.width} features, but the contract names {len(contract)}")
+    agreed = contract.names
+    if found.width is not None and found.width != len(agreed):
+        raise InvalidFile(f"{file} takes {found.width} features, but the contract names {len(agreed)}")
     if found.names is None:
         found.notes.append("the file names no features: the contract alone says which column is which")
         return
-    strange = [name for name in found.names if name not in contract]
-    if strange or len(found.names) != len(contract):
-        lacking = ", ".join(name for name in contract if name not in found.names)
+    ours = dict(zip(Encoding(contract).names, agreed, strict=True))  # XGBoost takes no brackets in a name
+    names = [name if name in contract else ours.get(name, name) for name in found.names]
+    strange = [name for name in names if name not in contract]
+    if strange or len(names) != len(agreed):
+        lacking = ", ".join(name for name in agreed if name not in names)
         raise InvalidFile(
-            f"{file} takes the feature {strange[0] if strange else found.names[0]!r},"
+            f"{file} takes the feature {strange[0] if strange else names[0]!r},"
             f" which is none of the contract's; it doesn't take {lacking}"
         )
-    for place, (own, agreed) in enumerate(zip(found.names, contract, strict=True), 1):
-        if own != agreed:
+    for place, (own, name) in enumerate(zip(names, agreed, strict=True), 1):
+        if own != name:
             raise InvalidFile(
                 f"{file} takes its features in another order than the contract: as number {place}, {own!r} and not"
-                f" {agreed!r}; put the contract's features in the file's order",
-                agreed,
+                f" {name!r}; put the contract's features in the file's order",
+                name,
             )
+
+
+def check_categories(file: str, found: Foreign, features: Sequence[Feature]) -> None:
+    """Refuse a contract that takes a category's codes for numbers, or knows other codes than the file."""
+    for place, codes in found.categories.items():
+        feature = features[place]
+        known = _codes_of(feature, bool(codes.names))
+        named = f"with the categories {codes}" if codes.names else f"with the codes {codes} in its splits"
+        if not known:
+            raise InvalidFile(
+                f'{feature.name} is a category in {file}, {named}: give it type = "category", encoding = "ordinal" and'
+                " values in the order of the codes"
+                + ("" if codes.names else ', or type = "integer" with minimum = 0 and maximum'),
+                feature.name,
+            )
+        if codes.names and known != codes.names:
+            raise InvalidFile(
+                f"{feature.name} is a category in {file}, {named}: its values must be these, in this order"
+            )
+        if len(known) <= codes.largest:
+            raise InvalidFile(f"{feature.name} is a category in {file}, {named}, and has {len(known)} in the contract")
+
+
+def _codes_of(feature: Feature, named: bool) -> tuple[str, ...]:
+    """What a feature's codes from 0 on stand for by its contract; () where it may be any number.
+
+    named: whether the file names its categories. A whole number is then a code only where it is its own name.
+    """
+    if feature.type == "category":
+        return feature.values
+    if feature.type == "boolean" and not named:
+        return "false", "true"
+    bound = feature.type == "integer" and feature.minimum == 0 and feature.maximum < MOST_CODES
+    return tuple(map(str, range(int(feature.maximum) + 1))) if bound else ()

@@ -16,6 +16,7 @@ from xgboost import Booster, XGBClassifier
 from riskscore.adopting import xgboost_files
 from riskscore.adopting.array_types import Unlisted
 from riskscore.adopting.estimator_facts import Foreign, check_classes, positive
+from riskscore.adopting.linear_numbers import is_linear_alone, made_anew
 from riskscore.adopting.pickle_imports import MAX_BYTES, ListedAlone, list_imports, unpacked
 from riskscore.artefact.artefact import installed_versions
 from riskscore.artefact.manifest import VERSION_PARTS
@@ -29,17 +30,22 @@ if TYPE_CHECKING:
     from riskscore.adopting.pickle_opcodes import Listing
 
 
-def read_estimator(path: Path, trusted: Callable[[str, Listing], bool]) -> tuple[Foreign, bytes]:
-    """The estimator in a file and the file's bytes. trusted: asked with a pickle's imports before it is loaded."""
+def read_estimator(path: Path, trusted: Callable[[str, Listing], bool], rounds: str = "") -> tuple[Foreign, bytes]:
+    """The estimator in a file and the file's bytes.
+
+    trusted: asked with a pickle's imports before it is loaded. rounds: "best", "all" or "", where it stopped early.
+    """
     data = _read(path)
     if data.lstrip()[:1] == b"{":
-        return xgboost_files.from_file(path.name, data), data
+        return xgboost_files.from_file(path.name, data, rounds), data
     plain = unpacked(path.name, data)
     listing = list_imports(path.name, plain)
     if not trusted(path.name, listing):
         raise InvalidFile(f"{path.name} was not loaded: nobody trusted what it would import")
-    check_versions(path.name, listing.versions)
-    found = _of(path.name, _loaded(path.name, plain, listing))
+    other = check_versions(path.name, listing)
+    value = _loaded(path.name, plain, listing)
+    found = _of(path.name, made_anew(path.name, value) if other else value, rounds)
+    found.notes += other
     found.versions = listing.versions
     found.imports = list(map(str, listing.imports))
     return found, data
@@ -55,16 +61,24 @@ def _read(path: Path) -> bytes:
         return stream.read()
 
 
-def check_versions(file: str, recorded: dict[str, str]) -> None:
-    """Refuse a pickle of another version of a package than is installed, before it is loaded."""
+def check_versions(file: str, listing: Listing) -> list[str]:
+    """Refuse a pickle of another version of a package than is installed, before it is loaded.
+
+    Of a logistic regression the numbers are enough, whichever scikit-learn wrote them: a note says so then.
+    """
+    recorded = listing.versions
     installed = installed_versions(recorded)
     for package, version in recorded.items():
         parts = VERSION_PARTS[package]
-        if version.split(".")[:parts] != installed[package].split(".")[:parts]:
-            raise InvalidFile(
-                f"{file} was written with {package} {version}, but {installed[package]} is installed; adopt it where"
-                f" {version} is" + (", or save it there with save_model as JSON" if package == "xgboost" else "")
-            )
+        if version.split(".")[:parts] == installed[package].split(".")[:parts]:
+            continue
+        if package == "scikit-learn" and is_linear_alone(listing):
+            return [f"written with {package} {version}, and made anew of its numbers for {installed[package]}"]
+        raise InvalidFile(
+            f"{file} was written with {package} {version}, but {installed[package]} is installed; adopt it where"
+            f" {version} is" + (", or save it there with save_model as JSON" if package == "xgboost" else "")
+        )
+    return []
 
 
 def _loaded(file: str, plain: bytes, listing: Listing) -> Any:
@@ -92,18 +106,23 @@ def _packages(listing: Listing) -> str:
     return " or ".join(dict.fromkeys(entry.module.partition(".")[0] for entry in listing.imports)) or "something"
 
 
-def _of(file: str, value: Any) -> Foreign:
+def _of(file: str, value: Any, rounds: str) -> Foreign:
     """What a pickle held, as a two-class estimator."""
     if isinstance(value, Booster):
-        return xgboost_files.from_booster(file, value, math.nan)
+        return xgboost_files.from_booster(file, value, None, rounds, wrapped=False)
     if not hasattr(value, "predict_proba"):
         kind = type(value).__name__
         raise InvalidFile(f"{file} holds a {kind}, which has no predict_proba: a score needs a fitted classifier")
     check_classes(file, value)
     if isinstance(value, XGBClassifier):
-        found = xgboost_files.from_booster(file, value.get_booster(), float(value.missing))
-        found.original, found.own = value, positive(value)
+        missing = value.get_params()["missing"]
+        missing = math.nan if missing is None else float(missing)
+        found = xgboost_files.from_booster(file, value.get_booster(), missing, rounds, wrapped=True)
+        if rounds != "all":
+            found.original, found.own = value, positive(value)
         return found
+    if rounds:
+        raise InvalidFile(f"{file} holds a {type(value).__name__}: --rounds is for models of XGBoost")
     names = getattr(value, "feature_names_in_", None)
     return Foreign(
         estimator=value,

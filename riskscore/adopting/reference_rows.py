@@ -10,7 +10,7 @@ import numpy as np
 
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import CallerFault, InvalidFile
-from riskscore.sources.tables import read_csv
+from riskscore.sources.tables import NUMBER, read_csv
 from riskscore.training.support import QUANTILES, draw_rows, support_of
 
 if TYPE_CHECKING:
@@ -30,16 +30,23 @@ ABOUT_METRICS = "on the data given at adoption, which may be what the model was 
 
 @dataclass(frozen=True)
 class GivenRows:
-    """matrix: float64 (n, features), NaN where missing. labels: int8 (n,), or None where the file has none."""
+    """matrix: float64 (n, features), NaN where missing. labels: int8 (n,), or None where the file has none.
+
+    lines: where each row stands. expected: the owner's own probabilities (n,), of `column`, or None.
+    """
 
     matrix: Floats
     labels: NDArray[np.int8] | None
     origin: str
     notes: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    expected: Floats | None = None
+    column: str = ""
+    kinds: list[str] = field(default_factory=list)  # of the features
 
     @property
     def support(self) -> list[dict[str, Any]]:
-        return [support_of(column) for column in self.matrix.T]
+        return [support_of(column, kind) for column, kind in zip(self.matrix.T, self.kinds, strict=True)]
 
     def entry(self) -> dict[str, Any]:
         """What the manifest says of them."""
@@ -48,27 +55,48 @@ class GivenRows:
         return found if self.labels is None else {**found, "positives": int(self.labels.sum())}
 
 
-def read_given(settings: Settings, path: Path) -> GivenRows:
-    """The contract's columns of a CSV file, and the label where there is one; InvalidFile names line and column."""
-    target, names = settings.source["target"], settings.contract.names
-    rows: list[list[float]] = []
-    labels: list[int] = []
+def read_given(settings: Settings, path: Path, expected: str = "") -> GivenRows:
+    """The contract's columns of a CSV file, and the label where there is one; InvalidFile names line and column.
+
+    expected: a column of probabilities, or "".
+    """
+    target, contract = settings.source["target"], settings.contract
+    if expected in (target, *settings.ids, *contract.names):
+        raise InvalidFile(f"{expected} is a feature, an id or the label, and so no column of probabilities", expected)
+    rows, labels, lines, probabilities = [], [], [], []
     notes: list[str] = []
-    for line, row in read_csv(path, settings.contract, (), (target, *settings.ids), notes.append):
+    for line, row in read_csv(path, contract, [expected][: bool(expected)], (target, *settings.ids), notes.append):
         if isinstance(row, InvalidFile):
             raise row
         where = f"{path.name}, line {line}"
         try:
-            rows.append(settings.contract.vector({name: row[name] for name in names}))
+            rows.append(contract.vector({name: row[name] for name in contract.names}))
         except CallerFault as error:
             raise InvalidFile(f"{where}: {error.message}", error.field) from None
+        lines.append(line)
         if target in row:
             labels.append(_label(where, target, row[target]))
+        if expected:
+            probabilities.append(_probability(where, expected, row[expected]))
     if not rows:
         raise InvalidFile(f"{path.name} has no rows")
     return GivenRows(
-        np.array(rows) + 0.0, np.array(labels, dtype=np.int8) if labels else None, f"file {path.name}", notes
+        matrix=np.array(rows) + 0.0,
+        labels=np.array(labels, dtype=np.int8) if labels else None,
+        origin=f"file {path.name}",
+        notes=notes,
+        lines=lines,
+        expected=np.array(probabilities) if expected else None,
+        column=expected,
+        kinds=[feature.type for feature in contract.features],
     )
+
+
+def _probability(where: str, column: str, cell: str) -> float:
+    value = float(cell) if NUMBER.fullmatch(cell.strip()) else -1.0
+    if not 0.0 <= value <= 1.0:
+        raise InvalidFile(f"{where}: {column} must be a probability, a number between 0 and 1", column)
+    return value
 
 
 def _label(where: str, target: str, cell: str) -> int:

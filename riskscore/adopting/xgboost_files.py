@@ -5,14 +5,24 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from riskscore.adopting import ubjson
-from riskscore.adopting.estimator_facts import Foreign, positive
+from riskscore.adopting.estimator_facts import MOST_CODES, Foreign
 from riskscore.adopting.pickle_opcodes import xgboost_version
+from riskscore.adopting.xgboost_facts import categories_of, gradient_model, met_missing
 from riskscore.artefact.artefact import installed_versions
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.twin import trees
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 UBJSON = (b"{L", b"{i", b"{U")  # a table, and the kind of number that its first key's length is
 COLUMNS = (
@@ -22,7 +32,7 @@ COLUMNS = (
 OBJECTIVES = ("binary:logistic", "reg:logistic")  # the margins of both are log-odds
 
 
-def from_file(file: str, data: bytes) -> Foreign:
+def from_file(file: str, data: bytes, rounds: str) -> Foreign:
     """XGBoost's own JSON or UBJSON; an older version's is read as XGBoost promises, a newer one's isn't."""
     from xgboost import Booster
     from xgboost.core import XGBoostError
@@ -37,7 +47,7 @@ def from_file(file: str, data: bytes) -> Foreign:
         booster.load_model(bytearray(json.dumps(document).encode()))
     except (XGBoostError, ArtefactRefused, LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise InvalidFile(f"{file} is no XGBoost model, or a broken one") from None
-    found = from_booster(file, booster, math.nan)
+    found = from_booster(file, booster, None, rounds, booster.attr("scikit_learn") is not None)
     found.versions = {"xgboost": written} if written else {}
     if written and _minor(written) != _minor(here):
         found.notes.append(f"written with xgboost {written} and read by {here}, as its file format allows")
@@ -52,11 +62,10 @@ def _check(document: dict[str, Any]) -> None:
     """Raise for what would lead XGBoost astray: it takes the links and lengths in a file at their word."""
     with contextlib.suppress(trees.UnsupportedModel):
         trees.load(document)
-    booster = document["learner"]["gradient_booster"]
-    if booster["name"] == "gblinear":
+    learner = document["learner"]
+    if learner["gradient_booster"]["name"] == "gblinear":
         return
-    model = booster["model" if booster["name"] == "gbtree" else "gbtree"]
-    model = model.get("model", model)  # DART has it one level deeper
+    model = gradient_model(learner)
     rounds = model.get("iteration_indptr", [0, len(model["trees"])])
     if rounds != sorted(rounds) or rounds[0] != 0 or rounds[-1] != len(model["trees"]):
         raise ValueError("its rounds aren't made of its trees")
@@ -64,37 +73,101 @@ def _check(document: dict[str, Any]) -> None:
         size, links = int(tree["tree_param"]["num_nodes"]), (*tree["left_children"], *tree["right_children"])
         if any(len(tree[column]) != size for column in COLUMNS) or not all(-1 <= link < size for link in links):
             raise ValueError("a tree's lists or links aren't of its size")
+        _check_categories(tree, size)
+    categories_of(learner)
 
 
-def from_booster(file: str, booster: Any, missing: float) -> Foreign:
-    """A booster of two classes as a plain XGBClassifier, up to its best iteration where it stopped early."""
-    from xgboost import XGBClassifier
+def _check_categories(tree: dict[str, Any], size: int) -> None:
+    nodes, codes = tree.get("categories_nodes", []), tree.get("categories", [])
+    ends = [
+        start + count if start >= 0 <= count else -1
+        for start, count in zip(tree.get("categories_segments", []), tree.get("categories_sizes", []), strict=True)
+    ]
+    if len(ends) != len(nodes) or not all(0 <= end <= len(codes) for end in ends):
+        raise ValueError("a tree's categories aren't of its splits")
+    if not all(0 <= node < size for node in nodes) or not all(0 <= code < MOST_CODES for code in codes):
+        raise ValueError("a tree has categories that can't be")
 
-    notes: list[str] = []
+
+def from_booster(file: str, booster: Any, missing: float | None, rounds: str, wrapped: bool) -> Foreign:
+    """A booster of two classes as a plain XGBClassifier of the rounds that count.
+
+    missing: the value that it takes for a missing one, None where nobody knows. rounds: "best", "all" or "" for what
+    the kind of model does. wrapped: whether scikit-learn's wrapper made it.
+    """
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
+    _check_objective(file, learner)
+    notes: list[str] = []
+    kept = _kept(file, booster, rounds, wrapped, notes)
+    taken = math.nan if missing is None else missing
+    return Foreign(
+        estimator=(classifier := _classifier(booster, kept, taken)),
+        original=classifier,
+        family="sklearn" if learner["gradient_booster"]["name"] == "gblinear" else "xgboost",
+        own=_own(booster, kept, taken),
+        names=None if booster.feature_names is None else list(booster.feature_names),
+        width=booster.num_features(),
+        missing=taken,
+        keeps_missing=missing is not None,
+        categories=categories_of(learner),
+        met_missing=met_missing(learner),
+        notes=notes,
+    )
+
+
+def _check_objective(file: str, learner: dict[str, Any]) -> None:
     objective, classes = learner["objective"]["name"], int(learner["learner_model_param"]["num_class"])
     if classes > 2:
         raise InvalidFile(f"{file} tells {classes} classes apart, but a score needs two, 0 and 1")
+    if objective.startswith("multi:"):
+        raise InvalidFile(
+            f"{file} has the objective {objective}, a margin for each class; train it with {OBJECTIVES[0]}"
+        )
     if objective not in OBJECTIVES:
         raise InvalidFile(f"{file} has the objective {objective}, which gives no probability; {OBJECTIVES[0]} does")
-    best, linear = booster.attr("best_iteration"), learner["gradient_booster"]["name"] == "gblinear"
-    if best is not None and not linear and int(best) + 1 < booster.num_boosted_rounds():
-        notes.append(
-            f"stopped early: {int(best) + 1} of its {booster.num_boosted_rounds()} rounds count, as in predict"
+
+
+def _kept(file: str, booster: Any, rounds: str, wrapped: bool, notes: list[str]) -> int:
+    """How many rounds count, 0 for all. Where it stopped early, scikit-learn's wrapper and a Booster differ."""
+    stated, made = booster.attr("best_iteration"), booster.num_boosted_rounds()
+    if stated is None:
+        if rounds:
+            raise InvalidFile(f"{file} didn't stop early: --rounds says nothing of it")
+        return 0
+    if not stated.isdecimal():
+        raise InvalidFile(f"{file} has a best_iteration that is no number")
+    best = int(stated) + 1
+    if best >= made:
+        return 0
+    if not rounds and not wrapped:
+        raise InvalidFile(
+            f"{file} stopped early: its best round was number {best} of {made}, and Booster.predict counts them all,"
+            " XGBClassifier those up to the best; say --rounds all or --rounds best, as its owner's service does"
         )
-        booster = booster[: int(best) + 1]
-    names = booster.feature_names
+    chosen = rounds or "best"
+    said = f"as --rounds {rounds} says" if rounds else "as in XGBClassifier's predict_proba; Booster.predict counts all"
+    notes.append(f"stopped early: {best if chosen == 'best' else made} of its {made} rounds count, {said}")
+    return best if chosen == "best" else 0
+
+
+def _classifier(booster: Any, kept: int, missing: float) -> Any:
+    from xgboost import XGBClassifier
+
     classifier = XGBClassifier(n_jobs=1, missing=missing)
-    booster = booster.copy()
-    booster.set_attr(scikit_learn=None)  # it may say that a regressor wrote it; the objective has been checked
-    classifier.load_model(bytearray(booster.save_raw("ubj")))
-    return Foreign(
-        estimator=classifier,
-        original=classifier,
-        family="sklearn" if linear else "xgboost",
-        own=positive(classifier),
-        names=None if names is None else list(names),
-        width=booster.num_features(),
-        missing=missing,
-        notes=notes,
-    )
+    cut = booster[:kept] if kept else booster.copy()
+    # a regressor may have written it, the objective has been checked; what was the best round no longer counts
+    cut.set_attr(scikit_learn=None, best_iteration=None, best_score=None)
+    classifier.load_model(bytearray(cut.save_raw("ubj")))
+    return classifier
+
+
+def _own(booster: Any, kept: int, missing: float) -> Callable[[Floats], Floats]:
+    """Its own predict, of the booster as it came."""
+    from xgboost import DMatrix
+
+    def own(matrix: Floats) -> Floats:
+        options = {"feature_names": booster.feature_names, "feature_types": booster.feature_types}
+        data = DMatrix(matrix, missing=missing, nthread=1, enable_categorical=True, **options)
+        return np.asarray(booster.predict(data, iteration_range=(0, kept)), dtype=float)
+
+    return own

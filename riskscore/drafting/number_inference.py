@@ -12,8 +12,8 @@ from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import MOSTLY, Given, Profile
 from riskscore.drafting.number_formats import SPELLINGS, matches
-from riskscore.drafting.sentinels import sentinels_of
 from riskscore.errors import InvalidFile
+from riskscore.training.sentinels import sentinels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -118,7 +118,7 @@ def _linear_parts(estimator: Any) -> dict[str, Any]:
     return {
         "intercept": float(model.intercept_[0]),
         "coefficients": model.coef_[0].tolist(),
-        "mean": [0.0] * width if scaler is None or scaler.mean_ is None else scaler.mean_.tolist(),
+        "mean": [0.0] * width if scaler is None or not scaler.with_mean else scaler.mean_.tolist(),
         "scale": [1.0] * width if scaler is None or scaler.scale_ is None else scaler.scale_.tolist(),
     }
 
