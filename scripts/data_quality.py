@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="data_quality.py", description=__doc__)
     result.add_argument("folder", type=Path, metavar="FOLDER", help="with transactions and labels, .csv or .parquet")
     result.add_argument(
-        "--out", type=Path, metavar="DIR", default=Path("artifacts"), help="the files go there (artifacts)"
+        "--out", type=Path, metavar="DIR", default=ROOT / "out" / MODEL, help=f"the files go there (out/{MODEL})"
     )
     return result
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from riskscore.errors import InvalidFile
+from riskscore.errors import DataFault, InvalidFile
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
-from riskscore.sources.data_quality import CHECKS, CLEANED, examine, opened
+from riskscore.sources.data_quality import CHECKS, CLEANED, UNREAD, examine, opened
 from riskscore.sources.quality_report import PICTURES, page
 from riskscore.sources.sources import rows_at, wanted_by
 from scripts import data_quality
@@ -47,20 +47,23 @@ def test_sound_rows_are_found_nothing_in(found):
 @pytest.mark.parametrize(
     ("row", "what"),
     [
+        (",,,,,", "no cell has a value"),
         (",3,-1,debit,x,2025-02-01", "customer_id is empty"),
         ("A,,-1,debit,x,2025-02-01", "transaction_id is empty"),
-        ("A,1,-1,debit,x,2025-02-01", "transaction_id stands in an earlier row of the customer"),
+        ("A,1,-1,debit,x,2025-02-02", "transaction_id stands on another transaction of the customer"),
         ("B,1,-1,debit,x,2025-02-01", "transaction_id stands in an earlier row of another customer"),
         ("A,3,,debit,x,2025-02-01", "amount is empty"),
         ("A,3,ten,debit,x,2025-02-01", "amount is no number"),
         ("A,3,0.00,debit,x,2025-02-01", "amount is 0"),
+        ('A,3,"1,000 apples",debit,x,2025-02-01', "amount is no number"),
         ("A,3,-1,,x,2025-02-01", "type is empty"),
         ("A,3,-1,fee,x,2025-02-01", "type is neither debit nor credit"),
         ("A,3,1,debit,x,2025-02-01", "the sign is against the type"),
         ("A,3,-1,Credit,x,2025-02-01", "the sign is against the type"),
         ("A,3,-1,debit, ,2025-02-01", "description is empty"),
         ("A,3,-1,debit,x,", "timestamp is empty"),
-        ("A,3,-1,debit,x,2025-02-30", "timestamp can't be read"),
+        ("A,3,-1,debit,x,2025-02-30", "timestamp is no time"),
+        ("A,3,-1,debit,x,03/04/2025", "timestamp can be read in two ways"),
         ("C,3,-1,debit,x,2025-02-01", "the customer has no label"),
     ],
 )
@@ -94,10 +97,33 @@ def test_a_moment_beyond_all_calendars_is_no_obstacle(tmp_path, moment):
 
 
 def test_a_row_that_stands_there_twice(found):
-    assert found(SOUND[0]) == {
-        "transaction_id stands in an earlier row of the customer": 3,
-        "the whole row stands there before": 3,
+    assert found(SOUND[0]) == {"it stands there before, id and all": 3}
+
+
+def test_rows_without_an_id_that_are_alike(found):
+    row = "A,,-1,debit,x,2025-02-01"
+    assert found(row, row) == {
+        "transaction_id is empty": 3,
+        "it stands there before, and has no transaction_id": 4,
     }
+
+
+def test_what_the_report_finds_unread_is_what_scoring_leaves_out(tmp_path):
+    lines = ["A,3,ten,debit,x,2025-02-01", "B,4,5,fee,x,2025-02-01", "C,5,-1,debit,x,2025-02-01"]
+    (tmp_path / "transactions.csv").write_text("\n".join([HEADER, *SOUND, *lines]) + "\n")
+    (tmp_path / "labels.csv").write_text("\n".join(["customer_id,defaulted", *LABELS, "C,1"]) + "\n")
+    with opened(tmp_path, SETTINGS, ROOT) as connection:
+        found = {finding.check.what: finding.found for finding in examine(connection).findings}
+    rows = list(rows_at(f"duckdb:{tmp_path}", wanted_by(SETTINGS, ROOT)))
+    assert [row.message.rpartition(": ")[2] for row in rows if isinstance(row, DataFault)] == [
+        what for what in UNREAD if found[what]
+    ]
+
+
+def test_every_reason_of_the_readings_has_a_check():
+    text = (ROOT / "sql" / "default_90d" / "readings.sql").read_text()
+    unread = text[text.index("WHEN customer_id IS NULL") : text.index("END AS unread")]
+    assert set(re.findall(r"(?:THEN|ELSE) '([^']+)'", unread)) == set(UNREAD)
 
 
 def test_an_amount_far_out_of_its_type(found):
@@ -224,4 +250,4 @@ def test_the_published_transactions(tmp_path):
         ("CUST_0004", "2", "1"),
         ("CUST_0005", "1", "0"),
     ]
-    assert (rows[0]["total_debit"], rows[0]["avg_amount"], rows[1]["has_rent"]) == ("65.98", "811.34", "1")
+    assert (rows[0]["total_debit"], rows[0]["avg_amount"], rows[1]["has_rent"]) == ("-65.98", "811.34", "1")

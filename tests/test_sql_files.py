@@ -136,7 +136,8 @@ def test_it_writes_nothing(path, reader):
 
 @every_file_query
 def test_it_runs_as_it_stands_over_a_sample_and_gives_one_row_for_each_key(path, tmp_path):
-    key, expected = KEYS[path.parent.name]
+    keys, expected = KEYS[path.parent.name]
+    key = keys.get(path.stem, keys["features"])
     with closing(SAMPLES[path.parent.name](tmp_path)) as connection:
         given = connection.execute(path.read_text()).fetchall()
         assert given
@@ -162,17 +163,20 @@ def transactions_of_a_sample(folder: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     for path in (*default_90d.write(folder, 40), ROOT / "sql" / "default_90d" / "merchant_words.csv"):
         connection.execute(f"CREATE VIEW {path.stem} AS FROM read_csv('{path}', all_varchar = true)")
+    connection.execute(f"CREATE VIEW readings AS {(ROOT / 'sql' / 'default_90d' / 'readings.sql').read_text()}")
     return connection
 
 
 SAMPLES = {"offer_click": offers_of_a_sample, "default_90d": transactions_of_a_sample}
 # The column that names a row, and how many rows there are to be.
 KEYS = {
-    "offer_click": ("offer_id", dict.fromkeys(("features", "labels"), "SELECT count(*) FROM offers")),
+    "offer_click": ({"features": "offer_id"}, dict.fromkeys(("features", "labels"), "SELECT count(*) FROM offers")),
     "default_90d": (
-        "customer_id",
+        {"features": "customer_id", "readings": "place", "counts": "transactions"},
         {
             "features": "SELECT count(DISTINCT customer_id) FROM transactions",
+            "readings": "SELECT count(*) FROM transactions",
+            "counts": "SELECT 1",
             "labels": "SELECT count(*) FROM labels",
         },
     ),

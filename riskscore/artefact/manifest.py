@@ -66,6 +66,7 @@ FEATURE = {
     "name": TEXT,
     "type?": TEXT,
     "nullable?": TRUTH,
+    "optional?": TRUTH,
     "minimum?": NUMBER,
     "maximum?": NUMBER,
     "support?": {
@@ -110,6 +111,9 @@ SHAPE = {
         "target?": TEXT,
         "dialect?": TEXT,
         "tables?": {"*": TEXT},
+        "views?": [TEXT],
+        "counts?": TEXT,
+        "tolerance?": NUMBER,
     },
     "points": {"base": NUMBER, "odds": POSITIVE, "pdo": POSITIVE, "minimum": NUMBER, "maximum": NUMBER},
     "identities": [{"name": TEXT, "text": TEXT, "terms": [TERM], "rounding?": NUMBER}],

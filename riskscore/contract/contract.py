@@ -28,7 +28,7 @@ STRETCH = 25  # features that are looked at together where one among them is uns
 class Contract:
     """Ordered features. Entry k of every vector of the model is `features[k]`."""
 
-    __slots__ = ("_all", "_by_name", "_stretches", "features", "names", "parse")
+    __slots__ = ("_all", "_by_name", "_stretches", "features", "names", "parse", "required")
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -36,6 +36,9 @@ class Contract:
         self._by_name = {feature.name: feature for feature in self.features}
         if not self.features or len(self._by_name) != len(self.features):
             raise ArtefactRefused("a contract needs at least one feature, and no name twice")
+        self.required = tuple(feature.name for feature in self.features if not feature.optional)
+        if not self.required:
+            raise ArtefactRefused("a contract needs at least one feature that isn't optional")
         self.parse = self.features[0].parse
         self._all = Stretch(self.features)
         self._stretches: list[Stretch] = []
@@ -61,7 +64,7 @@ class Contract:
         return self._by_name[name]
 
     def vector(self, row: Mapping[str, Any], memo: dict[Any, Any] | None = None) -> list[float]:
-        """The checked values in the contract's order, NaN where an allowed value is missing.
+        """The checked values in the contract's order, NaN where an allowed value is missing, or an optional feature.
 
         memo: shared by the rows of a request, so that those with the same wrong names are told so at once.
         """
@@ -69,6 +72,10 @@ class Contract:
             vector = self._all.read(row) if len(row) == len(self.names) else None
         except KeyError:
             vector = None
+        if vector is None and (
+            lacking := [name for name in self.names if name not in row and self._by_name[name].optional]
+        ):
+            return self.vector(dict.fromkeys(lacking) | dict(row), memo)
         if vector is None:
             memo = {} if memo is None else memo
             remembered(memo, tuple(row), self._refuse_names, row, len(memo) < HINTS)
@@ -101,9 +108,12 @@ class Contract:
         unknown = next((str(name) for name in row if name not in self._by_name), None)
         if unknown is not None:
             raise self.unknown(unknown, hint=hint)
-        missing = [name for name in self.names if name not in row]
+        missing = [name for name in self.required if name not in row]
         listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        raise MissingFeature(f"missing: {listed}; this model needs all of its {len(self.names)} features", missing[0])
+        needed = "all" if len(self.required) == len(self.names) else f"{len(self.required)}"
+        raise MissingFeature(
+            f"missing: {listed}; this model needs {needed} of its {len(self.names)} features", missing[0]
+        )
 
     def unknown(self, name: str, known: Sequence[str] = (), hint: bool = True) -> CallerFault:
         """The error for a name that is no feature, with the nearest one where there is one and a hint is due."""

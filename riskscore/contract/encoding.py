@@ -81,6 +81,10 @@ class Encoding:
             found[columns[0]] = features.get(name, default)
         return tuple(found)
 
+    def owners(self) -> list[int]:
+        """For each column the place of its feature."""
+        return [k for k, columns in enumerate(self._features) for _ in columns]
+
     def fold(self, parts: Sequence[float]) -> Sequence[float]:
         """Each feature's part of a margin from its columns' parts."""
         if self.is_plain:

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 class Feature:
     """One named input. `minimum` and `maximum` are hard limits (inclusive); `support` is what training saw.
 
-    missing: codes that stand for null. values: of a category, in order; aliases: further spellings of them; unknown:
-    what another value becomes, `refuse`, `missing` or one of the values. encoding, indicator: see riskscore.encoding.
-    parse: `strict`, or `text` where every value may arrive as a string.
+    optional: a row may lack it altogether, as if it were null. missing: codes that stand for null. values: of a
+    category, in order; aliases: further spellings of them; unknown: what another value becomes, `refuse`, `missing` or
+    one of the values. encoding, indicator: see riskscore.contract.encoding. parse: `strict`, or `text` where every
+    value may arrive as a string.
     """
 
     __slots__ = (
-        *("name", "type", "nullable", "minimum", "maximum", "unit", "description", "support", "parse"),
+        *("name", "type", "nullable", "optional", "minimum", "maximum", "unit", "description", "support", "parse"),
         *("missing", "values", "aliases", "unknown", "encoding", "indicator", "codes", "_read"),
     )
 
@@ -41,6 +42,7 @@ class Feature:
         name: str,
         type: str = "number",
         nullable: bool = False,
+        optional: bool = False,
         minimum: float | None = None,
         maximum: float | None = None,
         unit: str = "",
@@ -59,6 +61,7 @@ class Feature:
         self.name = name
         self.type = type
         self.nullable = nullable
+        self.optional = optional
         self.minimum = -FLOAT32_MAX if minimum is None else max(minimum, -FLOAT32_MAX)
         self.maximum = FLOAT32_MAX if maximum is None else min(maximum, FLOAT32_MAX)
         self.unit = unit
@@ -81,6 +84,7 @@ class Feature:
         known = ("refuse", "missing", *self.values)
         complaints = {
             f"parse must be one of {', '.join(PARSES)}": self.parse not in PARSES,
+            "what is optional has to be nullable too": self.optional and not self.nullable,
             "a category needs values, each once": category and not 0 < len(self.values) == len(set(self.values)),
             "only a category has values and aliases": not category and bool(self.values or self.aliases),
             "aliases must lead to its values": not set(self.aliases.values()) <= set(self.values),
@@ -149,7 +153,18 @@ class Feature:
 
     def to_dict(self) -> dict[str, Any]:
         """The feature as the manifest keeps it; what is at its default is left out."""
-        slots = ("name", "type", "nullable", "unit", "description", "support", "values", "aliases", "missing")
+        slots = (
+            "name",
+            "type",
+            "nullable",
+            "optional",
+            "unit",
+            "description",
+            "support",
+            "values",
+            "aliases",
+            "missing",
+        )
         fields = {slot: getattr(self, slot) for slot in (*slots, "indicator") if getattr(self, slot)}
         fields |= {key: list(fields[key]) for key in ("values", "missing") if key in fields}
         if self.encoding != ENCODINGS[self.type == "category"][0]:

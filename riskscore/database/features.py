@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from riskscore.database.connection import Database
 
-FAULT = "data_fault"
+FAULT, UNREAD_SHARE = "data_fault", "unread_share"  # columns that a feature query may yield
+
+
+def fault_of(record: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
+    """What is wrong with a row's own data, None where nothing is.
+
+    Nothing is where source.tolerance allows for the share of its records that can't be read. A query that yields no
+    share tolerates nothing.
+    """
+    share = record.get(UNREAD_SHARE)
+    tolerated = share is not None and share <= source.get("tolerance", 0)
+    return None if tolerated else record.get(FAULT)
 
 
 class FeatureRow(NamedTuple):
@@ -44,6 +55,7 @@ class FeatureSource:
         self.table = str(source["table"])
         self.training_table = str(source.get("training_table", ""))
         self.target = str(source.get("target", ""))
+        self.source = source
         self.ids = tuple(ids)
         self.features = tuple(features)
 
@@ -152,7 +164,9 @@ class FeatureSource:
         lacking = [name for name in (*self.ids, *self.features) if name not in record]
         if lacking:
             raise InvalidFile(f"the feature query yields no column {lacking[0]}", lacking[0])
-        fault = record.pop(FAULT, None)
+        fault = fault_of(record, self.source)
+        for name in (FAULT, UNREAD_SHARE):
+            record.pop(name, None)
         ids = {name: _plain(record.pop(name)) for name in self.ids}
         features = {name: _plain(record.pop(name)) for name in self.features}
         return FeatureRow(ids, features, {name: _plain(value) for name, value in record.items()}, fault)

@@ -51,6 +51,9 @@ SOURCE = {
     "target": (str, REQUIRED),
     "sql": (str, ""),
     "labels": (str, ""),
+    "views": (list, []),
+    "counts": (str, ""),
+    "tolerance": (REAL, 0),
     "dialect": (str, ""),
     "table": (str, ""),
     "training_table": (str, ""),
@@ -77,6 +80,7 @@ FEATURE = {
     "name": (str, REQUIRED),
     "type": (str, "number"),
     "nullable": (bool, False),
+    "optional": (bool, False),
     "minimum": (REAL, None),
     "maximum": (REAL, None),
     "unit": (str, ""),
@@ -194,12 +198,15 @@ def _source(file: str, table: Table) -> Table:
     require(are_texts(source["aliases"].values()), file, "source.aliases must map their column names to ours")
     for key in ("positive", "negative"):
         require(are_texts(source[key]), file, f"source.{key} must be a list of labels, as texts")
+    require(are_texts(source["views"]), file, "source.views must be a list of files")
+    require(0 <= source["tolerance"] < 1, file, "source.tolerance must be a share, from 0 to below 1")
     require(bool(source["positive"]) == bool(source["negative"]), file, "source.positive and negative need each other")
     if source["sql"]:
         source["dialect"] = source["dialect"] or DIALECTS[0]
         require(source["dialect"] in DIALECTS, file, f"source.dialect must be one of {', '.join(DIALECTS)}")
         needs_table = source["dialect"] == DIALECTS[0]  # the function narrows it to the customers that an event names
         require(not needs_table or source["table"], file, f"source.table is needed for source.sql in {DIALECTS[0]}")
+    require(source["dialect"] == "duckdb" or not source["views"], file, "source.views are for the dialect duckdb")
     return source
 
 

@@ -75,7 +75,7 @@ FAULTS: tuple[tuple[float, Callable[[Transaction], Transaction]], ...] = (
     (0.010, lambda t: t._replace(amount=t.amount.removeprefix("-") if t.amount[0] == "-" else f"-{t.amount}")),
     (0.004, lambda t: t._replace(description="")),
     (0.002, lambda t: t._replace(amount="")),
-    (0.002, lambda t: t._replace(timestamp="31/02/2025 25:00")),
+    (0.0001, lambda t: t._replace(timestamp="31/02/2025 25:00")),
     (0.002, lambda t: t._replace(type="")),
     (0.001, lambda t: t._replace(amount="0.00")),
     (0.0005, lambda t: t._replace(amount=f"{t.amount.partition('.')[0]}000.00")),

@@ -26,8 +26,8 @@ class Fields:
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         target = manifest["source"].get("target", "")  # the label may be there; it isn't looked at
         beside = {*manifest["ids"], *manifest["observations"], "features", *CONTROLS, *([target] if target else [])}
-        self.features = frozenset(feature["name"] for feature in manifest["features"])
-        self.known = self.features | beside
+        self.features = frozenset(feature["name"] for feature in manifest["features"] if not feature.get("optional"))
+        self.known = beside.union(feature["name"] for feature in manifest["features"])
 
 
 def model_for(names: Iterable[str], default: str, models: Mapping[str, Fields]) -> str:

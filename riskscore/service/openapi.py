@@ -166,7 +166,7 @@ def row_schema(artefact: Artefact) -> dict[str, Any]:
             **{name: _id_schema(name) for name in manifest["ids"]},
             "features": {
                 "type": "object",
-                "required": [feature.name for feature in features],
+                "required": list(artefact.contract.required),
                 "additionalProperties": False,
                 "properties": {feature.name: feature_schema(feature) for feature in features},
             },

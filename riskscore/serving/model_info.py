@@ -93,6 +93,7 @@ def feature_of(feature: Feature) -> dict[str, Any]:
         "name": feature.name,
         "type": feature.type,
         "nullable": feature.nullable,
+        "optional": feature.optional,
         "unit": feature.unit,
         "description": feature.description,
         "minimum": kept.get("minimum"),

@@ -7,6 +7,7 @@ row. A row is named by its place below the header, counted from 1.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from riskscore.errors import InvalidFile
@@ -14,7 +15,6 @@ from riskscore.sources.file_databases import FOLDER_FILES, duckdb_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import duckdb
 
@@ -47,29 +47,16 @@ COLUMNS = {
     "transactions": ("customer_id", "transaction_id", "amount", "type", "description", "timestamp"),
     "labels": ("customer_id", "defaulted"),
 }
-# The tables as features.sql reads their values, with what compares a row with those before it.
+# The tables as the features and training read them, with what compares a row with those before it.
 READ = {
     "transactions": """
         SELECT
             *,
-            row_number() OVER (PARTITION BY customer_id, transaction_id ORDER BY place) AS nth_of_id,
             row_number() OVER (
-                PARTITION BY customer_id, transaction_id, amount_text, kind, description, time_text ORDER BY place
+                PARTITION BY customer_id, amount, direction, description, moment, transaction_id, unread ORDER BY place
             ) AS nth_of_all,
             first_value(customer_id) OVER (PARTITION BY transaction_id ORDER BY place) AS first_owner
-        FROM (
-            SELECT
-                row_number() OVER () AS place,
-                nullif(trim(CAST(customer_id AS varchar)), '') AS customer_id,
-                nullif(trim(CAST(transaction_id AS varchar)), '') AS transaction_id,
-                nullif(trim(CAST(amount AS varchar)), '') AS amount_text,
-                try_cast(trim(CAST(amount AS varchar)) AS decimal(18, 4)) AS amount,
-                nullif(lower(trim(CAST(type AS varchar))), '') AS kind,
-                nullif(trim(CAST(description AS varchar)), '') AS description,
-                nullif(trim(CAST(timestamp AS varchar)), '') AS time_text,
-                try_cast(trim(CAST(timestamp AS varchar)) AS timestamp) AS moment
-            FROM transactions
-        ) AS given""",
+        FROM readings""",
     "labels": """
         SELECT
             *,
@@ -79,51 +66,66 @@ READ = {
         FROM (
             SELECT
                 row_number() OVER () AS place,
-                nullif(trim(CAST(customer_id AS varchar)), '') AS customer_id,
+                nullif(customer_id, '') AS customer_id,
                 nullif(lower(trim(CAST(defaulted AS varchar))), '') AS label
-            FROM labels
+            FROM ({labels}) AS l
         ) AS given""",
 }
-# Where the middle half of a type's amounts lies, on a logarithmic scale.
+# Where the middle half of a direction's amounts lies, on a logarithmic scale.
 MIDDLE = """
-    SELECT kind, quantile_cont(log10(abs(amount)), 0.25) AS low, quantile_cont(log10(abs(amount)), 0.75) AS high
-    FROM read_transactions WHERE amount <> 0 AND kind IN ('debit', 'credit') GROUP BY kind"""
+    SELECT direction, quantile_cont(log10(abs(amount)), 0.25) AS low, quantile_cont(log10(abs(amount)), 0.75) AS high
+    FROM read_transactions WHERE amount <> 0 AND direction IS NOT NULL GROUP BY direction"""
 FAR_OUT = """amount <> 0 AND EXISTS (
-    SELECT 1 FROM middle WHERE middle.kind = r.kind
+    SELECT 1 FROM middle WHERE middle.direction = r.direction
     AND log10(abs(r.amount)) NOT BETWEEN 4 * low - 3 * high AND 4 * high - 3 * low)"""
 ELSEWHERE = "customer_id NOT IN (SELECT customer_id FROM read_{0} WHERE customer_id IS NOT NULL)"
 
+# Why a transaction can't be read, in readings.sql's words.
+UNREAD = (
+    "customer_id is empty",
+    "amount is no number",
+    "amount can be read in two ways",
+    "amount is in another currency than most",
+    "type is neither debit nor credit",
+    "type is empty, and the sign says nothing",
+    "timestamp is no time",
+    "timestamp can be read in two ways",
+)
+FILLED = "left_out IS DISTINCT FROM 'blank'"
+
 CHECKS = (
-    Check("transactions", "customer_id is empty", "customer_id IS NULL", "left out"),
-    Check("transactions", "transaction_id is empty", "transaction_id IS NULL", "counts as it stands"),
+    *(
+        Check("transactions", why, f"unread = '{why}'", "a fault: its customer is neither scored nor trains")
+        for why in UNREAD
+    ),
+    Check("transactions", "no cell has a value", "left_out = 'blank'", "passed over"),
+    Check("transactions", "transaction_id is empty", f"transaction_id IS NULL AND {FILLED}", "counts as it stands"),
+    Check("transactions", "it stands there before, id and all", "left_out = 'repeated'", "counts once"),
     Check(
         "transactions",
-        "transaction_id stands in an earlier row of the customer",
-        "transaction_id IS NOT NULL AND customer_id IS NOT NULL AND nth_of_id > 1",
-        "an id counts once, as its earliest",
+        "transaction_id stands on another transaction of the customer",
+        "left_out = 'contradicting'",
+        "the earliest counts; the score is for a person to look at",
     ),
-    Check("transactions", "the whole row stands there before", "nth_of_all > 1", "where it has an id, once"),
+    Check(
+        "transactions",
+        "it stands there before, and has no transaction_id",
+        f"transaction_id IS NULL AND nth_of_all > 1 AND {FILLED}",
+        "each counts",
+    ),
     Check(
         "transactions",
         "transaction_id stands in an earlier row of another customer",
         "transaction_id IS NOT NULL AND customer_id <> first_owner",
         "each customer's counts",
     ),
-    Check("transactions", "amount is empty", "amount_text IS NULL", "doesn't count"),
-    Check("transactions", "amount is no number", "amount_text IS NOT NULL AND amount IS NULL", "doesn't count"),
+    Check("transactions", "amount is empty", "has_no_amount", "doesn't count"),
     Check("transactions", "amount is 0", "amount = 0", "counts as a transaction, and as nothing else"),
     Check("transactions", "amount is far out for its type", FAR_OUT, "counts as it stands"),
-    Check("transactions", "type is empty", "kind IS NULL", "the sign decides"),
-    Check("transactions", "type is neither debit nor credit", "kind NOT IN ('debit', 'credit')", "the sign decides"),
-    Check(
-        "transactions",
-        "the sign is against the type",
-        "(kind = 'debit' AND amount > 0) OR (kind = 'credit' AND amount < 0)",
-        "the type decides",
-    ),
-    Check("transactions", "description is empty", "description IS NULL", "of no category"),
-    Check("transactions", "timestamp is empty", "time_text IS NULL", "comes last"),
-    Check("transactions", "timestamp can't be read", "time_text IS NOT NULL AND moment IS NULL", "comes last"),
+    Check("transactions", "type is empty", "has_no_type AND unread IS NULL", "the sign decides"),
+    Check("transactions", "the sign is against the type", "is_against_type", "the type decides"),
+    Check("transactions", "description is empty", f"description = '' AND {FILLED}", "of no category"),
+    Check("transactions", "timestamp is empty", "has_no_time", "comes last"),
     Check("transactions", "the customer has no label", ELSEWHERE.format("labels"), "scored, but trains nothing"),
     Check("labels", "customer_id is empty", "customer_id IS NULL", "trains nothing"),
     Check(
@@ -144,7 +146,9 @@ CHECKS = (
 FIND = "SELECT count(*), (SELECT count(*) FROM read_{table}), min(place) FROM read_{table} AS r WHERE {where}"
 OVERVIEW = """
     SELECT
-        count(*) AS transactions, count(DISTINCT customer_id) AS customers, min(moment) AS first, max(moment) AS last,
+        count(*) FILTER (WHERE left_out IS DISTINCT FROM 'blank') AS transactions,
+        count(DISTINCT customer_id) AS customers,
+        min(moment) AS first, max(moment) AS last,
         (SELECT count(*) FROM read_labels) AS labels,
         (SELECT avg(defaulted::integer) FROM read_labels) AS default_rate
     FROM read_transactions"""
@@ -156,7 +160,7 @@ CLEANED = """
         trim(regexp_replace(
             regexp_replace(strip_accents(lower(description)), '[''\u2019]', '', 'g'), '[^a-z]+', ' ', 'g'
         )) AS words
-    FROM read_transactions WHERE description IS NOT NULL"""
+    FROM read_transactions WHERE description <> ''"""
 COVERED = """
     SELECT words, count(*) AS times, count(DISTINCT customer_id) AS customers, EXISTS (
         SELECT 1 FROM merchant_words WHERE contains(' ' || c.words || ' ', ' ' || merchant_words.word || ' ')
@@ -181,11 +185,16 @@ class Quality(NamedTuple):
 def opened(folder: Path, settings: Settings, root: Path) -> Iterator[Connection]:
     """The folder's transactions and labels, read for the checks. Raises InvalidFile in one sentence."""
     beside = (root / settings.source["sql"]).parent
-    texts = [*READ.values(), COVERED]
+    views = [(root / name).read_text(encoding="utf-8") for name in settings.source["views"]]
+    labels = (root / settings.source["labels"]).read_text(encoding="utf-8")
+    texts = [*views, labels, COVERED]
     with duckdb_over(folder, "the data-quality report", texts, settings.source["aliases"], beside) as connection:
-        for name, query in READ.items():
+        for name in READ:
             _require_columns(connection, folder, name)
-            connection.execute(f"CREATE TABLE read_{name} AS {query}")
+        for name, query in zip(settings.source["views"], views, strict=True):
+            connection.execute(f"CREATE TABLE {Path(name).stem} AS {query}")
+        for name, query in READ.items():
+            connection.execute(f"CREATE TABLE read_{name} AS {query.format(labels=labels)}")
         for name, query in TABLES.items():
             connection.execute(f"CREATE TABLE {name} AS {query}")
         yield connection

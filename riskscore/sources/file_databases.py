@@ -11,6 +11,7 @@ import re
 import sqlite3
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import InvalidFile, NotConfigured
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Records = Iterator[dict[str, Any]]
 
 FETCH_ROWS = 1_000
+NO_VIEWS: Mapping[Path, str] = MappingProxyType({})
 FOLDER_FILES = (".csv", ".parquet")
 
 # What may be told of an engine's sentence about a query that it didn't begin to run: names that the query has itself.
@@ -74,25 +76,34 @@ def sqlite_over(path: Path, query: str) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def duckdb_over(
-    folder: Path, query: str, texts: Iterable[str], aliases: Mapping[str, str], beside: Path | None = None
+    folder: Path,
+    query: str,
+    texts: Iterable[str],
+    aliases: Mapping[str, str],
+    beside: Path | None = None,
+    views: Mapping[Path, str] = NO_VIEWS,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in which the CSV and parquet files of a folder are tables by their stems, and nothing else can be reached.
 
     A CSV's columns are text, whatever the file happens to hold, so that a query means the same on every file: it
     casts. One thread, so that sums come out the same each time. query: what errors call the SQL. texts: all SQL that
     will be run; files that it doesn't name are let be. aliases: other spellings of column names -> ours. beside: a
-    second folder, if it is there, of tables that belong to the query and not to the data.
+    second folder, if it is there, of tables that belong to the query and not to the data. views: files of queries
+    that are tables by their stems too -> their texts; each may read those before it.
     """
     try:
         import duckdb
     except ModuleNotFoundError:
         raise NotConfigured("duckdb: needs DuckDB: add requirements-dev.txt's to the installation") from None
-    files = tables_named([folder, *([beside] if beside and beside.is_dir() else [])], texts)
+    files = tables_named([folder, *([beside] if beside and beside.is_dir() else [])], texts, views)
     alone = {"autoinstall_known_extensions": False, "autoload_known_extensions": False, "threads": 1}
     try:
         with closing(duckdb.connect(":memory:", config=alone)) as connection:  # type: ignore[arg-type]
+            connection.execute("SET enable_progress_bar = false")
             for path in files:
                 _add(connection, path, aliases)
+            for path, text in views.items():
+                connection.execute(f"CREATE TABLE {_name(path.stem)} AS {text}")  # computed once for all that read it
             connection.execute("SET allowed_paths = ?", [[str(path) for path in files]])
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -101,16 +112,16 @@ def duckdb_over(
         raise InvalidFile(_duckdb_fault(error, folder, query)) from None
 
 
-def hashes_of_tables(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each CSV and parquet file of a folder, by its name: the tables that belong to a query."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in FOLDER_FILES)
+def hashes_of_tables(folder: Path, views: Iterable[Path] = ()) -> dict[str, str]:
+    """The SHA-256 of what belongs to a query, by its name: each CSV and parquet file of its folder, and the views."""
+    files = sorted([*views, *(path for path in folder.iterdir() if path.suffix in FOLDER_FILES)])
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def tables_named(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:
-    """The folders' files that the SQL names."""
-    words = set(re.findall(r"\w+", " ".join(texts).lower()))
-    named: dict[str, Path] = {}
+def tables_named(folders: Iterable[Path], texts: Iterable[str], views: Mapping[Path, str] = NO_VIEWS) -> list[Path]:
+    """The folders' files that the SQL names, that of the views too; none of them may be called like a view."""
+    words = set(re.findall(r"\w+", " ".join([*texts, *views.values()]).lower()))
+    named = {path.stem.lower(): path for path in views}
     for folder in folders:
         if not folder.is_dir():
             raise InvalidFile(f"{folder}: there is no such folder")
@@ -120,7 +131,7 @@ def tables_named(folders: Iterable[Path], texts: Iterable[str]) -> list[Path]:
                 raise InvalidFile(f"{named[stem].name} and {path.name} would both be the table {stem}; leave one there")
             if stem in words:
                 named[stem] = path
-    return list(named.values())
+    return [path for path in named.values() if path not in views]
 
 
 def _add(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str]) -> None:

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 DEBIT, CREDIT, FAINT = "#b5483a", "#1f4e79", "#999999"
 COLOURS = {"debit": DEBIT, "credit": CREDIT}
-AMOUNTS = "SELECT abs(amount)::double FROM read_transactions WHERE kind = ? AND amount <> 0"
+AMOUNTS = "SELECT abs(amount)::double FROM read_transactions WHERE direction = ? AND amount <> 0"
 DAYS = """
     SELECT moment::date AS day, count(*) FROM read_transactions
-    WHERE kind = ? AND moment BETWEEN '0001-01-01' AND '9999-12-31' GROUP BY day ORDER BY day"""
+    WHERE direction = ? AND moment BETWEEN '0001-01-01' AND '9999-12-31' GROUP BY day ORDER BY day"""
 PER_CUSTOMER = """
     SELECT defaulted, count(*) FROM read_transactions JOIN read_labels USING (customer_id)
     WHERE defaulted IS NOT NULL GROUP BY customer_id, defaulted"""

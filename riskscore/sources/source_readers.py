@@ -66,6 +66,11 @@ class Wanted:
         aliases: Mapping[str, str] = self.source.get("aliases") or {}
         return aliases
 
+    @property
+    def views(self) -> dict[Path, str]:
+        """The files of the queries that the others read as tables, with their texts."""
+        return {self.root / name: _text_of(self.root / name, "views", name) for name in self.source.get("views") or ()}
+
 
 def plain(value: Any) -> Any:
     """The value as JSON holds it; NaN, which is how tables hold nothing, is None."""
@@ -92,13 +97,14 @@ def _with_types(wanted: Wanted, records: Iterable[dict[str, Any]], where: str) -
     for number, record in enumerate(records, 1):
         if number == 1:
             _require(where, record, _needed(wanted))
+            columns = [(name, feature) for name, feature in columns if name in record]
         for name, feature in columns:
             record[name] = _typed(feature, record[name])
         yield number, record
 
 
 def _needed(wanted: Wanted) -> list[str]:
-    return [*wanted.contract.names, *([wanted.target] if wanted.labelled else [])]
+    return [*wanted.contract.required, *([wanted.target] if wanted.labelled else [])]
 
 
 def _require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
@@ -190,26 +196,28 @@ def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
     """The query's own tables (lists of words, say) lie beside it; the data have the folder to themselves."""
     statement, name = _statement(wanted, "duckdb"), str(wanted.source["sql"])
     _check_tables(wanted, (wanted.root / name).parent)
-    with duckdb_over(folder, name, [statement], wanted.aliases, (wanted.root / name).parent) as connection:
+    texts = [statement, *([_query(wanted, "counts")] if wanted.source.get("counts") else [])]
+    beside = (wanted.root / name).parent
+    with duckdb_over(folder, name, texts, wanted.aliases, beside, wanted.views) as connection:
         yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
 
 
 def tables_read(folder: Path, wanted: Wanted) -> list[Path]:
     """The files of a folder that the model's SQL reads."""
-    return tables_named([folder], [_statement(wanted, "duckdb")])
+    return tables_named([folder], [_statement(wanted, "duckdb")], wanted.views)
 
 
 def _check_tables(wanted: Wanted, folder: Path) -> None:
     """Refuse tables beside the query that aren't those that the model was trained with."""
     trained = wanted.source.get("tables") or {}
-    found = hashes_of_tables(folder) if trained else {}
+    found = hashes_of_tables(folder, wanted.views) if trained else {}
     for name, expected in trained.items():
         if found.get(name) != expected:
             raise ArtefactRefused(f"{name} beside {wanted.source['sql']} isn't the one that the model was trained with")
 
 
 def _answered(wanted: Wanted, run: Callable[[str], Iterator[Record]], statement: str, note: Note) -> Records:
-    """The rows of the statement; labels that none of them has are told of at the end."""
+    """The rows of the statement; at their end note is told of labels that none of them has, and what counts counts."""
     joined, labelled = _joins_labels(wanted), 0
     records = (record | {wanted.target: record.pop(LABEL)} if joined else record for record in run(statement))
     for number, record in _with_types(wanted, records, str(wanted.source["sql"])):
@@ -221,6 +229,9 @@ def _answered(wanted: Wanted, run: Callable[[str], Iterator[Record]], statement:
         if alone > 0:
             have = "has" if alone == 1 else "have"
             note(f"{counted(alone, 'label')} of {wanted.source['labels']} {have} no row of features")
+    if wanted.source.get("counts"):
+        (counts,) = run(_query(wanted, "counts"))
+        note(", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items()))
 
 
 def _joins_labels(wanted: Wanted) -> bool:
@@ -251,14 +262,18 @@ def _query(wanted: Wanted, key: str) -> str:
     """The text of source.sql or source.labels; refused where the model was trained with another."""
     name = str(wanted.source[key])
     path = wanted.query if wanted.query and key == "sql" else wanted.root / name
+    text, expected = _text_of(path, key, name), wanted.source.get("sha256")
+    if key == "sql" and expected and (digest := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
+        raise ArtefactRefused(f"{name} has SHA-256 {digest}, but the model was trained with {expected}")
+    return text
+
+
+def _text_of(path: Path, key: str, name: str) -> str:
+    """The text of a file of SQL, which source.key calls `name`."""
     if not path.is_file():
         raise InvalidFile(f"model.toml: source.{key} names {name}, which isn't there")
-    content = path.read_bytes()
-    digest, expected = hashlib.sha256(content).hexdigest(), wanted.source.get("sha256")
-    if key == "sql" and expected and digest != expected:
-        raise ArtefactRefused(f"{name} has SHA-256 {digest}, but the model was trained with {expected}")
     try:
-        return content.decode("utf-8-sig").strip().rstrip(";")
+        return path.read_text(encoding="utf-8-sig").strip().rstrip(";")
     except UnicodeDecodeError:
         raise InvalidFile(f"{name} is not UTF-8 text") from None
 

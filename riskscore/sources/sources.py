@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from riskscore.database.features import FAULT
+from riskscore.database.features import fault_of
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.sources.source_readers import (
     Wanted,
@@ -191,8 +191,8 @@ def _name(url: str | Path, wanted: Wanted) -> str:
 
 def _row(wanted: Wanted, at: tuple[str, str, int], ids: dict[str, str], record: dict[str, Any]) -> Any:
     """The record sorted into a SourceRow, or what is wrong with it."""
-    if record.get(FAULT):
-        return DataFault(str(record[FAULT]))
+    if fault := fault_of(record, wanted.source):
+        return DataFault(str(fault))
     observations = {}
     for name in wanted.observations:
         text = _text(record.get(name))

@@ -44,7 +44,7 @@ def read_csv(
     Raises InvalidFile where the file as a whole can't be read.
     """
     lines = csv_lines(path, {*contract.names, *(aliases or {})})
-    header = csv_header(path, next(lines)[1], [*contract.names, *required], aliases or {})
+    header = csv_header(path, next(lines)[1], [*contract.required, *required], aliases or {})
     unused(path, [name for name in header if name not in contract and name not in (*required, *optional)], note)
     kinds = [_kind(contract.feature(name)) if name in contract else None for name in header]
     for line, cells in lines:

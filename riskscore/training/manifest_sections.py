@@ -61,7 +61,8 @@ def source_of(settings: Settings, root: Path) -> dict[str, Any]:
         if not path.is_file():
             raise InvalidFile(f"{settings.name}/model.toml: source.sql names {source['sql']}, which isn't there")
         source["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        if source.get("dialect") == "duckdb" and (tables := hashes_of_tables(path.parent)):
+        views = [root / name for name in source.get("views", ())]
+        if source.get("dialect") == "duckdb" and (tables := hashes_of_tables(path.parent, views)):
             source["tables"] = tables
     return source
 

@@ -20,10 +20,10 @@ QUANTILES = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9
 FEW_VALUES = 10  # up to so many distinct values of a feature are kept one by one
 
 
-def support_of(column: Floats, kind: str = "number") -> dict[str, Any]:
+def support_of(column: Floats, kind: str = "number", optional: bool = False) -> dict[str, Any]:
     """What training saw of a feature. Limits are rounded outwards to three digits: no person's value is published.
 
-    kind: the feature's type. Of a category every place that was seen is kept.
+    kind: the feature's type. Of a category every place that was seen is kept. optional: training makes gaps itself.
     """
     seen = column[~np.isnan(column)]
     if not len(seen):
@@ -37,7 +37,7 @@ def support_of(column: Floats, kind: str = "number") -> dict[str, Any]:
     distinct = np.unique(seen).tolist()
     if kind == "category" or len(distinct) <= FEW_VALUES:
         support["values"] = distinct
-    if len(seen) < len(column):
+    if optional or len(seen) < len(column):
         support["missing"] = round(1 - len(seen) / len(column), 4)
     return support
 

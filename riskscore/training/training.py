@@ -102,7 +102,10 @@ def build(
     document = family_of(settings).document(estimator, columns.names)
     contents = {"model.joblib": pickled(estimator), "model.json": document}
     features = settings.contract.features
-    support = [support_of(column, feature.type) for column, feature in zip(data.matrix.T, features, strict=True)]
+    support = [
+        support_of(column, feature.type, feature.optional)
+        for column, feature in zip(data.matrix.T, features, strict=True)
+    ]
     lacks, golden = _proven(settings, data, columns, estimator, contents, support)
     manifest = {
         "model": settings.name,
@@ -160,12 +163,27 @@ def encoded(settings: Settings, data: TrainingData) -> TrainingData:
     return replace(data, names=tuple(encoding.names), matrix=encoding.matrix(data.matrix))
 
 
+def with_gaps(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> tuple[Floats, NDArray[np.int8]]:
+    """The rows and their labels; where features are optional each twice more, without them and without half of them.
+
+    Rows of the sources have all features, so that nothing else would teach an estimator what to make of one that lacks.
+    """
+    features, encoding = settings.contract.features, Encoding(settings.contract)
+    optional = np.array([feature.optional for feature in features])
+    if not optional.any():
+        return matrix, labels
+    gaps = encoding.matrix(np.where(optional, np.nan, 0.0).reshape(1, -1))
+    some = np.random.default_rng(settings.seed).uniform(size=(len(matrix), len(features))) < 0.5
+    lacking = [np.where((optional & lacks)[:, encoding.owners()], gaps, matrix) for lacks in (np.ones_like(some), some)]
+    return np.vstack([matrix, *lacking]), np.tile(labels, 3)
+
+
 def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
     """The estimator of model.toml, fitted to columns (n, columns), knowing them by name, as it is served."""
     family = family_of(settings)
     estimator = family.build(settings)
     try:
-        estimator.fit(matrix, labels)
+        estimator.fit(*with_gaps(settings, matrix, labels))
     except (ValueError, TypeError) as error:  # XGBoostError is a ValueError
         reason = str(error).strip().splitlines()[-1]
         raise InvalidFile(f"{settings.name}/model.toml: the estimator refuses its parameters: {reason}") from None

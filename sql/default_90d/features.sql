@@ -4,16 +4,12 @@
 -- Question   How much comes in and goes out, for what, and how close to the edge?
 -- Grain      One row per customer_id of transactions. A customer without transactions has no row: nothing is known.
 -- As of      The files: every transaction in them counts, so they end where the 90 days of the label begin.
--- Source     transactions(customer_id, transaction_id, amount, type, description, timestamp), of any column types;
---            merchant_words(word, category, direction), beside this file.
--- Repairs    What the data-quality report counts is settled here, the same way each time:
---            * Sign against type: the type decides, for signs get lost in exports. A debit of 45.99 and one of -45.99
---              both are 45.99 spent. Without a type of debit or credit the sign decides.
---            * A transaction_id that a customer has more than once counts once, as its earliest. One without an id
---              counts as it stands.
---            * An amount that cannot be read does not count. Where a customer has no other, data_fault says so, and the
---              row is reported rather than scored as an empty account.
---            * A timestamp that cannot be read puts its transaction last.
+-- Source     readings(...), the query beside this file that reads transactions, and merchant_words(word, category,
+--            direction), beside it too.
+-- Faults     data_fault names the first of a customer's transactions that can't be read, by its place in the file, and
+--            why; a row without a customer_id holds those of nobody. unread_share is the part of the customer's
+--            transactions that can't be read, so that model.toml may tolerate some; they don't count then.
+-- Signs      What was spent is negative: total_debit, avg_amount, lowest_balance.
 -- Caveats    A description is compared in lower case, without accents, punctuation and digits; words match whole:
 --            "RENT 04/25" is rent, "RENTAL CAR" and "CURRENT" are not. It may be of several categories. direction says
 --            whether debits, credits or both count for a word: a salary is a credit, and a shop's refund no shopping.
@@ -21,26 +17,9 @@
 -- Settings   DuckDB. Sums are of decimals, so their order leaves no trace.
 -- ---------------------------------------------------------------------
 WITH given AS (
-    SELECT
-        nullif(trim(cast(customer_id AS varchar)), '') AS customer_id,
-        nullif(trim(cast(transaction_id AS varchar)), '') AS transaction_id,
-        try_cast(trim(cast(amount AS varchar)) AS decimal(18, 4)) AS amount,
-        lower(trim(cast(type AS varchar))) AS kind,
-        coalesce(cast(description AS varchar), '') AS description,
-        try_cast(trim(cast(timestamp AS varchar)) AS timestamp) AS moment
-    FROM transactions
-),
-
-once AS (
     SELECT *
-    FROM given
-    WHERE customer_id IS NOT NULL
-    QUALIFY
-        transaction_id IS NULL
-        OR row_number() OVER (
-            PARTITION BY customer_id, transaction_id
-            ORDER BY moment NULLS LAST, amount NULLS LAST, kind, description
-        ) = 1
+    FROM readings
+    WHERE left_out IS DISTINCT FROM 'blank'
 ),
 
 directed AS (
@@ -49,17 +28,10 @@ directed AS (
         transaction_id,
         moment,
         description,
-        CASE
-            WHEN kind IN ('credit', 'debit') THEN kind
-            WHEN amount > 0 THEN 'credit'
-            WHEN amount < 0 THEN 'debit'
-        END AS direction,
-        CASE
-            WHEN kind = 'credit' THEN abs(amount)
-            WHEN kind = 'debit' THEN -abs(amount)
-            ELSE amount
-        END AS amount
-    FROM once
+        direction,
+        amount
+    FROM given
+    WHERE left_out IS NULL AND unread IS NULL
 ),
 
 -- One row per description as it stands: there are far fewer than transactions once their digits are gone.
@@ -124,48 +96,75 @@ running AS (
 summed AS (
     SELECT
         customer_id,
-        count(amount) AS num_transactions,
-        coalesce(sum(-amount) FILTER (WHERE direction = 'debit'), 0) AS total_debit,
+        count(*) AS num_transactions,
+        coalesce(sum(amount) FILTER (WHERE direction = 'debit'), 0) AS total_debit,
         coalesce(sum(amount) FILTER (WHERE direction = 'credit'), 0) AS total_credit,
         sum(amount) AS net,
-        count(amount) FILTER (WHERE list_contains(categories, 'rent')) AS rent_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'salary')) AS salary_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'groceries')) AS groceries_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'subscriptions')) AS subscriptions_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'transfer')) AS transfer_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'gambling')) AS gambling_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'utilities')) AS utilities_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'loans')) AS loans_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'fees')) AS fees_count,
-        count(amount) FILTER (WHERE list_contains(categories, 'cash')) AS cash_count,
-        coalesce(sum(-amount) FILTER (WHERE list_contains(categories, 'gambling')), 0) AS gambled,
+        count(*) FILTER (WHERE list_contains(categories, 'rent')) AS rent_count,
+        count(*) FILTER (WHERE list_contains(categories, 'salary')) AS salary_count,
+        count(*) FILTER (WHERE list_contains(categories, 'groceries')) AS groceries_count,
+        count(*) FILTER (WHERE list_contains(categories, 'subscriptions')) AS subscriptions_count,
+        count(*) FILTER (WHERE list_contains(categories, 'transfer')) AS transfer_count,
+        count(*) FILTER (WHERE list_contains(categories, 'gambling')) AS gambling_count,
+        count(*) FILTER (WHERE list_contains(categories, 'utilities')) AS utilities_count,
+        count(*) FILTER (WHERE list_contains(categories, 'loans')) AS loans_count,
+        count(*) FILTER (WHERE list_contains(categories, 'fees')) AS fees_count,
+        count(*) FILTER (WHERE list_contains(categories, 'cash')) AS cash_count,
+        coalesce(sum(amount) FILTER (WHERE list_contains(categories, 'gambling')), 0) AS gambled,
         min(balance) AS lowest_balance
     FROM running
+    GROUP BY customer_id
+),
+
+-- Of all customers, those of whom nothing counts among them.
+customers AS (
+    SELECT
+        customer_id,
+        count(*) AS transactions,
+        count(unread) AS unread_transactions,
+        min(place) FILTER (WHERE unread IS NOT NULL) AS first_unread,
+        min_by(unread, place) FILTER (WHERE unread IS NOT NULL) AS why_unread,
+        count(*) FILTER (WHERE left_out = 'contradicting') AS contradicting_transactions
+    FROM given
     GROUP BY customer_id
 )
 
 SELECT
-    customer_id,
-    num_transactions,
-    cast(total_debit AS double) AS total_debit,
-    cast(total_credit AS double) AS total_credit,
-    cast(net AS double) / nullif(num_transactions, 0) AS avg_amount,
-    cast(rent_count > 0 AS integer) AS has_rent,
-    cast(salary_count > 0 AS integer) AS has_salary,
-    rent_count,
-    salary_count,
-    groceries_count,
-    subscriptions_count,
-    transfer_count,
-    gambling_count,
-    utilities_count,
-    loans_count,
-    fees_count,
-    cash_count,
+    customers.customer_id,
+    coalesce(summed.num_transactions, 0) AS num_transactions,
+    cast(summed.total_debit AS double) AS total_debit,
+    cast(summed.total_credit AS double) AS total_credit,
+    cast(summed.net AS double) / summed.num_transactions AS avg_amount,
+    cast(summed.rent_count > 0 AS integer) AS has_rent,
+    cast(summed.salary_count > 0 AS integer) AS has_salary,
+    summed.rent_count,
+    summed.salary_count,
+    summed.groceries_count,
+    summed.subscriptions_count,
+    summed.transfer_count,
+    summed.gambling_count,
+    summed.utilities_count,
+    summed.loans_count,
+    summed.fees_count,
+    summed.cash_count,
     -- Who spent nothing gambled no part of it.
-    coalesce(cast(gambled AS double) / nullif(cast(total_debit AS double), 0), 0) AS gambling_share,
+    coalesce(cast(-summed.gambled AS double) / nullif(cast(-summed.total_debit AS double), 0), 0) AS gambling_share,
     -- Counted from where the files begin; 0 for an account that was never below that.
-    cast(least(coalesce(lowest_balance, 0), 0) AS double) AS lowest_balance,
-    CASE WHEN num_transactions = 0 THEN 'no transaction has an amount that can be read' END AS data_fault
-FROM summed
-ORDER BY customer_id
+    cast(least(summed.lowest_balance, 0) AS double) AS lowest_balance,
+    customers.unread_transactions,
+    customers.contradicting_transactions,
+    CASE
+        WHEN customers.customer_id IS NOT NULL AND summed.num_transactions > 0
+            THEN customers.unread_transactions / customers.transactions
+    END AS unread_share,
+    CASE
+        WHEN customers.unread_transactions > 0
+            THEN
+                customers.unread_transactions || ' of ' || customers.transactions
+                || ' transactions can''t be read, the first in row ' || customers.first_unread
+                || ' of the file: ' || customers.why_unread
+        WHEN summed.num_transactions IS NULL THEN 'no transaction has an amount'
+    END AS data_fault
+FROM customers
+LEFT JOIN summed ON customers.customer_id = summed.customer_id
+ORDER BY customers.customer_id

@@ -9,6 +9,10 @@
 --            counts them.
 -- ---------------------------------------------------------------------
 SELECT
-    trim(cast(customer_id AS varchar)) AS customer_id,
+    -- The blanks that readings.sql takes off too.
+    trim(
+        cast(customer_id AS varchar),
+        ' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8199) || chr(8201) || chr(8239) || chr(65279)
+    ) AS customer_id,
     defaulted
 FROM labels
