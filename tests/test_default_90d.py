@@ -15,7 +15,6 @@ import pytest
 from riskscore.errors import ArtefactRefused, DataFault
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
-from riskscore.scoring.engine import Engine
 from riskscore.sources.sources import rows_at, wanted_by, wanted_of
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, needs, train_small
 
