@@ -42,7 +42,6 @@ class Feature:
         name: str,
         type: str = "number",
         nullable: bool = False,
-        optional: bool = False,
         minimum: float | None = None,
         maximum: float | None = None,
         unit: str = "",
@@ -55,6 +54,7 @@ class Feature:
         encoding: str = "",
         indicator: bool = False,
         parse: str = "strict",
+        optional: bool = False,
     ) -> None:
         if type not in READERS:
             raise ArtefactRefused(f"feature {name!r}: type must be one of {', '.join(READERS)}, not {type!r}", name)
