@@ -58,7 +58,7 @@ def test_a_person_who_waits_does_not_pay_for_it(environ, monkeypatch):
 def _loads(monkeypatch):
     """The names of the models whose pickles are loaded from here on; they are loaded all the same."""
     loaded = []
-    real = sys.modules["riskscore.artefact"].Artefact.load_estimator
+    real = sys.modules["riskscore.artefact.artefact"].Artefact.load_estimator
 
     def noted(self):
         loaded.append(self.name)
