@@ -33,8 +33,11 @@ class Fields:
 def model_for(names: Iterable[str], default: str, models: Mapping[str, Fields]) -> str:
     """The model of a row with these names. models: those served, the default one among them. Raises AmbiguousModel."""
     given = frozenset(names)
-    meant = [name for name, fields in models.items() if fields.features <= given <= fields.known]
-    meant = meant or _nearest(given, models)
+    counts = [len(fields.known & given) for fields in models.values()]
+    most = max(counts)
+    nearest = [name for name, count in zip(models, counts, strict=True) if count == most > MOSTLY * len(given)]
+    whole = [name for name in nearest if most == len(given) and models[name].features <= given]
+    meant = whole or nearest
     if default in meant or not meant:
         return default
     if len(meant) > 1:
@@ -43,10 +46,3 @@ def model_for(names: Iterable[str], default: str, models: Mapping[str, Fields]) 
             f'the row names no model, and its fields are those of {listed}: say which as "model"', "model"
         )
     return meant[0]
-
-
-def _nearest(given: frozenset[str], models: Mapping[str, Fields]) -> list[str]:
-    """The models that know most of the names; none where that isn't much."""
-    counts = {name: len(fields.known & given) for name, fields in models.items()}
-    most = max(counts.values())
-    return [name for name, count in counts.items() if count == most > MOSTLY * len(given)]
