@@ -80,6 +80,29 @@ def test_rows_with_a_data_fault_are_left_out_and_counted_by_reason(root: Path, l
     assert len(data.labels) == len(rows()) - faulty
 
 
+@pytest.mark.parametrize(("maximum", "noted"), [(6, ["have odd_per_thousand above 6"]), (7, [])])
+def test_what_was_observed_of_rows_is_noted(root: Path, ledgers: str, maximum: int, noted: list[str]) -> None:
+    query = FEATURES_SQL.replace(
+        "0 AS transactions_after_snapshot", "(t ->> 'late')::int AS odd, 7 AS odd_per_thousand"
+    )
+    (root / "sql" / "small" / "features.sql").write_text(query)
+    rules = f"""
+[[limits]]
+name = "many"
+text = "many are odd"
+feature = "odd_per_thousand"
+maximum = {maximum}
+[observations]
+odd = "odd: {{count}}"
+odd_per_thousand = "odd, in a thousand"
+"""
+    (root / "model" / "small" / "model.toml").write_text(TOML + rules)
+    _, data = read(root, ledgers)
+    late = sum(0 < row[2] < 4 for row in rows())
+    told = [note for note in data.notes if " have " in note]
+    assert told == [f"{late} rows have odd above 0", *(f"{len(data.labels)} rows {what}" for what in noted)]
+
+
 def test_the_tables_comment_says_where_the_rows_come_from(root: Path, ledgers: str) -> None:
     assert read(root, ledgers)[1].about == "Made up for a test."
     change(ledgers, "COMMENT ON TABLE ledgers IS NULL")
