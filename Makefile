@@ -14,7 +14,7 @@ READY := .venv/.ready
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve serve-http test test-fast browser test-browser docs lint train bench bench-http lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test test-fast soak browser test-browser docs lint train bench bench-http lock image test-postgres-versions clean
 
 ##@ Start here
 help:  ## this list
@@ -53,6 +53,13 @@ test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lam
 
 test-fast: $(READY)  ## the tests that need neither a server nor a training: an answer within a minute
 	@$(IN) -m pytest -q -n auto --dist worksteal -m 'not browser and not slow'
+
+soak: $(READY)  ## an hour or two of kills, random events, hostile pickles and full disks; prints its counts
+	@$(IN) -m tests.soak.events
+	@$(IN) -m tests.soak.kills
+	@$(IN) -m tests.soak.programs
+	@$(IN) -m tests.soak.extremes
+	@$(IN) -m tests.pickle_mutations 10000
 
 browser:  ## Chromium and its driver through apt, where this machine allows it
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \

@@ -43,7 +43,7 @@ SLOW_FILES = {
     *("deployment", "docs", "embedded", "emulator", "heads", "lambda_function", "makefile", "new_model", "offer_click"),
     *("offers", "page", "pay_later", "pickles", "programs", "remote", "sample_database", "samples", "search"),
     *("seed_database", "simulation", "sources", "sql_files", "template", "training", "training_data", "trees"),
-    *("site", "twin_arrays", "web", "web_json", "web_ledger", "x100"),
+    *("site", "soak", "twin_arrays", "web", "web_json", "web_ledger", "x100"),
 }
 
 ROOT = Path(__file__).resolve().parent.parent

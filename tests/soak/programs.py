@@ -126,7 +126,9 @@ def prepare(given: Path) -> None:
     features = 'features = [{ name = "a" }, { name = "b" }]'
     (given / "contract.toml").write_text(f'description = "d"\nids = ["id"]\nthreshold = 0.3\n{features}\n')
     sample = ["sample_data.py", "offer_click", "--rows", "500", "--out", f"{given}/offers"]
-    assert started(sample, without_database()).wait() == 0
+    process = started(sample, without_database())
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
 
 
 def started(command: Sequence[str], environ: dict[str, str]) -> subprocess.Popen[str]:
@@ -149,7 +151,8 @@ def soak(job: Job, given: Path, environ: dict[str, str], kills: int, chance: ran
         command, state = job(given, Path(home, "undisturbed"))
         clock = time.monotonic()
         process = started(command, environ)
-        assert process.wait() == 0, process.stderr and process.stderr.read()
+        said = process.communicate()[1]
+        assert process.returncode == 0, said
         seconds, whole = time.monotonic() - clock, state()
         listed = listing(Path(home, "undisturbed"))
         place = Path(home, "killed")
