@@ -6,6 +6,7 @@ them into a list of floats, NaN for a missing one; nothing is converted by guess
 
 from __future__ import annotations
 
+from itertools import chain
 from operator import itemgetter
 
 from riskscore.contract.fast_path import NUMBERS, PlainNumbers
@@ -22,6 +23,7 @@ PREDICTED = "predicted_probability"  # what [response] may name beside the field
 HINT = "; did you mean "
 HINTS = 20  # different misspelt names that a request is told the nearest name of: each takes milliseconds to find
 LONGEST_MISSPELT = 200  # characters; nothing is like a longer one
+UNSOUND = object()  # among what the rows of a request share: the row before was unsound
 STRETCH = 25  # features that are looked at together where one among them is unsound
 
 
@@ -68,6 +70,9 @@ class Contract:
 
         memo: shared by the rows of a request, so that those with the same wrong names are told so at once.
         """
+        memo = {} if memo is None else memo
+        if UNSOUND in memo and row.keys() == self._by_name.keys():
+            return self._closer_look(row, memo)
         try:
             vector = self._all.read(row) if len(row) == len(self.names) else None
         except KeyError:
@@ -77,18 +82,23 @@ class Contract:
         ):
             return self.vector(dict.fromkeys(lacking) | dict(row), memo)
         if vector is None:
-            memo = {} if memo is None else memo
             remembered(memo, tuple(row), self._refuse_names, row, len(memo) < HINTS)
-        return vector or self._closer_look(row)
+        return vector or self._closer_look(row, memo)
 
-    def _closer_look(self, row: Mapping[str, Any]) -> list[float]:
-        """The vector of a row that isn't plainly sound. Raises what is wrong with the first value that is."""
+    def _closer_look(self, row: Mapping[str, Any], memo: dict[Any, Any]) -> list[float]:
+        """The vector of a row that isn't plainly sound. Raises what is wrong with the first value that is.
+
+        Of texts the next row is then looked at as closely from the start: to read it at once first would be in vain.
+        """
         if self.parse == "strict":
             return self._all.read_each(row)
         if not self._stretches:
             starts = range(0, len(self.features), STRETCH)
             self._stretches = [Stretch(self.features[start : start + STRETCH]) for start in starts]
-        return [number for stretch in self._stretches for number in stretch.read(row) or stretch.read_each(row)]
+        memo[UNSOUND] = True
+        parts = [stretch.read(row) or stretch.read_each(row) for stretch in self._stretches]
+        del memo[UNSOUND]  # a row that is sound after all
+        return [*chain.from_iterable(parts)]
 
     def matrix(self, rows: Sequence[Mapping[str, Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
         """The vectors of many rows as float64 (n, features); None where one of them needs a closer look.
