@@ -7,7 +7,7 @@ they are named, and the client has to say which.
 
 from __future__ import annotations
 
-from riskscore.errors import AmbiguousModel
+from riskscore.errors import AmbiguousModel, remembered
 from riskscore.scoring.events import CONTROLS
 
 TYPE_CHECKING = False
@@ -28,6 +28,25 @@ class Fields:
         beside = {*manifest["ids"], *manifest["observations"], "features", *CONTROLS, *([target] if target else [])}
         self.features = frozenset(feature["name"] for feature in manifest["features"] if not feature.get("optional"))
         self.known = beside.union(feature["name"] for feature in manifest["features"])
+
+
+class Dispatch:
+    """Tells the models of a request's rows. Those that have the same of the names known to any model share a search."""
+
+    __slots__ = ("_default", "_known", "_memo", "_models")
+
+    def __init__(self, default: str, models: Mapping[str, Fields]) -> None:
+        self._default = default
+        self._models = models
+        self._known = frozenset().union(*(fields.known for fields in models.values()))
+        self._memo: dict[Any, Any] = {}
+
+    def model_of(self, names: Iterable[str]) -> str:
+        """The model of a row with these names. Raises AmbiguousModel."""
+        given = frozenset(names)
+        key = given & self._known, len(given)  # all that the search depends on
+        found: str = remembered(self._memo, key, model_for, given, self._default, self._models)
+        return found
 
 
 def model_for(names: Iterable[str], default: str, models: Mapping[str, Fields]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from riskscore.scoring.dispatch import Fields
+    from riskscore.scoring.dispatch import Dispatch, Fields
     from riskscore.scoring.model import Model
     from riskscore.scoring.pipeline import Choose, LookUp, Parsed
     from riskscore.scoring.records import Entry, Request
@@ -139,7 +139,7 @@ class Engine:
     def _chooser(self) -> Choose:
         """What tells, within one request, the model of a row that names none."""
         from_names: dict[tuple[str, ...], str | CallerFault] = {}
-        models: dict[str, Fields] = {}  # read once, and only where a row isn't plainly one of the default model's
+        dispatch: list[Dispatch] = []  # one, and only where a row isn't plainly one of the default model's
 
         def choose(item: Mapping[str, Any]) -> str:
             features = item.get("features")
@@ -147,7 +147,7 @@ class Engine:
             found = from_names.get(names)
             if found is None:
                 default = self._artefact(self._default_model)
-                found = default.name if is_plainly(item, default) else self._dispatched(names, models)
+                found = default.name if is_plainly(item, default) else self._dispatched(names, dispatch)
                 from_names[names] = found
             if isinstance(found, CallerFault):
                 raise found.with_traceback(None)
@@ -155,15 +155,15 @@ class Engine:
 
         return choose
 
-    def _dispatched(self, names: Sequence[str], models: dict[str, Fields]) -> str | CallerFault:
-        """The model of a row with these names, or that there is no telling. models: filled where it is empty."""
-        from riskscore.scoring.dispatch import Fields, model_for
+    def _dispatched(self, names: Sequence[str], dispatch: list[Dispatch]) -> str | CallerFault:
+        """The model of a row with these names, or that there is no telling. dispatch: filled where it is empty."""
+        if not dispatch:
+            from riskscore.scoring.dispatch import Dispatch, Fields
 
-        if not models:
-            models[self._default_model] = Fields(self._artefact(self._default_model).manifest)
-            models.update(self._fields())
+            own = {self._default_model: Fields(self._artefact(self._default_model).manifest)}
+            dispatch.append(Dispatch(self._default_model, {**own, **self._fields()}))
         try:
-            return model_for(names, self._default_model, models)
+            return dispatch[0].model_of(names)
         except CallerFault as error:
             return error
 

@@ -105,13 +105,13 @@ class Shape:
         self.target: str = artefact.manifest["source"].get("target", "")
         self._ignores = self.target != "" and self.target not in artefact.contract
         known = {"features", *CONTROLS, *names, *observed, *([self.target] if self._ignores else [])}
-        self.ids = [name for name in names if name in keys]
-        self.observed = [name for name in observed if name in keys]
-        self.nested = "features" in keys
         self.beside = [key for key in keys if key not in known]
         for key in self.beside:
             if key not in artefact.contract:
                 raise artefact.contract.unknown(key, [*known], hint)
+        self.ids = [name for name in names if name in keys]
+        self.observed = [name for name in observed if name in keys]
+        self.nested = "features" in keys
         if self.nested and self.beside:
             key = self.beside[0]
             raise InvalidEvent(f"{key} stands beside the features object; features go in one place", key)
@@ -145,12 +145,13 @@ class Shape:
 def is_plainly(item: Mapping[str, Any], artefact: Artefact) -> bool:
     """Whether a row has all features of a model or none, and no name that it doesn't know; found in a microsecond."""
     manifest, contract = artefact.manifest, artefact.contract
-    beside = sum(name in item for name in ("features", *CONTROLS, *manifest["ids"], *manifest["observations"]))
     features = item.get("features", item)
+    if not isinstance(features, dict) or (features is not item and len(features) != len(contract.names)):
+        return False
+    beside = sum(name in item for name in ("features", *CONTROLS, *manifest["ids"], *manifest["observations"]))
     if features is item:
         return len(item) == beside or (len(item) == beside + len(contract.names) and contract.are_in(item))
-    whole = isinstance(features, dict) and len(features) == len(contract.names) and contract.are_in(features)
-    return whole and len(item) == beside
+    return len(item) == beside and contract.are_in(features)
 
 
 def parse_rows(
