@@ -56,7 +56,7 @@ def test_a_ledger_that_is_locked_fails_a_small_request_and_nobody_elses(
 
 def test_those_who_watch_are_answered_while_every_other_waits_for_the_ledger(tmp_path: Path) -> None:
     with (
-        running_service(tmp_path, RISKSCORE_TIMEOUT="2") as service,
+        running_service(tmp_path, RISKSCORE_TIMEOUT="4") as service,
         ThreadPoolExecutor(24) as clients,
         closing(sqlite3.connect(service.ledger, isolation_level=None)) as other,
     ):

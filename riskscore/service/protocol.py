@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 32_768  # of the first line and the headers
 HEAD_SECONDS = 10.0  # from the connection, or from the answer before, until the head is whole
+SLASH = ord("/")
 LINGER_SECONDS = 2.0  # that a refused client may go on sending: closed at once, it would never read why
 
 
@@ -38,8 +39,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._seconds = seconds
         self._most = most
         self.since: float | None = self.loop.time()  # the client has been awaited; None while we are
-        self._in_head = False
-        self._quiet = 0  # bytes since a head or a part of a body was whole
+        self._quiet = 0  # bytes that came since a head or a part of a body was whole
         self._unsent = 0
         self._refused = False
         self._wrong: RiskscoreError | None = None
@@ -64,16 +64,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._quiet > HEAD_BYTES and not self._refused:
             self._refuse(_too_large())
 
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        super().on_message_begin()
-
     def on_headers_complete(self) -> None:
-        self._quiet, self._in_head, self.since = 0, False, None
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+        came, self._quiet, self.since = self._quiet, 0, None
+        if came > HEAD_BYTES and _size(self.url, self.headers) > HEAD_BYTES:  # a body may have come along
             self._wrong = _too_large()
             raise self._wrong  # uvicorn, whose parser calls this, then sends a 400
-        if not self.url.startswith(b"/"):
+        if self.url[0] != SLASH:
             self._take_host_of_url()
         super().on_headers_complete()
 
@@ -84,6 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.cycle.response_complete:  # no other was waiting behind it
+            self._quiet = 0
             self.since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text, of another shape
@@ -117,7 +114,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._clock = self.loop.call_later(self._seconds / 4, self._watch)
         elif unsent or self._refused:
             self.transport.abort()
-        elif self._in_head:
+        elif self._quiet:
             self._refuse(RequestTooSlow(f"the headers of the request took longer than {self._seconds:g} s"))
         else:
             self.transport.close()
@@ -141,6 +138,10 @@ def guarded(seconds: float, most: int) -> functools.partial[GuardedProtocol]:
     """What uvicorn makes connections with. seconds: of a request; most: connections of a process, as files allow."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return functools.partial(GuardedProtocol, seconds=min(seconds, HEAD_SECONDS), most=min(most, max(files // 2, 1)))
+
+
+def _size(url: bytes, headers: list[tuple[bytes, bytes]]) -> int:
+    return len(url) + sum(len(name) + len(value) for name, value in headers)
 
 
 def _too_large() -> HeadersTooLarge:
