@@ -62,7 +62,8 @@ def test_files_are_tables_and_a_csvs_cells_are_text(data: Path) -> None:
         ("id,x\r\n1,2\n3,4\r\n", [("1", "2"), ("3", "4")]),
         ("\ufeffid;x\n\n1;2\n\n", [("1", "2")]),
         ('id\tx\n1\t"two\r\nlines"\n2\t"a ""b"", c"\n', [("1", "two\r\nlines"), ("2", 'a "b", c')]),
-        ("id,x\n007,it's 5\"\n,\n", [("007", "it's 5\""), (None, None)]),
+        ("id,x\n007,it's 5\"\n8,\n", [("007", "it's 5\""), ("8", None)]),
+        ("sep=;\nid;;x;\n1;z;2\n;;;\n3;;4\n", [("1", "2"), ("3", "4")]),
     ],
 )
 def test_a_csv_is_read_as_everywhere_else(data: Path, text: str, rows: list[tuple[object, ...]]) -> None:

@@ -334,7 +334,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a|y\n1|0\n", {}, "t.csv, line 1: column y is missing; columns are separated by comma, semicolon or tab"),
     ("y;a\n0;1\n1;2,5\n1;x;y\n", {}, "t.csv, line 4: 3 cells, but the header has 2"),
     ("a,a,y\n1,1,0\n", {}, "t.csv, line 1: column a stands there twice"),
-    (",,y\n1,1,0\n", {}, "t.csv, line 1: column without a name stands there twice"),
+    (",,y\n1,1,0\n2,2,1\n3,3,0\n4,4,1\n", {}, "t.csv has no column beside y that can be a feature (no other)"),
     ('a,y\n"x\ny",0\n1,2,3\n', {}, "t.csv, line 4: 3 cells, but the header has 2"),
     ('a,y\n1,0\n"x,1\n2,0\n', {}, "t.csv, line 3: broken quoting"),
     (
@@ -450,5 +450,5 @@ def test_a_parquet_that_no_model_comes_of_is_one_sentence(tmp_path, table, sente
 
 def test_a_file_that_only_is_called_parquet(tmp_path):
     (tmp_path / "t.parquet").write_text("a,y\n1,0\n")
-    with pytest.raises(InvalidFile, match=r"t\.parquet is no parquet file"):
+    with pytest.raises(InvalidFile, match=r"t\.parquet can't be read as a parquet file"):
         look(tmp_path / "t.parquet")

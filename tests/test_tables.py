@@ -6,7 +6,7 @@ import pytest
 
 from riskscore.contract.contract import Contract
 from riskscore.errors import InvalidFile
-from riskscore.sources.tables import check_csv, read_csv, read_jsonl
+from riskscore.sources.tables import Layout, check_csv, read_csv, read_jsonl
 
 CONTRACT = Contract.from_dicts(
     [{"name": "amount"}, {"name": "count", "type": "integer"}, {"name": "new", "type": "boolean"}]
@@ -45,7 +45,36 @@ def test_a_row_has_the_line_that_it_begins_on(tmp_path):
 
 
 def test_an_empty_cell_is_a_missing_value(tmp_path):
-    assert rows(tmp_path, "amount,count,new\n,,\n") == [(2, {"amount": None, "count": None, "new": None})]
+    assert rows(tmp_path, "amount,count,new\n,,true\n") == [(2, {"amount": None, "count": None, "new": True})]
+
+
+GAPS = "amount,count,new\n1.5,2,true\n,,\n\n , ,\n1.5,2,true\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "said"),
+    [
+        (GAPS, [2, 6], ["rows.csv: 3 blank rows passed over, the first in line 3"]),
+        (f"{GAPS},,\n", [2, 6], ["rows.csv: 4 blank rows passed over, the first in line 3"]),
+        ("amount,count,new,,\n1.5,2,true,,\n1.5,2,true\n", [2, 3], ["2 columns without a name or a value passed over"]),
+        ("amount,count,new\n1.5,2,true,,\n", [2], []),
+        (
+            ",amount,count,new\n0,1.5,2,true\n,1.5,2,true\n",
+            [2, 3],
+            ["column 1 has no name and isn't read; rows with a"],
+        ),
+        ("sep=,\namount,count,new\n1.5,2,true\n", [3], []),
+        ("sep=\t\r\namount\tcount\tnew\r\n1.5\t2\ttrue\r\n", [3], []),
+        ("sep=\\t\namount\tcount\tnew\n1.5\t2\ttrue\n", [3], []),
+        ('\ufeff"SEP=|"\namount|count|new\n1.5|2|true\n', [3], []),
+        ("sep=;;;\namount;count;new\n1.5;2;true\n;;\n", [3], ["1 blank row passed over, the first in line 4"]),
+    ],
+)
+def test_what_a_spreadsheet_leaves_around_a_table_is_passed_over_and_told(tmp_path, text, lines, said):
+    notes = []
+    assert rows(tmp_path, text, note=notes.append) == [(line, GOOD) for line in lines]
+    assert len(notes) == len(said)
+    assert all(expected in note for expected, note in zip(said, notes, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +89,7 @@ def test_an_empty_cell_is_a_missing_value(tmp_path):
         ("1.5,2,perhaps", "rows.csv, line 3, column new: expected true or false"),
         ("1.5,2", "rows.csv, line 3: 2 cells, but the header has 3"),
         ("1.5,2,true,4", "rows.csv, line 3: 4 cells, but the header has 3"),
+        ("1.5,2,true,,4", "rows.csv, line 3: 5 cells, but the header has 3"),
         ('1.5,"2"x,true', "rows.csv, line 3: broken quoting"),
         (
             f"1.5,{'2' * 200_000},true",
@@ -80,6 +110,10 @@ def test_a_broken_row_is_told_in_its_place_and_the_next_is_read(tmp_path, line, 
         ("\n", "rows.csv is empty; expected a header line with column names"),
         (" \n\n", "rows.csv is empty; expected a header line with column names"),
         ("\n\namount,count,new\n1,2,true\n", "rows.csv, line 1, is blank; expected a header line with column names"),
+        (",,\namount,count,new\n1,2,true\n", "rows.csv, line 1, is blank; expected a header line with column names"),
+        ("sep=;\n\n1;2\n", "rows.csv, line 2, is blank; expected a header line with column names"),
+        ("sep=;\n", "rows.csv is empty; expected a header line with column names"),
+        ("sep=;\namount;new\n1;true\n", "rows.csv, line 2: column count is missing"),
         ("amount,new\n1,true\n", "rows.csv, line 1: column count is missing"),
         ("amount,count,new,amount\n", "rows.csv, line 1: column amount stands there twice"),
         ('amount,"count"x,new\n1,2,true\n', "rows.csv, line 1: broken quoting"),
@@ -148,13 +182,25 @@ def test_a_contract_that_takes_text_gets_text(tmp_path, cell, value):
     assert one_cell(tmp_path, cell, parse="text", unit="money") == value
 
 
+@pytest.mark.parametrize("total", ["Total", "TOTALS:", " grand total ", "Summe"])
+def test_a_last_row_that_adds_up_the_others_is_told_in_its_place(tmp_path, total):
+    found = rows(tmp_path, f"id,amount,count,new\n1,1.5,2,true\n,,,\n{total},1.5,2,\n,,,\n", optional=["id"])
+    assert found[1] == (4, "rows.csv, line 4, the last one, is a row of totals by its first cell; take it out")
+
+
+def test_a_row_that_is_called_so_among_others_is_one_of_them(tmp_path):
+    text = "id,amount,count,new\nTotal,1.5,2,true\nShell,1.5,2,true\n"
+    assert [row["id"] for _, row in rows(tmp_path, text, optional=["id"])] == ["Total", "Shell"]
+
+
 def check(path, text):
     (path / "rows.csv").write_text(text)
     return check_csv(path / "rows.csv", {"betrag": "amount"})
 
 
 def test_a_sound_file_has_a_separator_and_a_header(tmp_path):
-    assert check(tmp_path, '\ufeffid;betrag\n1;"a;b"\n') == (";", ["id", "amount"])
+    assert check(tmp_path, '\ufeffid;betrag\n1;"a;b"\n') == (Layout(";", 0, ["id", "betrag"]), ["id", "amount"])
+    assert check(tmp_path, "sep=|\nid||betrag\n1||2\n") == (Layout("|", 1, ["id", "", "betrag"]), ["id", "amount"])
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def _head(table: TableProfile, text: bool, training: str) -> list[str]:
 
 
 TEXT_WHY = (
-    "Some columns below are written as text (amounts, percentages, decimal commas, words in several spellings), so"
-    " every value may arrive as a string."
+    "Some columns below are written as text (amounts, percentages, decimal commas, numbers in a column of texts, words"
+    " in several spellings or with blanks around them), so every value may arrive as a string."
 )
 
 

@@ -7,16 +7,16 @@ A person's values never reach a message: it names the file, the line (the row, o
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
-from riskscore.sources.tables import count_fault, csv_header, csv_lines
+from riskscore.sources.csv_lines import count_fault, csv_header, csv_lines
+from riskscore.sources.parquet_columns import filled_rows, is_text, parquet_file, plain_column, tell_blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Step = Callable[[int], object]
 
 BLOCK = 20_000  # rows read before they are packed
-HINTS = {"line": (", line 1", "; columns are separated by comma, semicolon or tab"), "row": ("", "")}
+HINT = "; columns are separated by comma, semicolon or tab"
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,19 @@ class Column:
 
 @dataclass(frozen=True)
 class TableFile:
-    """A file's columns by name, in its order. lines: where each row begins; unit: `line`, or `row` of a parquet."""
+    """A file's columns by name, in its order. lines: where each row begins; unit: `line`, or `row` of a parquet.
+
+    notes: what was passed over, in sentences. header: the line of a CSV's header. texts: the columns of a typed file
+    that hold texts -> whether blanks stood around some.
+    """
 
     name: str
     columns: dict[str, Column]
     lines: array[int]
     unit: str
+    notes: list[str] = field(default_factory=list)
+    header: int = 0
+    texts: dict[str, bool] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -70,7 +77,7 @@ def read_table(path: Path, target: str, step: Step = lambda _: None) -> TableFil
         raise InvalidFile(f"{path.name}: expected a file ending in {' or '.join(READERS)}")
     table = READERS[path.suffix.lower()](path, target, step)
     if target not in table.columns:
-        place, hint = HINTS[table.unit]
+        place, hint = (f", line {table.header}", HINT) if table.header else ("", "")
         raise InvalidFile(f"{path.name}{place}: column {target} is missing{hint}", target)
     if not table.rows:
         raise InvalidFile(f"{path.name} has a header and no rows")
@@ -78,8 +85,10 @@ def read_table(path: Path, target: str, step: Step = lambda _: None) -> TableFil
 
 
 def _read_csv(path: Path, target: str, step: Step) -> TableFile:
-    rows = csv_lines(path, {target})
-    header = csv_header(path, next(rows)[1], (), {})
+    notes: list[str] = []
+    rows = csv_lines(path, {target}, notes.append)
+    begin, names = next(rows)
+    header = csv_header(path, begin, names, (), {})
     begins = array("q")
     packed = [
         [pa.array(cells, pa.string()) for cells in zip(*block, strict=True)]
@@ -88,7 +97,7 @@ def _read_csv(path: Path, target: str, step: Step) -> TableFile:
     columns = {
         name: _encoded(pa.chunked_array([block[k] for block in packed], pa.string())) for k, name in enumerate(header)
     }
-    return TableFile(path.name, columns, begins, "line")
+    return TableFile(path.name, columns, begins, "line", notes, begin)
 
 
 def _blocks(
@@ -121,26 +130,32 @@ def _encoded(chunks: pa.ChunkedArray) -> Column:
 
 
 def _read_parquet(path: Path, _target: str, step: Step) -> TableFile:
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise InvalidFile(f"{path.name} is no parquet file") from None
+    with parquet_file(path) as file:
+        table = file.read()
     names = table.column_names
     twice = [name for k, name in enumerate(names) if name in names[:k]]
     if twice:
         raise InvalidFile(f"{path.name}: column {twice[0]} stands there twice", twice[0])
-    columns = {name: _encoded(_as_texts(path, name, table.column(name))) for name in names}
+    plain = {name: plain_column(path, name, table.column(name)) for name in names}
+    filled = filled_rows(plain.values())
+    filled = np.ones(table.num_rows, bool) if filled is None else filled
+    columns = {name: _encoded(_as_texts(path, name, column.filter(filled))) for name, column in plain.items()}
+    texts = {name: _is_padded(table.column(name), plain[name]) for name in names if is_text(table.column(name).type)}
+    notes: list[str] = []
+    tell_blank(path, (np.flatnonzero(~filled) + 1).tolist(), notes.append)
     step(table.num_rows)
-    return TableFile(path.name, columns, array("q", range(1, table.num_rows + 1)), "row")
+    numbers = array("q", (np.flatnonzero(filled) + 1).tolist())
+    return TableFile(path.name, columns, numbers, "row", notes, texts=texts)
+
+
+def _is_padded(column: pa.ChunkedArray, plain: pa.ChunkedArray) -> bool:
+    """Whether blanks were taken off some text."""
+    return bool(pc.any(pc.not_equal(column.cast(plain.type), plain)).as_py())
 
 
 def _as_texts(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A typed column as a CSV would hold it."""
     try:
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
         return column.cast(pa.string())
     except pa.ArrowException:
         raise InvalidFile(f"{path.name}: column {name} holds {column.type}, which is no single value", name) from None

@@ -27,6 +27,7 @@ MOST_VALUES = 100  # of a category: what a person would still read over
 TRIED = 10 * MOST_VALUES  # texts, before those that differ in capitals alone are put together
 COVERED = 0.8  # of the filled rows, by the values that are not rare: otherwise it is free text
 ORDINAL_FROM = 21  # values: from so many on a column of the estimator's for each would be too many
+TYPED = ("number", "integer", "boolean")  # what a typed file has other types than text for
 CODE_NAME = re.compile(r"(?i:(^|[^a-z])(id|code|nr))$|[a-z](Id|ID|Code)$")
 
 
@@ -40,6 +41,7 @@ def profile_column(table: TableFile, name: str, comma: bool = False) -> Profile:
     _note_missing(profile, given)
     next(look for look in LOOKS if look(profile, given))
     _name_numbers(profile, given)
+    profile.typed_as_text = name in table.texts and (table.texts[name] or profile.kind in TYPED)
     return profile
 
 

@@ -12,7 +12,7 @@ from riskscore.batch.files import items_of_file
 from riskscore.contract.spreadsheets import cell
 from riskscore.errors import InvalidFile, TooManyRows
 from riskscore.scoring.events import MAX_ROWS, Refused
-from riskscore.sources.tables import DELIMITERS
+from riskscore.sources.csv_lines import DELIMITERS, separator_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,9 +44,13 @@ def refusal_of(answers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
 
 def names_of_table(table: bytes) -> list[str]:
     """The names in a CSV's header, as far as they can be read: `rows_of_table` says what is wrong with others."""
-    header = table.partition(b"\n")[0].decode("utf-8-sig", "replace").strip()
+    first, _, rest = table.partition(b"\n")
+    header = first.decode("utf-8-sig", "replace").strip()
+    named = separator_in(header)
+    if named:
+        header = rest.partition(b"\n")[0].decode("utf-8", "replace").strip()
     try:
-        cells = next(csv.reader([header], delimiter=max(DELIMITERS, key=header.count)), [])
+        cells = next(csv.reader([header], delimiter=named or max(DELIMITERS, key=header.count)), [])
     except csv.Error:
         cells = []
     return [cell.strip() for cell in cells]

@@ -15,12 +15,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import InvalidFile, NotConfigured
+from riskscore.sources.csv_lines import silent
 from riskscore.sources.tables import check_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     import duckdb
+
+    from riskscore.sources.csv_lines import Note
 
     Records = Iterator[dict[str, Any]]
 
@@ -82,6 +85,7 @@ def duckdb_over(
     aliases: Mapping[str, str],
     beside: Path | None = None,
     views: Mapping[Path, str] = NO_VIEWS,
+    note: Note = silent,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in which the CSV and parquet files of a folder are tables by their stems, and nothing else can be reached.
 
@@ -89,7 +93,8 @@ def duckdb_over(
     casts. One thread, so that sums come out the same each time. query: what errors call the SQL. texts: all SQL that
     will be run; files that it doesn't name are let be. aliases: other spellings of column names -> ours. beside: a
     second folder, if it is there, of tables that belong to the query and not to the data. views: files of queries
-    that are tables by their stems too -> their texts; each may read those before it.
+    that are tables by their stems too -> their texts; each may read those before it. note: told of what
+    is passed over.
     """
     try:
         import duckdb
@@ -101,7 +106,7 @@ def duckdb_over(
         with closing(duckdb.connect(":memory:", config=alone)) as connection:  # type: ignore[arg-type]
             connection.execute("SET enable_progress_bar = false")
             for path in files:
-                _add(connection, path, aliases)
+                _add(connection, path, aliases, note)
             for path, text in views.items():
                 connection.execute(f"CREATE TABLE {_name(path.stem)} AS {text}")  # computed once for all that read it
             connection.execute("SET allowed_paths = ?", [[str(path) for path in files]])
@@ -134,20 +139,28 @@ def tables_named(folders: Iterable[Path], texts: Iterable[str], views: Mapping[P
     return [path for path in named.values() if path not in views]
 
 
-def _add(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str]) -> None:
+def _add(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str], note: Note) -> None:
     """The file as a view: a query streams it, however large it is."""
-    columns = _csv_view(path, aliases) if path.suffix == ".csv" else _parquet_view(connection, path, aliases)
+    columns = _csv_view(path, aliases, note) if path.suffix == ".csv" else _parquet_view(connection, path, aliases)
     connection.execute(f"CREATE VIEW {_name(path.stem)} AS {columns}")
 
 
-def _csv_view(path: Path, aliases: Mapping[str, str]) -> str:
-    mark, header = check_csv(path, aliases)  # so that DuckDB, which would refuse mixed line ends, need not be strict
+def _csv_view(path: Path, aliases: Mapping[str, str], note: Note) -> str:
+    notes: list[str] = []
+    layout, header = check_csv(path, aliases, note=notes.append)  # DuckDB, which refuses mixed ends, needn't be strict
     _require_once(path, header)
-    columns = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in header)
+    ours = iter(header)
+    columns = [next(ours) if name.strip() else f"without a name {k}" for k, name in enumerate(layout.columns, 1)]
+    types = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in columns)
     options = (
-        f"auto_detect = false, header = true, delim = {_text(mark)}, quote = '\"', escape = '\"', strict_mode = false"
+        f"auto_detect = false, header = true, skip = {layout.skip}, delim = {_text(layout.delimiter)}, quote = '\"',"
+        " escape = '\"', strict_mode = false"
     )
-    return f"SELECT * FROM read_csv({_text(str(path))}, {options}, columns = {{{columns}}})"  # noqa: S608
+    rows = f"read_csv({_text(str(path))}, {options}{', null_padding = true' if notes else ''}, columns = {{{types}}})"
+    for passed in notes:
+        note(passed)
+    filled = f" WHERE trim(concat({', '.join(map(_name, columns))})) <> ''" if notes else ""
+    return f"SELECT {', '.join(map(_name, header))} FROM {rows}{filled}"  # noqa: S608
 
 
 def _parquet_view(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from riskscore.cli import counted
 from riskscore.database.connection import STATEMENT_SECONDS, Database
 from riskscore.database.features import FAULT, FeatureSource
-from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile, NotConfigured
+from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile
 from riskscore.sources.file_databases import (
     duckdb_over,
     hashes_of_tables,
@@ -23,7 +23,7 @@ from riskscore.sources.file_databases import (
     sqlite_over,
     tables_named,
 )
-from riskscore.sources.tables import read_csv, read_jsonl, unused
+from riskscore.sources.tables import read_csv, read_jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     Note = Callable[[str], None]
 
 TRAINING_SECONDS = 3600.0
-BATCH_ROWS = 10_000
 LABEL = "label of riskscore"  # no column of anybody's is called that
 
 
@@ -81,7 +80,7 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _typed(feature: Feature, value: Any) -> Any:
+def typed(feature: Feature, value: Any) -> Any:
     """A database's value as the contract takes it: SQLite has no booleans, a table with gaps no whole numbers."""
     value = plain(value)
     if feature.type == "category" and isinstance(value, float) and value.is_integer():
@@ -96,18 +95,18 @@ def _with_types(wanted: Wanted, records: Iterable[dict[str, Any]], where: str) -
     columns = [(feature.name, feature) for feature in wanted.contract.features]
     for number, record in enumerate(records, 1):
         if number == 1:
-            _require(where, record, _needed(wanted))
+            require(where, record, needed(wanted))
             columns = [(name, feature) for name, feature in columns if name in record]
         for name, feature in columns:
-            record[name] = _typed(feature, record[name])
+            record[name] = typed(feature, record[name])
         yield number, record
 
 
-def _needed(wanted: Wanted) -> list[str]:
+def needed(wanted: Wanted) -> list[str]:
     return [*wanted.contract.required, *([wanted.target] if wanted.labelled else [])]
 
 
-def _require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
+def require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
     for name in needed:
         if name not in found:
             raise InvalidFile(f"{where}: column {name} is missing", name)
@@ -115,10 +114,10 @@ def _require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
 
 def read_csv_file(path: Path, wanted: Wanted, note: Note) -> Records:
     required = [wanted.target] if wanted.labelled else []
-    return read_csv(path, wanted.contract, required, _beside(wanted), note, wanted.aliases)
+    return read_csv(path, wanted.contract, required, beside(wanted), note, wanted.aliases)
 
 
-def _beside(wanted: Wanted) -> tuple[str, ...]:
+def beside(wanted: Wanted) -> tuple[str, ...]:
     """The columns that are of use beside the features."""
     return (*wanted.ids, *wanted.observations, wanted.target)
 
@@ -135,57 +134,6 @@ def read_jsonl_file(path: Path, wanted: Wanted, _: Note) -> Records:
             yield line, {wanted.aliases.get(name, name): value for name, value in record.items()}
 
 
-def read_parquet_file(path: Path, wanted: Wanted, note: Note) -> Records:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError:
-        raise NotConfigured("parquet files need pyarrow: add requirements-service.txt's to the installation") from None
-    with path.open("rb") as file:
-        try:
-            table = pq.ParquetFile(file)
-            ours = _names_of_ours(path, table.schema_arrow.names, wanted)
-            _require(path.name, ours, _needed(wanted))
-            known = {*wanted.contract.names, *_beside(wanted)}
-            unused(path, [name for name in ours if name not in known], note)
-            records = _parquet_records(path, table, {our: name for our, name in ours.items() if our in known})
-            yield from _with_types(wanted, records, path.name)
-        except (pa.ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            raise InvalidFile(f"{path.name} can't be read as a parquet file") from None
-
-
-def _names_of_ours(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, str]:
-    """The file's names by ours, none of which two columns have."""
-    ours: dict[str, str] = {}
-    for name in names:
-        our = wanted.aliases.get(name, name)
-        if our in ours:
-            raise InvalidFile(f"{path.name}: column {our} stands there twice", our)
-        ours[our] = name
-    return ours
-
-
-def _parquet_records(path: Path, table: Any, ours: Mapping[str, str]) -> Iterator[Record]:
-    before = 0
-    for batch in table.iter_batches(BATCH_ROWS, columns=list(ours.values())):
-        columns = [_values(path, name, batch.column(name), before) for name in ours.values()]
-        before += batch.num_rows
-        for cells in zip(*columns, strict=True):
-            yield dict(zip(ours, cells, strict=True))
-
-
-def _values(path: Path, name: str, column: Any, before: int) -> list[Any]:
-    """A column of a batch. Arrow's words quote the value that Python can't hold, as a time in nanoseconds."""
-    try:
-        values: list[Any] = column.to_pylist()
-    except (ValueError, OverflowError):
-        rows = f"rows {before + 1} to {before + len(column)}"
-        raise InvalidFile(f"{path.name}, {rows}, column {name}: a value of {column.type} can't be read", name) from None
-    return values
-
-
 def read_sqlite(path: Path, wanted: Wanted, note: Note) -> Records:
     statement = _statement(wanted, "sqlite")
     with sqlite_over(path, str(wanted.source["sql"])) as connection:
@@ -198,7 +146,7 @@ def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
     _check_tables(wanted, (wanted.root / name).parent)
     texts = [statement, *([_query(wanted, "counts")] if wanted.source.get("counts") else [])]
     beside = (wanted.root / name).parent
-    with duckdb_over(folder, name, texts, wanted.aliases, beside, wanted.views) as connection:
+    with duckdb_over(folder, name, texts, wanted.aliases, beside, wanted.views, note) as connection:
         yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
 
 

@@ -17,13 +17,13 @@ from urllib.parse import unquote, urlsplit
 
 from riskscore.database.features import fault_of
 from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.sources.parquet_rows import read_parquet_file
 from riskscore.sources.source_readers import (
     Wanted,
     plain,
     read_csv_file,
     read_duckdb,
     read_jsonl_file,
-    read_parquet_file,
     read_postgresql,
     read_sqlite,
     tables_read,
