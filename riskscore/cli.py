@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = "`pip install -r requirements-service.txt` runs the service, requirements-dev.txt all programs"
 NARROWING = ("RISKSCORE_MODELS", "RISKSCORE_MANIFEST_SHA256")  # variables that leave some of the models out
-DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, NO_BETTER, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 class PortTaken(OurFault):

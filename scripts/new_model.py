@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from riskscore.cli import DONE, progress, run
+from riskscore.cli import DONE, NO_BETTER, progress, run
 from riskscore.drafting.drafting import draft, training_command
+from riskscore.drafting.label_words import in_words
 from riskscore.drafting.model_folder import check_name, examples_of, new_folder, set_events_aside, write_examples
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.raw_table import read_table
+from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
+from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.settings import read_settings
-from riskscore.training.training import Trained, train
+from riskscore.training.training import Trained, build, write
 from riskscore.training.training_data import from_source
+from riskscore.training.validation import no_better_than_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from riskscore.drafting.label_words import Labels
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {
@@ -33,11 +39,22 @@ KINDS = {
     "boolean": ("truth", "truths"),
     "category": ("category", "categories"),
 }
+MORE_THAN_ONCE = (
+    ("--positive", "VALUE", "a label that counts as 1, where labels aren't 0 and 1"),
+    (
+        "--negative",
+        "VALUE",
+        "a label that counts as 0; without it all but the positive ones do, with it others are none",
+    ),
+    ("--id", "COLUMN", "names a row, all of them together"),
+    ("--keep", "COLUMN", "a feature, though suspected"),
+    ("--leave-out", "COLUMN", "no feature"),
+)
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier"}
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Draft and train; 0 where the model was written."""
+    """Draft and train; 0 where the model was written, 4 where only its draft was: it is no better than chance."""
     options = _parser().parse_args(arguments)
     check_name(options.models, options.name, options.force)
     table = _look(options)
@@ -46,15 +63,15 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     replaced, before = there.exists(), examples_of(there)
     with new_folder(options.models, options.name) as folder:
         (folder / "model.toml").write_text(draft(options.name, table, _training(options)), encoding="utf-8")
-        trained = None if options.draft_only else _train(folder, options, environ)
+        trained, chance = (None, "") if options.draft_only else _train(folder, options, environ, replaced)
         read_settings(folder)
     for path in set_events_aside(_events(options) / options.name, before) if replaced else ():
         print(f"kept       {_shown(path)}: it was an event of the model that was replaced")
-    if trained is None:
-        print(_drafted(options))
-    else:
-        print(_trained(options, trained))
-    return DONE
+    print(_trained(options, trained) if trained else _drafted(options))
+    if chance:
+        written = "written all the same" if trained else "nothing is written but the draft; --even-so writes the model"
+        print(f"new_model.py: {chance}; {written}", file=sys.stderr)
+    return DONE if trained or options.draft_only else NO_BETTER
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,13 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", metavar="NAME", help="what the model is called: the folder it is written to")
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help=".csv (, ; or tab) or .parquet")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the label: 0, 1 or empty")
-    parser.add_argument("--positive", default="", metavar="VALUE", help="the label that counts as 1, where it isn't 1")
-    parser.add_argument(
-        "--id", action="append", default=[], metavar="COLUMN", help="names a row (more than once: all do)"
-    )
-    parser.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="a feature, though suspected")
-    parser.add_argument("--leave-out", action="append", default=[], metavar="COLUMN", help="no feature")
+    for option, what, help_ in MORE_THAN_ONCE:
+        parser.add_argument(option, action="append", default=[], metavar=what, help=f"{help_}; any number of times")
     parser.add_argument("--draft-only", action="store_true", help="write model.toml, and train nothing")
+    parser.add_argument("--even-so", action="store_true", help="write the model, though it is no better than chance")
     parser.add_argument("--force", action="store_true", help="in place of a model of this name; its model.toml is kept")
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
     parser.add_argument("--events", type=Path, metavar="DIR", help="where NAME/*.json go (events beside --models)")
@@ -85,18 +99,30 @@ def _look(options: argparse.Namespace) -> TableProfile:
     with progress(unit=" rows", desc="reading") as bar:
         table = read_table(options.data, options.target, bar.update)
     with progress(total=len(table.columns), unit=" columns", desc="looking") as bar:
-        return profile_table(
-            table, options.target, options.id, options.positive, options.keep, options.leave_out, bar.update
-        )
+        labels = options.positive, options.negative
+        return profile_table(table, options.target, options.id, *labels, options.keep, options.leave_out, bar.update)
 
 
-def _train(folder: Path, options: argparse.Namespace, environ: Mapping[str, str]) -> Trained:
+def _train(
+    folder: Path, options: argparse.Namespace, environ: Mapping[str, str], replaced: bool
+) -> tuple[Trained | None, str]:
+    """Trains and writes the model, unless it is no better than chance; and the sentence that says that it isn't.
+
+    replaced: whether a model of this name is there, which a draft alone doesn't take the place of.
+    """
     settings, root = read_settings(folder), options.models.resolve().parent
     data = from_source(
         settings, options.data, root, environ, lambda rows: progress(rows, unit=" rows", desc="reading again")
     )
     with progress(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation") as bar:
-        return train(settings, data, folder, root, datetime.now(UTC), bar.update)
+        trained = build(settings, data, root, datetime.now(UTC), bar.update)
+    chance = no_better_than_chance(trained.manifest["metrics"])
+    if chance and not options.even_so:
+        if replaced:
+            raise InvalidFile(f"{chance}; the {options.name} that is there stays, unless --even-so is given")
+        return None, chance
+    write(folder, trained)
+    return trained, chance
 
 
 def _found(name: str, table: TableProfile) -> str:
@@ -108,6 +134,8 @@ def _found(name: str, table: TableProfile) -> str:
     codes = [column.name for column in table.features if column.missing]
     lines = [
         f"{name}: {table.rows:,} rows{labelled}; {table.positives:,} have label 1 ({table.base_rate:.1%})",
+        *_meanings(table.labels),
+        *(f"note       {note}" for note in table.notes),
         f"features   {len(table.features)}: {kinds}",
         *([f"ids        {', '.join(table.ids)}"] if table.ids else []),
         *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
@@ -115,6 +143,18 @@ def _found(name: str, table: TableProfile) -> str:
         *(["           (--keep COLUMN takes a suspected one all the same)"] if suspects else []),
     ]
     return "\n".join(lines)
+
+
+def _meanings(labels: Labels) -> list[str]:
+    """Word by word what the labels count as; nothing where they are 0, 1 or empty."""
+    if not labels.named and not any(labels.words[UNLABELLED]):
+        return []
+    lines = [f"label {label}    {in_words(labels.words[label])}" for label in (1, 0)]
+    if labels.words[UNLABELLED]:
+        lines.append(f"no label   {in_words(labels.words[UNLABELLED])}")
+    if labels.silent and len(labels.words[0]) > 1:
+        lines.append("           (every other word counts as 0; --negative VALUE names those that do)")
+    return lines
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

@@ -23,6 +23,7 @@ from riskscore.scoring.model import Model
 from riskscore.sources.sources import database_url, wanted_by
 from riskscore.training.training import Trained, steps, train
 from riskscore.training.training_data import from_source
+from riskscore.training.validation import no_better_than_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with progress(total=steps(settings), unit=" folds", desc="cross-validation") as bar:
         trained = train(settings, data, folder, root, _now(environ), bar.update, state)
     print(summary(trained, folder, time.perf_counter() - started))
+    if chance := no_better_than_chance(trained.manifest["metrics"]):
+        print(f"train.py: warning: {chance}; the model was written all the same", file=sys.stderr)
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
         print(predicted(folder, url, wanted_by(settings, root, environ), output))

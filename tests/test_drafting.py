@@ -122,7 +122,9 @@ def test_what_was_left_out_becomes_a_feature_by_taking_its_marks_away(tmp_path):
 
 
 def test_the_target_the_ids_and_what_labels_mean(tmp_path):
-    found = drafted(tmp_path, {"loan_id": [*range(ROWS)], "x": [1.5, 2]}, ["bad", "good", "worse"] * 20, positive="bad")
+    found = drafted(
+        tmp_path, {"loan_id": [*range(ROWS)], "x": [1.5, 2]}, ["bad", "good", "worse"] * 20, positive=["bad"]
+    )
     assert (found["ids"], found["source"]) == (
         ["loan_id"],
         {"target": "y", "positive": ["bad"], "negative": ["good", "worse"]},

@@ -185,7 +185,7 @@ def test_a_parquet_becomes_the_model_that_its_csv_becomes(german, tmp_path):
 
 def table(path: Path, text: str = "") -> Path:
     rng = random.Random(5)
-    rows = "".join(f"{rng.randrange(1000) / 10},{k % 2}\n" for k in range(60))
+    rows = "".join(f"{rng.randrange(1000) / 10 + 50 * (k % 2):.1f},{k % 2}\n" for k in range(60))
     path.write_text(text or f"x,y\n{rows}")
     return path
 
@@ -211,10 +211,65 @@ def test_a_typed_table_is_drafted_and_trained_from_alike(tmp_path):
         "y": labels,
     }
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    done = new_model(tmp_path, tmp_path / "t.parquet", "--positive", "true")
+    done = new_model(tmp_path, tmp_path / "t.parquet", "--positive", "true", "--even-so")
     assert done.returncode == 0, done.stderr
     values = tomllib.loads((tmp_path / "model" / "theirs" / "model.toml").read_text())["features"][0]["values"]
     assert sorted(values) == ["1", "2", "3"]
+
+
+def chancy(path: Path) -> Path:
+    rng = random.Random(5)
+    path.write_text("x,y\n" + "".join(f"{rng.random():.3f},{k % 2}\n" for k in range(60)))
+    return path
+
+
+def test_a_model_that_is_no_better_than_chance_is_drafted_and_no_more(tmp_path):
+    done = new_model(tmp_path, chancy(tmp_path / "t.csv"))
+    assert (done.returncode, files(tmp_path)) == (4, ["model/theirs/model.toml", "t.csv"])
+    assert "the model isn't shown to be any better than chance, 0.5; nothing is written but the draft" in done.stderr
+    assert "drafted    " in done.stdout
+    trained = run("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model")
+    assert trained.returncode == 0
+    assert "train.py: warning: AUC 0." in trained.stderr
+    card = (tmp_path / "model" / "theirs" / "MODEL_CARD.md").read_text()
+    assert "any better than chance, 0.5. Nobody should be judged by it.**" in card
+
+
+def test_a_model_that_is_no_better_than_chance_is_written_where_that_is_asked_for(tmp_path):
+    done = new_model(tmp_path, chancy(tmp_path / "t.csv"), "--even-so")
+    assert (done.returncode, "any better than chance, 0.5; written all the same" in done.stderr) == (0, True)
+    before = files(tmp_path)
+    again = new_model(tmp_path, tmp_path / "t.csv", "--force")
+    assert (again.returncode, "the theirs that is there stays, unless --even-so is given" in again.stderr) == (2, True)
+    assert files(tmp_path) == before
+
+
+def test_the_summary_says_word_by_word_what_a_label_means_and_training_keeps_to_it(tmp_path):
+    rng = random.Random(3)
+    words = ["Charged Off", "default", "Fully Paid", "FULLY PAID", "Current", ""]
+    rows = [(words[k % 6], rng.random() + 0.5 * (k % 6 < 2)) for k in range(240)]
+    lines = "".join(f"{x:.3f},{word}\n" for word, x in rows)
+    path = table(tmp_path / "t.csv", f"x,y\n{lines}")
+    given = ["--positive", "charged off", "--positive", "Default", "--negative", "Fully paid"]
+    done = new_model(tmp_path, path, *given)
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "theirs: 240 rows, 160 labelled; 80 have label 1 (50.0%)",
+        "label 1    'Charged Off' (40 rows), 'default' (40 rows)",
+        "label 0    'FULLY PAID' (40 rows), 'Fully Paid' (40 rows)",
+        "no label   nothing (40 rows), 'Current' (40 rows)",
+    ):
+        assert f"{line}\n" in done.stdout
+    source = tomllib.loads((tmp_path / "model" / "theirs" / "model.toml").read_text())["source"]
+    assert source["unlabelled"] == ["Current"]
+    path.write_text(path.read_text().replace("FULLY", "fully").replace("Current", "CURRENT"))
+    trained = run(
+        "train.py", "theirs", "--data", path, "--models", tmp_path / "model", "--predictions", tmp_path / "p.csv"
+    )
+    assert "note       80 rows without y left out" in trained.stdout, trained.stderr
+    path.write_text(path.read_text().replace("CURRENT", "Settled"))
+    trained = run("train.py", "theirs", "--data", path, "--models", tmp_path / "model")
+    assert "y must be one of source.positive and negative, or empty" in trained.stderr
 
 
 def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_taken(tmp_path, capsys):

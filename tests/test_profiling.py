@@ -322,8 +322,29 @@ MEANT: list[tuple[list[Any], str, int]] = [
 
 @pytest.mark.parametrize(("labels", "positive", "positives"), MEANT)
 def test_what_a_label_means(tmp_path, labels, positive, positives):
-    found = profiled(tmp_path, {"z": noise()}, labels * (80 // len(labels)), positive=positive)
+    found = profiled(tmp_path, {"z": noise()}, labels * (80 // len(labels)), positive=[positive] if positive else [])
     assert (found.positives, found.labelled) == (positives, 80 - 20 * ("" in labels))
+
+
+STATUS = ["Charged Off", "charged off ", "Default", "Paid", "Current", "NA", "", "PAID"]
+WORDS: list[tuple[list[Any], dict[str, Any], list[list[str]]]] = [
+    (STATUS, {"positive": ["CHARGED  OFF"]},
+     [["Charged Off", "charged off"], ["Current", "Default", "PAID", "Paid"], ["", "NA"]]),
+    (STATUS, {"positive": ["Default", "Charged Off"], "negative": ["paid"]},
+     [["Charged Off", "Default", "charged off"], ["PAID", "Paid"], ["", "Current", "NA"]]),
+    ([1, 2, 3, 2], {"positive": ["2"], "negative": ["1"]}, [["2"], ["1"], ["3"]]),
+    (["1.0", "2.0", ""], {"positive": ["2"]}, [["2.0"], ["1.0"], [""]]),
+    (["y", "Y", "n"], {"positive": ["Y"], "negative": ["y"]}, [["Y"], ["y"], ["n"]]),
+    ([0, 1, "NA", "n/a"], {}, [["1"], ["0"], ["NA", "n/a"]]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("labels", "options", "words"), WORDS)
+def test_every_word_of_a_label_is_one_or_zero_or_none(tmp_path, labels, options, words):
+    labels = (labels * 80)[:80]
+    found = profiled(tmp_path, {"z": noise()}, labels, **options).labels
+    assert [sorted(found.words[meaning]) for meaning in (1, 0, -1)] == words
+    assert sum(sum(rows.values()) for rows in found.words.values()) == 80
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -350,8 +371,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {},
         "t.csv, line 2: y must be 0 or 1, but it is 'bad' or 'good' here; --positive 'bad' or --positive 'good'",
     ),
-    ("a,y\n1,good\n2,bad\n", {"positive": "worse"}, "t.csv: no row has 'worse' as its y"),
-    ("a,y\n1,good\n2,bad\n3,NA\n", {"positive": "bad"}, "t.csv, line 4: y must be 0 or 1, or empty"),
+    (
+        "a,y\n1,good\n2,bad\n",
+        {"positive": ["worse"]},
+        "t.csv: no row has 'worse' as its y; the column has 2 different",
+    ),
+    ("a,y\n1,good\n2,bad\n", {"negative": ["good"]}, "--negative says which labels count as 0 beside those of --pos"),
+    ("a,y\n1,b\n2,c\n", {"positive": ["b"], "negative": ["b"]}, "'b' is given as --positive and as --negative"),
     ("a,b,y\n" + "1,2025-01-01,0\n2,2025-01-02,1\n" * 2, {"keep": ["b"]}, "t.csv: column b can't be kept, since it"),
     ("a,y\n1,0\n2,1\n", {"ids": ["b"]}, "t.csv: column b is missing"),
     ("a,y\n1,0\n2,1\n", {"ids": ["y"]}, "column y is the target, so it can be neither an id nor a feature"),

@@ -109,6 +109,7 @@ SHAPE = {
         "sha256?": TEXT,
         "table?": TEXT,
         "target?": TEXT,
+        "unlabelled?": [TEXT],
         "dialect?": TEXT,
         "tables?": {"*": TEXT},
         "views?": [TEXT],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskscore.drafting.type_inference import ORDINAL_FROM
+from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.schema import quoted
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def draft(name: str, table: TableProfile, training: str = "") -> str:
 
 
 def _head(table: TableProfile, text: bool, training: str) -> list[str]:
-    what = f"is {quoted(table.positive)}" if table.positive else "is 1"
+    what = f"is {' or '.join(map(quoted, table.labels.words[1]))}" if table.labels.named else "is 1"
     unlabelled = table.rows - table.labelled
     return [
         *comment(
@@ -130,8 +131,11 @@ def _rest(table: TableProfile, training: str) -> list[str]:
 
 
 def _source(table: TableProfile) -> list[str]:
-    labels = [f"positive = {listed([table.positive])}", f"negative = {listed(table.negatives)}"]
-    return ["", "[source]", f"target = {quoted(table.target)}", *(labels if table.positive else [])]
+    words = table.labels.words
+    lines = [f"positive = {listed(words[1])}", f"negative = {listed(words[0])}"] if table.labels.named else []
+    none = [word for word in words[UNLABELLED] if word]
+    lines += [f"unlabelled = {listed(none)}  # no label: training passes over such rows"] if none else []
+    return ["", "[source]", f"target = {quoted(table.target)}", *lines]
 
 
 def _estimator(rarer: int) -> list[str]:

@@ -6,20 +6,19 @@ What is left out stays in the profile with its reason, since only a person knows
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.compute as pc
 
 from riskscore.cli import counted
 from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import ID_NAME, Profile, is_id_like, is_unique
+from riskscore.drafting.label_words import Labels, read_labels
 from riskscore.drafting.leakage import alone, suspected
 from riskscore.drafting.number_inference import has_sure_commas
 from riskscore.drafting.type_inference import profile_column
 from riskscore.errors import InvalidFile
-from riskscore.model_toml.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,26 +28,18 @@ if TYPE_CHECKING:
     from riskscore.drafting.leakage import Alone
     from riskscore.drafting.raw_table import TableFile
 
-NO_LABEL, STRANGE = -1, -2
-MOST_LABELS = 50  # different ones: more are no classes
-FEWEST_ROWS = 2  # of either label: one for a fold's training, one to be judged by
-
 
 @dataclass(frozen=True)
 class TableProfile:
-    """columns: all but the ids and the target, in the file's order. labels: int8 (n,), -1 where there is none.
-
-    positive: the label that counts as 1, "" where labels are 0 and 1; negatives: those that then count as 0.
-    """
+    """columns: all but the ids and the target, in the file's order. notes: what reading the file passed over."""
 
     file: str
     rows: int
     target: str
-    positive: str
-    negatives: list[str]
     ids: tuple[str, ...]
     columns: list[Profile]
-    labels: NDArray[np.int8]
+    labels: Labels
+    notes: list[str] = field(default_factory=list)
 
     @property
     def features(self) -> list[Profile]:
@@ -60,7 +51,7 @@ class TableProfile:
 
     @property
     def positives(self) -> int:
-        return int((self.labels == 1).sum())
+        return int((self.labels.rows == 1).sum())
 
     @property
     def base_rate(self) -> float:
@@ -68,25 +59,26 @@ class TableProfile:
 
     @property
     def labelled(self) -> int:
-        return int((self.labels >= 0).sum())
+        return int((self.labels.rows >= 0).sum())
 
 
 def profile_table(
     table: TableFile,
     target: str,
     ids: Sequence[str] = (),
-    positive: str = "",
+    positive: Sequence[str] = (),
+    negative: Sequence[str] = (),
     keep: Sequence[str] = (),
     leave_out: Sequence[str] = (),
     step: Callable[[], object] = lambda: None,
 ) -> TableProfile:
     """Judge every column. keep: columns to take although they are suspected; leave_out: columns not to take.
 
-    positive: the label that counts as 1, where labels aren't 0 and 1. step: called after each column.
+    positive, negative: the labels that count as 1 and as 0, where they aren't 0 and 1. step: called after each column.
     Raises InvalidFile with one sentence where no model can come of it.
     """
     _check_names(table, target, ids, (*keep, *leave_out))
-    labels, negatives = _labels(table, target, positive)
+    labels = read_labels(table, target, positive, negative)
     _check_ids(table, ids)
     names = [name for name in table.columns if name not in (target, *ids, *leave_out)]
     comma = any(has_sure_commas(table.columns[name]) for name in names)
@@ -98,10 +90,10 @@ def profile_table(
     columns = [column for column in columns if column.name not in ids]
     _leave_out_ids(columns, keep)
     _leave_out_twins(columns, keep)
-    _leave_out_leaks(columns, labels, keep)
+    _leave_out_leaks(columns, labels.rows, keep)
     _check_kept(table, columns, keep)
     columns += [Profile(name, table.columns[name], left_out="as asked for") for name in leave_out]
-    found = TableProfile(table.name, table.rows, target, positive, negatives, ids, columns, labels)
+    found = TableProfile(table.name, table.rows, target, ids, columns, labels, table.notes)
     if not found.features:
         reasons = "; ".join(f"{column.name}: {column.left_out}" for column in columns[:3])
         raise InvalidFile(
@@ -116,52 +108,6 @@ def _check_names(table: TableFile, target: str, ids: Sequence[str], others: Sequ
             raise InvalidFile(f"{table.name}: column {name} is missing", name)
         if name == target:
             raise InvalidFile(f"column {name} is the target, so it can be neither an id nor a feature", name)
-
-
-def _labels(table: TableFile, target: str, positive: str) -> tuple[NDArray[np.int8], list[str]]:
-    """Each row's label, -1 where it has none, and the labels that count as 0 where they aren't 0 and 1 themselves."""
-    column = table.columns[target]
-    texts = column.texts.to_pylist()
-    negatives = _negatives(table, target, texts, positive) if positive else []
-    meaning = {positive: 1, **dict.fromkeys(negatives, 0)} if positive else LABELS
-    known = [NO_LABEL if not text else meaning.get(text if positive else text.lower(), STRANGE) for text in texts]
-    labels = np.array(known, dtype=np.int8)[column.codes]
-    if (labels == STRANGE).any():
-        raise InvalidFile(f"{table.place(int(np.argmax(labels == STRANGE)))}: {_not_a_label(table, target)}", target)
-    for label in (1, 0):
-        count, rows = int((labels == label).sum()), int((labels >= 0).sum())
-        if count < FEWEST_ROWS:
-            raise InvalidFile(
-                f"{table.name}: {count:,} of {rows:,} labelled rows have a {target} that means {label}; a model needs"
-                f" rows of both labels, {FEWEST_ROWS} of each at least",
-                target,
-            )
-    return labels, negatives
-
-
-def _negatives(table: TableFile, target: str, texts: Sequence[str], positive: str) -> list[str]:
-    """The labels beside the positive one; words that say that nothing is there are none of them."""
-    if positive not in texts:
-        raise InvalidFile(f"{table.name}: no row has {positive!r} as its {target}", target)
-    nothing = number_formats.are_nothing(table.columns[target].texts)
-    negatives = sorted(text for text, none in zip(texts, nothing, strict=True) if text != positive and not none)
-    if len(negatives) > MOST_LABELS:
-        raise InvalidFile(
-            f"{table.name}: {target} has {len(negatives) + 1:,} different values, which are no labels", target
-        )
-    return negatives
-
-
-def _not_a_label(table: TableFile, target: str) -> str:
-    """The values themselves are named only where they are plainly two classes, and nobody's own."""
-    column = table.columns[target]
-    named = column.texts.filter(pc.not_equal(column.texts, "")).to_pylist()
-    if len(named) != 2 or column.counts().min() < 2:
-        strange = f"the column has {len(named):,} different values; --positive VALUE says which one counts as 1"
-        return f"{target} must be 0 or 1, or empty, but {strange}"
-    first, second = sorted(named)
-    choice = f"--positive {first!r} or --positive {second!r} says which one counts as 1"  # only people know the bad one
-    return f"{target} must be 0 or 1, but it is {first!r} or {second!r} here; {choice}"
 
 
 def _check_ids(table: TableFile, ids: Sequence[str]) -> None:

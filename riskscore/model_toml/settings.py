@@ -60,6 +60,7 @@ SOURCE = {
     "aliases": (dict, {}),
     "positive": (list, []),
     "negative": (list, []),
+    "unlabelled": (list, []),
 }
 DIALECTS = ("postgresql", "sqlite", "duckdb")
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
@@ -196,10 +197,12 @@ def _contract(file: str, entries: list[Any], parse: str, family: str) -> Contrac
 def _source(file: str, table: Table) -> Table:
     source = checked(file, "source.", table, SOURCE)
     require(are_texts(source["aliases"].values()), file, "source.aliases must map their column names to ours")
-    for key in ("positive", "negative"):
+    for key in ("positive", "negative", "unlabelled"):
         require(are_texts(source[key]), file, f"source.{key} must be a list of labels, as texts")
     require(are_texts(source["views"]), file, "source.views must be a list of files")
     require(0 <= source["tolerance"] < 1, file, "source.tolerance must be a share, from 0 to below 1")
+    words = [*source["positive"], *source["negative"], *source["unlabelled"]]
+    require(len({*words}) == len(words), file, "source.positive, negative and unlabelled name a label once")
     require(bool(source["positive"]) == bool(source["negative"]), file, "source.positive and negative need each other")
     if source["sql"]:
         source["dialect"] = source["dialect"] or DIALECTS[0]

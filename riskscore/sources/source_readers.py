@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from riskscore.cli import counted
 from riskscore.database.connection import STATEMENT_SECONDS, Database
 from riskscore.database.features import FAULT, FeatureSource
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile
+from riskscore.model_toml.labels import folded
 from riskscore.sources.file_databases import (
     duckdb_over,
     hashes_of_tables,
@@ -59,6 +61,11 @@ class Wanted:
     @property
     def target(self) -> str:
         return str(self.source.get("target", ""))
+
+    @cached_property
+    def unlabelled(self) -> frozenset[str]:
+        """The words that are no label, folded."""
+        return frozenset(map(folded, self.source.get("unlabelled") or ()))
 
     @property
     def aliases(self) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from riskscore.database.features import fault_of
 from riskscore.errors import CallerFault, DataFault, InvalidFile
+from riskscore.model_toml.labels import folded, text_of_label
 from riskscore.sources.parquet_rows import read_parquet_file
 from riskscore.sources.source_readers import (
     Wanted,
@@ -67,7 +68,8 @@ class SourceRow(NamedTuple):
     """One row of a source.
 
     name, unit, number: where it stands ("rows.csv", "line", 7). ids: those that it has, as text. features: by the
-    contract's names, not checked yet. label: as it stands there; None where it is empty or the source has none.
+    contract's names, not checked yet. label: as it stands there; None where it is empty, a word of
+    source.unlabelled, or the source has none.
     observations: whole numbers by their names, those that it has.
     """
 
@@ -202,7 +204,7 @@ def _row(wanted: Wanted, at: tuple[str, str, int], ids: dict[str, str], record: 
         if text:
             observations[name] = int(text.partition(".")[0])
     features = {name: record[name] for name in wanted.contract.names if name in record}
-    return SourceRow(*at, ids, features, _label(record.get(wanted.target)), observations)
+    return SourceRow(*at, ids, features, _label(wanted, record.get(wanted.target)), observations)
 
 
 def _ids(wanted: Wanted, record: Mapping[str, Any]) -> dict[str, str]:
@@ -219,6 +221,8 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _label(value: Any) -> Any:
+def _label(wanted: Wanted, value: Any) -> Any:
     value = plain(value)
-    return None if isinstance(value, str) and not value.strip() else value
+    if isinstance(value, str) and not value.strip():
+        return None
+    return None if wanted.unlabelled and folded(text_of_label(value)) in wanted.unlabelled else value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.training import card_sections, plots
 from riskscore.training.manifest_sections import PAPERS
+from riskscore.training.validation import no_better_than_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ $purpose
 $data
 
 ## How well it tells the two apart
+${chance}\
 By $method. Judge by the cross-validated figures. The in-sample ones, on the very rows that the model was fitted to,
 only show how far it has learnt them by heart.$baseline
 
@@ -119,6 +121,7 @@ def papers(
         purpose=settings.card["purpose"].strip(),
         data=_data(manifest["training"]),
         method=metrics["method"],
+        chance=_chance(metrics),
         baseline=BASELINE if "logistic_regression" in metrics else "",
         metrics=card_sections.metrics(metrics),
         search=_search(manifest["search"]),
@@ -143,6 +146,11 @@ def papers(
         plots.drivers(metrics["mean_abs_contribution"]),
     )
     return dict(zip(PAPERS, (card.encode(), *drawn), strict=True))
+
+
+def _chance(metrics: Manifest) -> str:
+    sentence = no_better_than_chance(metrics)
+    return f"**{sentence}. Nobody should be judged by it.**\n\n" if sentence else ""
 
 
 def _calibration(manifest: Manifest) -> str:

@@ -21,7 +21,7 @@ from psycopg import sql
 from riskscore.cli import counted
 from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
-from riskscore.model_toml.labels import LABELS
+from riskscore.model_toml.labels import meaning_of, text_of_label
 from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
 from riskscore.sources.sqlite_output import said_by
@@ -142,7 +142,8 @@ def from_rows(
     Raises InvalidFile where a row can't be read or breaks the contract, a label is neither 0 nor 1, or ids repeat.
     """
     target, whose = settings.source["target"], settings.group
-    meanings = _meanings(settings.source)
+    words = [settings.source[key] for key in ("positive", "negative")]
+    meaning, known = meaning_of(*words), "one of source.positive and negative" if any(words) else "0 or 1"
     values, labels, customers = array("d"), array("b"), []
     remarks: Counter[str] = Counter()
     for row in _labelled(settings, rows, remarks):
@@ -150,7 +151,7 @@ def from_rows(
             values.extend(settings.contract.vector(row.features))
         except CallerFault as error:
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
-        labels.append(_label(row.where, target, row.label, meanings))
+        labels.append(_label(row.where, target, row.label, meaning, known))
         customers.append(row.ids.get(whose, ""))
     told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
     data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
@@ -198,21 +199,11 @@ def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: t
         )
 
 
-def _meanings(source: Mapping[str, Any]) -> dict[str, int]:
-    """What a label means: by source.positive and negative, where model.toml has them."""
-    given = dict.fromkeys(source.get("negative", ()), 0) | dict.fromkeys(source.get("positive", ()), 1)
-    return given or LABELS
-
-
-def _label(where: str, target: str, value: Any, meanings: Mapping[str, int]) -> int:
-    if isinstance(value, bool):
-        value = str(value).lower()  # as parquet's truths are written wherever they become text
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
-    text = text.lower() if meanings is LABELS else text
-    if text not in meanings:
-        known = "0 or 1" if meanings is LABELS else "one of source.positive and negative"
+def _label(where: str, target: str, value: Any, meaning: Callable[[str], int | None], known: str) -> int:
+    found = meaning(text_of_label(value))
+    if found is None:
         raise InvalidFile(f"{where}: {target} must be {known}, or empty", target)
-    return meanings[text]
+    return found
 
 
 def _sorted(

@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 BINS = 10
+CHANCE = 0.5  # the AUC of one score for all rows
 
 METRICS: dict[str, Callable[[Any, Any], float]] = {
     "auc": roc_auc_score,
@@ -72,6 +73,15 @@ def cross_validate(
     share = float(np.mean(shares))
     metrics = {name: interval(values, share, LARGEST.get(name, math.inf)) for name, values in scores.items()}
     return Validation(metrics, out_of_fold, _method(data, folds, repeats))
+
+
+def no_better_than_chance(metrics: Mapping[str, Any]) -> str:
+    """What to say of a model whose AUC isn't beyond chance by its interval, "" of others. metrics: the manifest's."""
+    auc = metrics["cross_validated"]["auc"]
+    if auc["low"] > CHANCE:
+        return ""
+    figure = f"AUC {auc['mean']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+    return f"{figure} on rows not seen: the model isn't shown to be any better than chance, {CHANCE}"
 
 
 def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[tuple[int, Any, Any]]:
