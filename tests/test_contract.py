@@ -425,3 +425,31 @@ def test_a_feature_comes_back_from_the_manifest_as_it_was(feature: Feature) -> N
 def test_the_value_of_a_number_has_that_number(feature: Feature) -> None:
     numbers = [0.0, 1.0] + [math.nan] * feature.nullable
     assert repr([feature.number(feature.value(number)) for number in numbers]) == repr(numbers)
+
+
+OPTIONAL = Contract([INFLOW, FEES, Feature("salary", "integer", nullable=True, optional=True)])
+
+
+@pytest.mark.parametrize("row", [{"inflow": 1.5, "fees": 2}, {"fees": 2, "inflow": 1.5, "salary": None}])
+def test_an_optional_feature_may_be_null_or_not_there(row: dict[str, Any]) -> None:
+    first, second, third = OPTIONAL.vector(row)
+    assert (first, second) == (1.5, 2.0)
+    assert math.isnan(third)
+
+
+def test_beside_an_optional_feature_the_others_are_needed_and_names_are_checked() -> None:
+    with pytest.raises(MissingFeature, match=r"^missing: fees; this model needs 2 of its 3 features$"):
+        OPTIONAL.vector({"inflow": 1.5})
+    with pytest.raises(UnknownField, match=r"^unknown field 'salery'; did you mean 'salary'\?$"):
+        OPTIONAL.vector({"inflow": 1.5, "fees": 2, "salery": 1})
+
+
+def test_what_is_optional_is_nullable_and_not_everything() -> None:
+    with pytest.raises(ArtefactRefused, match="what is optional has to be nullable too"):
+        Feature("net", optional=True)
+    with pytest.raises(ArtefactRefused, match="needs at least one feature that isn't optional"):
+        Contract([Feature("net", nullable=True, optional=True)])
+
+
+def test_an_optional_feature_is_kept_in_the_manifest() -> None:
+    assert [feature.optional for feature in Contract.from_dicts(OPTIONAL.to_dicts()).features] == [False, False, True]

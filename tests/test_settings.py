@@ -112,6 +112,9 @@ def test_what_may_be_left_out_has_a_default(folder: Path) -> None:
         ("seed = 7", "seed = -1", "seed must lie between 0 and 4294967295"),
         ("repeats = 5", 'repeats = 5\ngroup = "lead"', "validation.group must be one of the ids"),
         ("[source]", '[source]\ndialect = "oracle"', "source.dialect must be one of postgresql, sqlite, duckdb"),
+        ("[source]", "[source]\ntolerance = 1", "source.tolerance must be a share, from 0 to below 1"),
+        ("[source]", '[source]\nviews = ["v.sql"]', "source.views are for the dialect duckdb"),
+        ("[source]", "[source]\nviews = [1]", "source.views must be a list of files"),
         ("[source]", "[source]\naliases = {a = 1}", "source.aliases must map their column names to ours"),
         (
             'name = "spend_outflow_30d"',

@@ -15,18 +15,24 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from riskscore.artefact.artefact import open_artefact
+from riskscore.contract.encoding import Encoding
 from riskscore.contract.feature import Feature
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.local.seed import seed
 from riskscore.model_toml.settings import read_settings
+from riskscore.scoring.engine import Engine
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.scoring.model import Model
+from riskscore.sources.sources import rows_at, wanted_by
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.support import draw_rows, support_of
-from riskscore.training.training import fit, train
+from riskscore.training.training import fit, train, with_gaps
 from riskscore.training.training_data import from_source
 from riskscore.twin import trees
 from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
@@ -538,3 +544,54 @@ def test_the_committed_model_comes_out_of_the_documented_commands(database: str)
     again = margins(settings.family, fit(settings, data.matrix, data.labels), golden)
     # Equal to the bit on one machine; another CPU's logarithm may differ in its last bit, and a split with it.
     assert again == pytest.approx([row["margin"] for row in manifest["golden"]], abs=0.05)
+
+
+OPTIONAL_SHARE = MODEL_TOML.replace("nullable = true", "nullable = true\noptional = true")
+
+
+def test_rows_without_their_optional_features_are_learnt_too(tmp_path: Path) -> None:
+    settings, data, _ = prepared(tmp_path, OPTIONAL_SHARE)
+    matrix, labels = with_gaps(settings, data.matrix, data.labels)
+    whole, without, some = np.split(matrix, 3)
+    assert np.array_equal(whole, data.matrix, equal_nan=True)
+    assert all(np.array_equal(part[:, :2], data.matrix[:, :2]) for part in (without, some))
+    assert np.isnan(without[:, 2]).all()
+    assert 0.3 < np.isnan(some[:, 2]).mean() < 0.8
+    assert np.array_equal(labels, np.tile(data.labels, 3))
+
+
+def test_without_optional_features_rows_are_learnt_as_they_are(tmp_path: Path) -> None:
+    settings, data, _ = prepared(tmp_path)
+    assert with_gaps(settings, data.matrix, data.labels)[0] is data.matrix
+
+
+def test_the_gaps_of_a_category_are_those_of_its_columns(tmp_path: Path) -> None:
+    toml = OPTIONAL_SHARE + 'type = "category"\nvalues = ["a", "b"]\nencoding = "one_hot"\n'
+    settings = read_settings(write_model(tmp_path, toml=toml))
+    columns = Encoding(settings.contract)
+    matrix = columns.matrix([[1.0, 2.0, 0.0]] * 4)
+    without = with_gaps(settings, matrix, np.zeros(4, np.int8))[0][4:8]
+    assert without.tolist() == columns.matrix([[1.0, 2.0, math.nan]] * 4).tolist()
+
+
+def test_a_model_with_an_optional_feature_scores_a_row_that_lacks_it(tmp_path: Path) -> None:
+    settings, data, folder = prepared(tmp_path, OPTIONAL_SHARE)
+    train(settings, data, folder, tmp_path, NOW)
+    model = Model(open_artefact(str(folder)))
+    engine = Engine(lambda _: model, "small", lambda _model, _keys: [])
+    row: dict[str, Any] = {"inflow": 1.0, "late": 1}
+    lacking: Any = engine.answer({"features": row})
+    null: Any = engine.answer({"features": row | {"share": None}})
+    assert lacking == null
+    assert lacking["outcome"] == "scored"
+
+
+def test_a_table_may_lack_the_column_of_an_optional_feature(tmp_path: Path) -> None:
+    settings = read_settings(write_model(tmp_path, toml=OPTIONAL_SHARE))
+    names = [name for name in COLUMNS if name != "share"]
+    for path in (tmp_path / "lacks.csv", tmp_path / "lacks.parquet"):
+        table = pa.table({name: ["A"] if name == "customer_id" else [1] for name in names})
+        csv.write_csv(table, path) if path.suffix == ".csv" else pq.write_table(table, path)
+        (row,) = rows_at(path, wanted_by(settings))
+        assert not isinstance(row, Exception)
+        assert math.isnan(settings.contract.vector(row.features)[2])
