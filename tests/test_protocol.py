@@ -106,7 +106,7 @@ def test_a_large_body_right_behind_its_head_is_no_large_head(service) -> None:
     ("sent", "expected"),
     [
         (b"", None),
-        (b"\r\n", None),
+        (b"\r\n", (408, "request_too_slow")),
         (b"GET /health HTT", (408, "request_too_slow")),
         (b"GET /health HTTP/1.1\r\n" + HOST + b"A: b", (408, "request_too_slow")),
         (b"POST /predict HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: 100\r\n\r\n{", (408, "request_too_slow")),
