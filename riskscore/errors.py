@@ -244,7 +244,13 @@ class UnsupportedSource(OurFault):
 
 
 class QueryFailed(OurFault):
+    """The database refused a query. sqlstate: PostgreSQL's code of the reason, "" where it gave none."""
+
     type = "query_failed"
+
+    def __init__(self, message: str, field: str | None = None, sqlstate: str = "") -> None:
+        super().__init__(message, field)
+        self.sqlstate = sqlstate
 
 
 class NotConfigured(OurFault):

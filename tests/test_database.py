@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
+from contextlib import closing
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from riskscore.database.connection import Database, connection_string, url_from
+from riskscore.database.connection import Database, connection_string, require_taken, url_from
 from riskscore.errors import DatabaseTimeout, DatabaseUnavailable, NotConfigured, QueryFailed
 
 SECRET = "hunter2"  # planted where no message may show it
@@ -47,24 +49,56 @@ def test_a_stream_yields_every_row_in_order(source):
         "CREATE VIEW other AS SELECT 1",
         "SELECT nextval('numbers')",
         "SET TRANSACTION READ WRITE",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+        "SELECT set_config('transaction_read_only', 'off', true)",
+        "COMMIT; DELETE FROM ledger RETURNING customer_id",
+        "SELECT 1; COMMIT; BEGIN READ WRITE; DELETE FROM ledger RETURNING customer_id",
+        "COPY ledger TO PROGRAM 'true'",
+        "WITH gone AS (DELETE FROM ledger RETURNING customer_id) SELECT * FROM gone",
     ],
 )
-def test_writing_through_the_scoring_connection_fails(source, database, statement):
+@pytest.mark.parametrize("run", [Database.read, lambda *query: list(Database.stream(*query))], ids=["read", "stream"])
+def test_writing_through_the_scoring_connection_fails_even_for_a_role_that_may(source, database, statement, run):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("CREATE SEQUENCE IF NOT EXISTS numbers")
     with pytest.raises(QueryFailed):
-        source.read(sql.SQL(statement))
+        run(source, sql.SQL(statement))
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*), sum(amount) FROM ledger").fetchone() == (2500, 3126250)
 
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("default_transaction_read_only", "on"), ("transaction_read_only", "on"), ("TimeZone", "UTC")],
+    [
+        ("transaction_read_only", "on"),
+        ("TimeZone", "UTC"),
+        ("DateStyle", "ISO, YMD"),
+        ("extra_float_digits", "1"),
+        ("statement_timeout", "10s"),
+        ("application_name", "riskscore"),
+    ],
 )
-def test_the_session_itself_is_read_only_and_in_utc(source, setting, value):
+def test_every_transaction_has_its_settings_and_leaves_none_behind(source, database, setting, value):
+    with psycopg.connect(database, autocommit=True) as connection:
+        for otherwise in ("TimeZone = 'Asia/Kolkata'", "DateStyle = 'SQL, DMY'", "extra_float_digits = 0"):
+            name = sql.Identifier(connection.info.dbname)
+            connection.execute(sql.SQL("ALTER DATABASE {} SET " + otherwise).format(name))
     query = sql.SQL("SELECT current_setting({}) AS value").format(sql.Literal(setting))
     assert source.read(query) == [{"value": value}]
+    assert list(source.stream(query)) == [{"value": value}]
+    assert source._connection.execute(query).fetchone() != (value,)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(10, "10s"), (1.5, "1500ms"), (90, "90s"), (120, "2min"), (3600, "1h")])
+def test_a_limit_of_time_is_read_back_as_it_was_set(database, seconds, shown):
+    with closing(Database(database, {}, seconds)) as reader:
+        rows = reader.read(sql.SQL("SELECT current_setting('statement_timeout') AS value"))
+    assert rows == [{"value": shown}]
+
+
+def test_a_setting_that_the_server_does_not_take_is_refused():
+    with pytest.raises(DatabaseUnavailable, match="didn't take the setting statement_timeout = 10s, so nothing was"):
+        require_taken({"TimeZone": "UTC", "statement_timeout": "10s"}, ("UTC", "0"))
 
 
 def test_a_slow_query_is_a_timeout_that_names_the_limit(database):
@@ -84,11 +118,9 @@ def test_a_connection_that_was_cut_is_opened_anew_once(source, database):
 
 
 def test_a_connection_that_slept_through_a_freeze_is_checked_before_use(database):
-    now = [0.0]
-    reader = Database(database, {}, clock=lambda: now[0])
+    reader = Database(database, {})
     reader.read(sql.SQL("SELECT 1"))
     cut_others(database)
-    now[0] += 3600
     rows = reader.stream(sql.SQL("SELECT 1 AS one"))
     assert list(rows) == [{"one": 1}]
     reader.close()
@@ -172,7 +204,7 @@ def test_no_database_configured_is_one_sentence():
 
 def test_a_url_that_is_none_is_refused_without_showing_it():
     with pytest.raises(NotConfigured) as caught:
-        connection_string(f"postgresql://anna:{SECRET}@[", {}, 1)
+        connection_string(f"postgresql://anna:{SECRET}@[", {})
     assert SECRET not in caught.value.message
 
 
@@ -191,16 +223,53 @@ def test_a_url_that_is_none_is_refused_without_showing_it():
     ],
 )
 def test_off_this_host_the_server_has_to_prove_who_it_is(url, environ, mode, root):
-    settings = conninfo_to_dict(connection_string(url, environ, 1))
+    settings = conninfo_to_dict(connection_string(url, environ))
     assert (settings.get("sslmode"), settings.get("sslrootcert")) == (mode, root)
 
 
-def test_what_the_url_says_stays_but_read_only_is_added():
-    settings = conninfo_to_dict(
-        connection_string("postgresql://u@localhost/bank?connect_timeout=2&options=-c%20work_mem%3D1MB", {}, 1.5)
-    )
+@pytest.mark.parametrize(("query", "options"), [("", None), ("&options=-c%20work_mem%3D1MB", "-c work_mem=1MB")])
+def test_what_the_url_says_stays_and_nothing_is_added_that_a_pooler_refuses(query, options):
+    settings = conninfo_to_dict(connection_string(f"postgresql://u@localhost/bank?connect_timeout=2{query}", {}))
     assert settings["connect_timeout"] == "2"
-    assert settings["options"] == (
-        "-c work_mem=1MB -c default_transaction_read_only=on -c TimeZone=UTC -c extra_float_digits=1"
-        " -c statement_timeout=1500"
-    )
+    assert settings.get("options") == options
+    assert "application_name" not in settings
+
+
+@pytest.mark.parametrize(("url", "environ"), [("&application_name=mine", {}), ("", {"PGAPPNAME": "mine"})])
+def test_a_name_that_the_operator_gave_the_connection_stays(database, url, environ, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with closing(Database(database + url, environ)) as reader:
+        assert reader.read(sql.SQL("SELECT current_setting('application_name') AS name")) == [{"name": "mine"}]
+
+
+def test_a_server_that_dies_in_mid_query_is_one_sentence_and_the_next_call_works(source, database):
+    source.read(sql.SQL("SELECT 1"))
+    killer = threading.Timer(0.5, cut_others, [database])
+    killer.start()
+    with pytest.raises(DatabaseUnavailable, match=r"or closed the connection$"):
+        source.read(sql.SQL("SELECT pg_sleep(30)"))
+    killer.join()
+    assert source.read(sql.SQL("SELECT 1 AS one")) == [{"one": 1}]
+
+
+def test_a_stream_whose_server_dies_is_one_sentence_and_the_next_one_works(source, database):
+    rows = source.stream(sql.SQL("SELECT amount FROM ledger ORDER BY amount"))
+    next(rows)
+    cut_others(database)
+    with pytest.raises(DatabaseUnavailable):
+        list(rows)
+    assert len(list(source.stream(sql.SQL("SELECT amount FROM ledger")))) == 2500
+
+
+def test_a_stream_that_is_left_early_frees_its_connection(source):
+    rows = source.stream(sql.SQL("SELECT amount FROM ledger ORDER BY amount"))
+    assert next(rows) == {"amount": 1}
+    rows.close()
+    assert source.read(sql.SQL("SELECT 1 AS one")) == [{"one": 1}]
+
+
+def test_a_failure_logs_nothing(source, caplog):
+    with pytest.raises(QueryFailed):
+        source.read(sql.SQL("SELECT (customer_id)::numeric FROM ledger"))
+    assert not caplog.records

@@ -139,16 +139,29 @@ class Store:
         return engine
 
     def _postgresql(self) -> Engine:
+        """Each transaction sets its own limits and no statement is prepared, so that a pooler may stand between."""
         import psycopg
 
-        from riskscore.database.connection import connection_string
+        from riskscore.database.connection import connection_string, require_taken, setting_query, settings_of
 
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        limits = f"-c default_transaction_read_only=off -c lock_timeout={int(BUSY_SECONDS * 1000)}"
-        conninfo = connection_string(url, self._environ, STATEMENT_SECONDS)
-        options = psycopg.conninfo.conninfo_to_dict(conninfo)["options"]
-        full = psycopg.conninfo.make_conninfo(conninfo, options=f"{options} {limits}")
-        return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(full), pool_pre_ping=True)
+        conninfo = connection_string(url, self._environ)
+        settings = settings_of(STATEMENT_SECONDS, lock_timeout=f"{BUSY_SECONDS:g}s", application_name="riskscore")
+        query = setting_query(settings)
+
+        def connect() -> psycopg.Connection[Any]:
+            connection = psycopg.connect(conninfo, prepare_threshold=None)
+            connection.read_only = False  # each BEGIN says READ WRITE, whatever the role's default
+            return connection
+
+        def limit(connection: Connection) -> None:
+            found = connection.connection.cursor()
+            found.execute(query)
+            require_taken(settings, found.fetchone() or ())
+
+        engine = create_engine("postgresql+psycopg://", creator=connect, pool_pre_ping=True)
+        event.listen(engine, "begin", limit)
+        return engine
 
 
 @contextmanager
