@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 
-from riskscore.errors import ArtefactRefused, InvalidFile, UnknownCustomer
+from riskscore.database.catalogue import find_table, name_in_query
+from riskscore.database.columns import casts_of, differs, id_text, same
+from riskscore.database.reading import FAULT, WRONG_TYPES, Reading, explained, narrowed
+from riskscore.errors import ArtefactRefused, InvalidFile, QueryFailed, UnknownCustomer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from riskscore.database.connection import Database
 
-FAULT, UNREAD_SHARE = "data_fault", "unread_share"  # columns that a feature query may yield
+UNREAD_SHARE = "unread_share"  # a column that a feature query may yield, as FAULT
 
 
 def fault_of(record: Mapping[str, Any], source: Mapping[str, Any]) -> str | None:
@@ -52,6 +55,8 @@ class FeatureSource:
 
     def __init__(self, text: str, source: Mapping[str, Any], ids: Sequence[str], features: Sequence[str]) -> None:
         self.text = text.strip().rstrip(";")
+        self.file = str(source.get("sql", "the feature query"))
+        self.aliases: Mapping[str, str] = source.get("aliases") or {}
         self.table = str(source["table"])
         self.training_table = str(source.get("training_table", ""))
         self.target = str(source.get("target", ""))
@@ -83,76 +88,121 @@ class FeatureSource:
     def lookup(self, database: Database, keys: Sequence[Mapping[str, str]]) -> list[FeatureRow | UnknownCustomer]:
         """One row for each key, in their order; an UnknownCustomer in the place of a key that names none, or several.
 
-        A key without a snapshot date names the customer's only row.
+        A key without a snapshot date names the customer's only row. Ids are compared as their columns compare them.
         """
-        sound = [key for key in keys if _on_calendar(key)]
-        rows = [self._row(record) for record in database.read(*self._narrowed(sound))] if sound else []
-        return [self._match(key, rows) for key in keys]
+        reading = self._reading(database, self.table)
+        spelt = [self._spelt(reading, key) for key in keys]
+        known = [key for key in spelt if key]
+        rows: dict[str | None, list[FeatureRow]] = {}
+        for row in self._rows(database, reading, *narrowed(reading, known, self.ids)) if known else ():
+            rows.setdefault(_spelling(reading, self.ids[0], row.ids), []).append(row)
+        return [self._match(reading, *pair, rows) for pair in zip(keys, spelt, strict=True)]
 
     def stream(
         self, database: Database, customers: Sequence[str] | None = None, limit: int | None = None
     ) -> Iterator[FeatureRow]:
         """All rows of the table, or those of some customers, or the first `limit`, with flat memory."""
-        conditions = () if customers is None else (self._among(self.ids[0], "customers"),)
-        query: sql.Composed = sql.SQL("{} SELECT * FROM ({}) f").format(
-            self._shadow(*conditions, limit=limit), self._body()
-        )
-        yield from map(self._row, database.stream(query, {"customers": list(customers or ())}))
+        reading = self._reading(database, self.table)
+        conditions: list[sql.Composed] = []
+        parameters: dict[str, Any] = {}
+        if customers is not None:
+            keys = [self._spelt(reading, {self.ids[0]: customer}) for customer in customers]
+            conditions, parameters = narrowed(reading, [key for key in keys if key], self.ids[:1])
+        yield from self._rows(database, reading, conditions, parameters, limit, database.stream)
 
     def has_history(self, database: Database) -> bool:
         """Whether any customer has more than one row."""
+        table = self._reading(database, self.table).table
         query = sql.SQL("SELECT 1 AS found FROM {} GROUP BY {} HAVING count(*) > 1 LIMIT 1")
-        return bool(database.read(query.format(sql.Identifier(self.table), sql.Identifier(self.ids[0]))))
+        customer = sql.Identifier(table.column(self.ids[0]).name)
+        with explained(Reading(table, {})):
+            return bool(database.read(query.format(table.identifier, customer)))
 
     def training_rows(self, database: Database) -> Iterator[tuple[FeatureRow, Any]]:
-        """The rows of the training table with their labels, in the order of their ids."""
+        """The rows of the training table with their labels, in the order of their ids, faulty ones last."""
+        reading = self._reading(database, self.training_table)
+        for name in (*self.ids, self.target):
+            reading.table.column(name)
         ids = sql.SQL(", ").join(map(sql.Identifier, self.ids))
         query: sql.Composed = sql.SQL(
-            "WITH {table} AS (SELECT * FROM {training}) SELECT f.*, t.{target} FROM ({body}) f"
-            " JOIN {training} t USING ({ids}) ORDER BY {ids}"
-        ).format(
-            table=sql.Identifier(self.table),
-            training=sql.Identifier(self.training_table),
-            target=sql.Identifier(self.target),
-            body=self._body(),
-            ids=ids,
-        )
-        for record in database.stream(query, {}):
-            label = record.pop(self.target)
-            yield self._row(record), label
+            "WITH {name} AS ({rows}) SELECT f.*, t.{target} FROM ({body}) f"
+            " JOIN (SELECT {ids}, {target} FROM ({rows}) r) t USING ({ids}) ORDER BY {ids}"
+        ).format(name=self._name(), rows=reading.rows(), target=sql.Identifier(self.target), body=self._body(), ids=ids)
+        with explained(reading):
+            for record in database.stream(query, {}):
+                label = record.pop(self.target)
+                yield self._row(record), label
+            for query in reading.faulty((*self.ids, self.target)):
+                for record in database.stream(query, {}):
+                    label = record.pop(self.target)
+                    yield self._faulty(record), label
+
+    def _rows(
+        self,
+        database: Database,
+        reading: Reading,
+        conditions: Sequence[sql.Composable],
+        parameters: Mapping[str, Any],
+        limit: int | None = None,
+        run: Callable[..., Iterable[dict[str, Any]]] | None = None,
+    ) -> Iterator[FeatureRow]:
+        """The feature rows of the rows that meet the conditions, and then those that the query can't be given."""
+        order = [reading.table.column(name).name for name in self.ids] if limit is not None else ()
+        rows = reading.rows(conditions, order, limit)
+        query = sql.SQL("WITH {} AS ({}) SELECT * FROM ({}) f").format(self._name(), rows, self._body())
+        run = run or database.read
+        with explained(reading):
+            yield from map(self._row, run(query, parameters))
+            ids = [name for name in self.ids if name in reading.table.columns]
+            for query in reading.faulty(ids, conditions, order, limit):
+                yield from map(self._faulty, run(query, parameters))
+
+    def _reading(self, database: Database, name: str) -> Reading:
+        """How the table is read, found out once per connection."""
+        reading: Reading = database.remembered((name, self.text), lambda: self._found_out(database, name))
+        return reading
+
+    def _found_out(self, database: Database, name: str) -> Reading:
+        """As it stands where the query takes that, else with its dates and transactions cast."""
+        table = find_table(database, name, self.aliases)
+        plain = Reading(table, {})
+        if not differs(table):
+            return plain
+        tried = sql.SQL("WITH {} AS ({}) SELECT 1 AS one FROM ({}) f LIMIT 0")
+        try:
+            database.read(tried.format(self._name(), plain.rows(), self._body()), {})
+            return plain
+        except QueryFailed as error:
+            if error.sqlstate not in WRONG_TYPES:
+                raise
+        return Reading(table, casts_of(table))
+
+    def _name(self) -> sql.Identifier:
+        return name_in_query(self.table, self.text, self.file)
 
     def _body(self) -> sql.SQL:
         # psycopg reads % even inside comments where parameters are passed
         return sql.SQL(self.text.replace("%", "%%"))
 
-    def _shadow(self, *conditions: sql.Composable, limit: int | None = None) -> sql.Composed:
-        """The CTE that narrows the table: `WITH t AS (SELECT * FROM t WHERE ...)`."""
-        table = sql.Identifier(self.table)
-        narrowed: sql.Composable = sql.SQL("SELECT * FROM {}").format(table)
-        if conditions:
-            narrowed += sql.SQL(" WHERE {}").format(sql.SQL(" AND ").join(conditions))
-        if limit is not None:
-            order = sql.SQL(", ").join(map(sql.Identifier, self.ids))
-            narrowed += sql.SQL(" ORDER BY {} LIMIT {}").format(order, sql.Literal(limit))
-        return sql.SQL("WITH {} AS ({})").format(table, narrowed)
+    def _spelt(self, reading: Reading, key: Mapping[str, str]) -> dict[str, str] | None:
+        """The key with its ids as the table's columns compare them; None where one can't be in its column."""
+        spelt = {name: same(reading.column(name), value) for name, value in key.items()}
+        return None if None in spelt.values() else spelt  # type: ignore[return-value]
 
-    def _among(self, column: str, parameter: str) -> sql.Composed:
-        return sql.SQL("{} = ANY({})").format(sql.Identifier(column), sql.Placeholder(parameter))
-
-    def _narrowed(self, keys: Sequence[Mapping[str, str]]) -> tuple[sql.Composed, dict[str, Any]]:
-        """The query for some keys: both columns of the index where every key has a date, else the customers alone."""
-        customer, *others = self.ids
-        parameters: dict[str, Any] = {customer: sorted({key[customer] for key in keys})}
-        for column in others:
-            if all(column in key for key in keys):
-                parameters[column] = sorted({date.fromisoformat(key[column]) for key in keys})
-        shadow = self._shadow(*(self._among(column, column) for column in parameters))
-        return sql.SQL("{} SELECT * FROM ({}) f").format(shadow, self._body()), parameters
-
-    def _match(self, key: Mapping[str, str], rows: Iterable[FeatureRow]) -> FeatureRow | UnknownCustomer:
+    def _match(
+        self,
+        reading: Reading,
+        key: Mapping[str, str],
+        spelt: Mapping[str, str] | None,
+        rows: Mapping[str | None, Sequence[FeatureRow]],
+    ) -> FeatureRow | UnknownCustomer:
         if not _on_calendar(key):
             return UnknownCustomer("snapshot_date must be a day of the calendar", "snapshot_date")
-        found = [row for row in rows if all(row.ids[name] == value for name, value in key.items())]
+        found = [
+            row
+            for row in (rows.get(spelt[self.ids[0]], ()) if spelt else ())
+            if all(_spelling(reading, name, row.ids) == value for name, value in (spelt or {}).items())
+        ]
         if len(found) == 1:
             return found[0]
         if found:
@@ -167,9 +217,19 @@ class FeatureSource:
         fault = fault_of(record, self.source)
         for name in (FAULT, UNREAD_SHARE):
             record.pop(name, None)
-        ids = {name: _plain(record.pop(name)) for name in self.ids}
+        ids = {name: id_text(record.pop(name)) for name in self.ids}
+        fault = fault or next((f"{name} is missing" for name, value in ids.items() if not value), None)
         features = {name: _plain(record.pop(name)) for name in self.features}
         return FeatureRow(ids, features, {name: _plain(value) for name, value in record.items()}, fault)
+
+    def _faulty(self, record: Mapping[str, Any]) -> FeatureRow:
+        """A row that the query can't be given, with the reason."""
+        return FeatureRow({name: id_text(record.get(name)) for name in self.ids}, {}, {}, record[FAULT])
+
+
+def _spelling(reading: Reading, name: str, ids: Mapping[str, str]) -> str:
+    """The id as its column compares it; as it is where the query makes another of it."""
+    return same(reading.column(name), ids[name]) or ids[name]
 
 
 def _on_calendar(key: Mapping[str, str]) -> bool:

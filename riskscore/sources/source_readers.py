@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.cli import counted
 from riskscore.database.connection import STATEMENT_SECONDS, Database
-from riskscore.database.features import FAULT, FeatureSource
+from riskscore.database.features import FeatureSource
+from riskscore.database.reading import FAULT
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile
 from riskscore.model_toml.labels import folded
 from riskscore.sources.file_databases import (

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from psycopg import sql
 
 from riskscore.cli import counted
+from riskscore.database.catalogue import find_table
 from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.model_toml.labels import meaning_of, text_of_label
@@ -92,10 +92,8 @@ def _about(url: str | Path, wanted: Wanted) -> str:
         return said_of(files_of(url, wanted))
     if not wanted.source.get("training_table"):
         return ""
-    query = sql.SQL("SELECT obj_description(to_regclass(%(table)s), 'pg_class') AS about")
-    table = {"table": '"' + wanted.source["training_table"] + '"'}
     with closing(Database(conninfo_of(str(url)), wanted.environ)) as database:
-        return str(database.read(query, table)[0]["about"] or "")
+        return find_table(database, wanted.source["training_table"], wanted.aliases).comment
 
 
 def said_of(files: Sequence[Path]) -> str:
