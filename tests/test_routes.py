@@ -287,7 +287,7 @@ def test_a_contract_says_what_to_send_and_its_examples_are_scored(routes: Routes
     for feature in found["features"]:
         assert set(feature) == {
             *("name", "type", "nullable", "unit", "description", "minimum", "maximum", "support"),
-            *("missing", "values", "aliases", "unknown", "parse"),
+            *("missing", "values", "aliases", "unknown", "parse", "optional"),
         }
     assert found["examples"]
     for example_event in found["examples"].values():
