@@ -454,6 +454,8 @@ PICKLE = pickle.dumps(fitted(GaussianNB()))
         (UBJ[:500], "no XGBoost model"),
         (JSON.replace(b'"left_children":[1', b'"left_children":[999'), "no XGBoost model"),
         (JSON.replace(b'"split_indices":[', b'"split_indices":[7'), "no XGBoost model"),
+        (JSON.replace(b'"parents":[2147483647,0', b'"parents":[2147483647,999'), "no XGBoost model"),
+        (JSON.replace(b'"split_type":[0', b'"split_type":[3'), "no XGBoost model"),
         (JSON.replace(b'"base_weights":[', b'"base_weights":[1,'), "no XGBoost model"),
         (JSON.replace(b'"iteration_indptr":[0', b'"iteration_indptr":[-9'), "no XGBoost model"),
         (JSON.replace(b'"version":[3,2,0]', b'"version":[9,1,0]'), "was written with xgboost 9.1.0, but 3.2.0"),

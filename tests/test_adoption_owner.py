@@ -249,10 +249,18 @@ def named(path: Path, names: list[str]) -> Path:
 def test_names_in_the_file_are_those_of_the_contract(tmp_path: Path, names: list[str]) -> None:
     path = named(tmp_path / "m.json", names)
     assert ", ".join(names) in refused(tmp_path, path)
-    assert "its values must be these, in order" in refused(tmp_path, path, CATEGORY.format(names[::-1]))
+    assert "its values must be these, in this order" in refused(tmp_path, path, CATEGORY.format(names[::-1]))
     whole = '{ name = "a" }, { name = "b", type = "integer", minimum = 0, maximum = 2 }'
-    assert "its values must be these, in order" in refused(tmp_path, path, whole)
+    assert "its values must be these, in this order" in refused(tmp_path, path, whole)
     assert adopted(tmp_path, path, CATEGORY.format(json.dumps(names, ensure_ascii=False))).manifest["explains"]
+
+
+def test_names_without_their_features_are_refused(tmp_path: Path) -> None:
+    path = named(tmp_path / "m.json", ["OWN", "RENT", "FREE"])
+    document = json.loads(path.read_bytes())
+    document["learner"]["gradient_booster"]["model"]["cats"]["enc"] = []
+    path.write_text(json.dumps(document))
+    assert "m.json is no XGBoost model, or a broken one" in refused(tmp_path, path)
 
 
 def test_a_category_of_label_codes_is_its_place_to_any_estimator(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ COLUMNS = (
     *("left_children", "right_children", "parents", "split_indices", "split_conditions", "default_left"),
     *("base_weights", "loss_changes", "sum_hessian"),
 )
+NO_PARENT = 2**31 - 1  # of a root
+FEATURE_TYPES = {"int", "float", "i", "q", "c"}
 OBJECTIVES = ("binary:logistic", "reg:logistic")  # the margins of both are log-odds
 
 
@@ -45,6 +47,7 @@ def from_file(file: str, data: bytes, rounds: str) -> Foreign:
         _check(document)
         booster = Booster({"nthread": 1})
         booster.load_model(bytearray(json.dumps(document).encode()))
+        booster.save_raw("ubj")  # fails where the parts don't fit each other
     except (XGBoostError, ArtefactRefused, LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise InvalidFile(f"{file} is no XGBoost model, or a broken one") from None
     found = from_booster(file, booster, None, rounds, booster.attr("scikit_learn") is not None)
@@ -69,12 +72,26 @@ def _check(document: dict[str, Any]) -> None:
     rounds = model.get("iteration_indptr", [0, len(model["trees"])])
     if rounds != sorted(rounds) or rounds[0] != 0 or rounds[-1] != len(model["trees"]):
         raise ValueError("its rounds aren't made of its trees")
+    outputs = max(1, int(learner["learner_model_param"]["num_class"]))
+    if not all(0 <= output < outputs for output in model["tree_info"]):
+        raise ValueError("a tree adds to an output that isn't there")
+    if not set(learner.get("feature_types", ())) <= FEATURE_TYPES:
+        raise ValueError("a feature is of no known type")
     for tree in model["trees"]:
-        size, links = int(tree["tree_param"]["num_nodes"]), (*tree["left_children"], *tree["right_children"])
-        if any(len(tree[column]) != size for column in COLUMNS) or not all(-1 <= link < size for link in links):
-            raise ValueError("a tree's lists or links aren't of its size")
-        _check_categories(tree, size)
+        _check_links(tree)
+        _check_categories(tree, len(tree["parents"]))
     categories_of(learner)
+
+
+def _check_links(tree: dict[str, Any]) -> None:
+    size, parents = int(tree["tree_param"]["num_nodes"]), tree["parents"]
+    if any(len(tree[column]) != size for column in COLUMNS):
+        raise ValueError("a tree's lists aren't of its size")
+    if not all(0 <= parent < size or parent == NO_PARENT for parent in parents):
+        raise ValueError("a tree has a parent outside it")
+    for node, children in enumerate(zip(tree["left_children"], tree["right_children"], strict=True)):
+        if children != (-1, -1) and not all(0 < child < size and parents[child] == node for child in children):
+            raise ValueError("a tree's links lead elsewhere")
 
 
 def _check_categories(tree: dict[str, Any], size: int) -> None:
@@ -83,6 +100,9 @@ def _check_categories(tree: dict[str, Any], size: int) -> None:
         start + count if start >= 0 <= count else -1
         for start, count in zip(tree.get("categories_segments", []), tree.get("categories_sizes", []), strict=True)
     ]
+    kinds = tree.get("split_type", [])
+    if len(kinds) not in (0, size) or not set(kinds) <= {0, 1}:
+        raise ValueError("a tree's splits are of no known kind")
     if len(ends) != len(nodes) or not all(0 <= end <= len(codes) for end in ends):
         raise ValueError("a tree's categories aren't of its splits")
     if not all(0 <= node < size for node in nodes) or not all(0 <= code < MOST_CODES for code in codes):
