@@ -11,10 +11,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; done)
 IN := .venv/bin/python
 READY := .venv/.ready
+POOLER := $(MAKE) --no-print-directory pooler || echo 'The tests behind a pooler, tests/test_pooler.py, will not run.' >&2
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve serve-http test test-fast soak browser test-browser docs lint train bench bench-http lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test test-fast soak browser pooler test-browser docs lint train bench bench-http lock image test-postgres-versions clean
 
 ##@ Start here
 help:  ## this list
@@ -22,6 +23,7 @@ help:  ## this list
 	  $$1 == "" {printf "\n%s\n", $$2} $$1 != "" {printf "make %-23s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## the virtual environment in .venv with the pinned packages
+	@$(POOLER)
 
 $(READY): requirements.txt requirements-dev.txt
 	@if [ -z '$(PYTHON)' ]; then echo 'Python 3.11, 3.12 or 3.13 is needed, and none is on the PATH.' >&2; exit 1; fi
@@ -49,6 +51,7 @@ serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001
 
 ##@ Test
 test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
+	@$(POOLER)
 	@$(IN) -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 test-fast: $(READY)  ## the tests that need neither a server nor a training: an answer within a minute
@@ -66,6 +69,12 @@ browser:  ## Chromium and its driver through apt, where this machine allows it
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } || { \
 	  echo 'chromium and chromedriver are missing; on Debian, as root: apt install chromium chromium-driver' >&2; exit 1; }
+
+pooler:  ## PgBouncer for the tests behind a pooler, through apt, where this machine allows it
+	@PATH="$$PATH:/usr/sbin" command -v pgbouncer >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pgbouncer >/dev/null; } || { \
+	  echo 'pgbouncer is missing; on Debian, as root: apt install pgbouncer' >&2; exit 1; }
 
 test-browser: $(READY) browser  ## the page in a headless Chromium, with JavaScript and without
 	@$(IN) -m pytest -q -m browser tests/test_page.py
