@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,11 +60,19 @@ def fill(url: str, password: str = "", progress: Callable[[int], object] = lambd
     """Simulate the sample ledgers into the database, and let the reader in."""
     with psycopg.connect(url) as connection:
         seed(connection, CUSTOMERS, TRAINING, SEED, replace=_are_simulated(connection), progress=progress)
-        connection.execute(ROLE.read_bytes())
+        connection.execute(role_script().encode())
         if password:
             role = sql.Identifier(READER)
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, sql.Literal(password)))
         _sign(connection)
+
+
+def role_script() -> str:
+    """The role's script as psql runs it by its defaults, less what is psql's own, and in the caller's transaction."""
+    text = ROLE.read_text()
+    for name, value in re.findall(r"^\\set (role|schema|tables) (\S+)$", text, re.MULTILINE):
+        text = text.replace(f":'{name}'", f"'{value}'")
+    return re.sub(r"^(\\.*|BEGIN;|COMMIT;)$", "", text, flags=re.MULTILINE)
 
 
 def _are_simulated(connection: Connection) -> bool:
