@@ -144,12 +144,12 @@ ledgers AS (
             array_agg(merchant) FILTER (WHERE in_90_days) AS merchants_90d,
             max(instant) FILTER (WHERE category = 'salary') AS last_salary,
             count(*) FILTER (WHERE instant > customers.snapshot_instant) AS count_after_snapshot,
-            count(*) AS count_all,
-            count(*) FILTER (WHERE in_90_days) AS count_90d,
-            count(*) FILTER (WHERE category IS NULL) AS uncategorised,
-            count(*) FILTER (WHERE in_90_days AND category IS NULL) AS uncategorised_90d,
-            count(*) FILTER (WHERE status IS NULL) AS statusless,
-            count(*) FILTER (WHERE in_90_days AND status IS NULL) AS statusless_90d
+            -- of known words
+            count(*) AS transaction_count,
+            count(category) AS category_count,
+            count(category) FILTER (WHERE in_90_days) AS category_count_90d,
+            count(status) AS status_count,
+            count(status) FILTER (WHERE in_90_days) AS status_count_90d
         FROM (
             SELECT
                 instant,
@@ -157,17 +157,21 @@ ledgers AS (
                 status,
                 merchant,
                 CASE WHEN number >= 0 AND number < 1e15 THEN number END AS amount,
-                type = 'credit' AS is_credit,
-                type = 'debit' AS is_debit,
+                is_credit,
+                NOT is_credit AS is_debit,
                 instant >= customers.day_30 AS in_30_days,
                 instant >= customers.day_90 AS in_90_days
             FROM (
                 SELECT
                     -- As declared, or without capitals and blanks; C, since other collations have other capitals.
-                    coalesce(
-                        customers.type_words ->> type,
-                        customers.type_words ->> lower(btrim(type, customers.blanks) COLLATE "C")
-                    ) AS type,
+                    CASE type
+                        WHEN 'credit' THEN TRUE
+                        WHEN 'debit' THEN FALSE
+                        ELSE CASE customers.type_words ->> lower(btrim(type, customers.blanks) COLLATE "C")
+                            WHEN 'credit' THEN TRUE
+                            WHEN 'debit' THEN FALSE
+                        END
+                    END AS is_credit,
                     coalesce(
                         customers.category_words ->> category,
                         customers.category_words ->> lower(btrim(coalesce(category, ''), customers.blanks) COLLATE "C")
@@ -224,7 +228,7 @@ ledgers AS (
             customers.snapshot_day IS NOT NULL
             AND coalesce(jsonb_typeof(customers.transactions) IN ('array', 'null'), TRUE)
             AND count(*) = count(*) FILTER (
-                WHERE instant IS NOT NULL AND amount IS NOT NULL AND (is_credit OR is_debit)
+                WHERE instant IS NOT NULL AND amount IS NOT NULL AND is_credit IS NOT NULL
             )
             AND coalesce(string_agg(instant, ' ') ~ customers.utc_instants, TRUE)
     ) AS totals ON TRUE
@@ -262,17 +266,22 @@ SELECT
     (credits_30d - debits_30d)::float8 AS net_cash_flow_30d,
     cash_90d::float8 AS cash_withdrawal_90d,
     count_after_snapshot::int AS transactions_after_snapshot,
-    uncategorised::int AS transactions_of_unknown_category,
-    statusless::int AS transactions_of_unknown_status,
-    -- Rounded up. An old ledger must not hide that the bank has lately changed its words.
+    (transaction_count - category_count)::int AS transactions_of_unknown_category,
+    (transaction_count - status_count)::int AS transactions_of_unknown_status,
+    -- Rounded up; of the ledger or of its 90 days, since an old ledger could hide that the bank's words have changed.
     CASE
-        WHEN uncategorised = 0 THEN 0
-        ELSE
-            ceil(1000 * greatest(uncategorised / count_all::numeric, uncategorised_90d / nullif(count_90d, 0)::numeric))
+        WHEN is_sound
+            THEN coalesce(ceil(1000 * greatest(
+                1 - category_count / nullif(transaction_count, 0)::numeric,
+                1 - category_count_90d / cardinality(merchants_90d)::numeric
+            )), 0)
     END::int AS unknown_categories_per_thousand,
     CASE
-        WHEN statusless = 0 THEN 0
-        ELSE ceil(1000 * greatest(statusless / count_all::numeric, statusless_90d / nullif(count_90d, 0)::numeric))
+        WHEN is_sound
+            THEN coalesce(ceil(1000 * greatest(
+                1 - status_count / nullif(transaction_count, 0)::numeric,
+                1 - status_count_90d / cardinality(merchants_90d)::numeric
+            )), 0)
     END::int AS unknown_statuses_per_thousand,
     CASE
         WHEN is_sound THEN NULL
