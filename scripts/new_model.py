@@ -138,6 +138,7 @@ def _found(name: str, table: TableProfile) -> str:
         *(f"note       {note}" for note in table.notes),
         f"features   {len(table.features)}: {kinds}",
         *([f"ids        {', '.join(table.ids)}"] if table.ids else []),
+        *(f"read as    {column.name}: {column.reading}" for column in table.features if column.reading),
         *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
         *(f"left out   {column.name or '(no name)'}: {column.left_out}" for column in table.left_out),
         *(["           (--keep COLUMN takes a suspected one all the same)"] if suspects else []),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +55,9 @@ def noise(seed: int = 1) -> list[float]:
 
 TYPES: list[tuple[list[Any], str, str]] = [
     ([1, 2, 3], "integer", ""),
+    ([0, 36, 1000], "integer", ""),
+    ([18_500, 42_000, 61_250], "number", ""),  # whole by chance
+    (["\uff11\uff12", "\uff13"], "integer", ""),
     (["+1", "-2", "3"], "integer", ""),
     (["1.0", 2, 3], "number", ""),
     (["1e3", "2.5E-4", ".5"], "number", ""),
@@ -62,6 +66,15 @@ TYPES: list[tuple[list[Any], str, str]] = [
     (["36.29%", "4 %", "5"], "number", "percent"),
     (["1.234,56", "3,5", "7"], "number", "decimal_comma"),
     (["12,5 €", "0,125 €"], "number", "decimal_comma"),
+    (["1'234.50", "12\u2019345.00", "5"], "number", "money"),
+    (["1 234.50", "12\u202f345", "7"], "number", "money"),
+    (["1,234.50-", "12.00"], "number", "money"),
+    (["1,234.50 USD", "12 usd", "$3"], "number", "money"),
+    (["12,34,567.00", "1,200"], "number", "money"),
+    (["\uff11\uff12\uff0c\uff13\uff14\uff15\uff0e\uff15", "\uffe5\uff13"], "number", "money"),
+    (["1 234,50", "1\u00a0234", "7,5-"], "number", "decimal_comma"),
+    (["EUR 1.234,50", "12,5 €"], "number", "decimal_comma"),
+    (["(5.2%)", "1,234.5 %"], "number", "percent"),
     (["True", "FALSE"], "boolean", ""),
     (["yes", "no"], "category", ""),
     (["red", "green", "blue"], "category", ""),
@@ -81,6 +94,10 @@ VALUES: list[tuple[list[Any], list[float]]] = [
     (["36.29%", "4 %", "5"], [36.29, 4, 5]),
     (["1.234,56", "3,5", "-7"], [1234.56, 3.5, -7]),
     (["true", "False"], [1, 0]),
+    (["1'234.50", "12\u2019345.00-", "(5)", "\u22127"], [1234.5, -12345, -5, -7]),
+    (["Rs. 12,34,567.50", "Rs.3-", "₹ -4"], [1234567.5, -3, -4]),
+    (["1\u202f234,50 EUR", "(1.234,5)", "-7,25 €"], [1234.5, -1234.5, -7.25]),
+    (["\uff11\uff0c\uff12\uff13\uff14\uff0e\uff15", "\uff17"], [1234.5, 7]),
 ]
 
 
@@ -115,6 +132,40 @@ def test_what_is_left_out_has_its_reason(tmp_path, values, reason):
     assert bool(found) == bool(reason)
 
 
+UNREAD = {
+    "it may be numbers in a spelling that isn't known: 40 of 80 cells look like 9*9 (9": [
+        f"{k}*{k + 234}*50" if k % 2 else f"{k}*00" for k in range(80)
+    ],
+    "its amounts are in several currencies (EUR, USD): convert": ["1,200 USD", "3,400 EUR", "12 €"],
+}
+
+
+@pytest.mark.parametrize("reason", UNREAD)
+def test_amounts_that_can_not_be_read_are_left_out_for_the_true_reason(tmp_path, reason):
+    values = UNREAD[reason]
+    assert only(tmp_path, values).left_out.startswith(reason)
+
+
+COMMAS = ["0,5", "1,25", "3,0"]
+SIGNS = {
+    "1,234 is read as 1234;": ({"x": ["1,234", "5,600", "12,000"]}, [1234, 5600, 12000]),
+    "1,234 is read as 1.234, as other": ({"x": ["1,234", "5,600", "12,000"], "w": COMMAS}, [1.234, 5.6, 12]),
+    "1.234 is read with a decimal point": ({"x": ["1.234", "5.600", "12.000"]}, [1.234, 5.6, 12]),
+    "1.234 is read as 1234, as other": ({"x": ["1.234", "5.600", "12.000"], "w": COMMAS}, [1234, 5600, 12000]),
+    "": ({"x": ["1,234", "5,600.5", "12"]}, [1234, 5600.5, 12]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SIGNS)
+def test_a_separator_that_could_be_either_is_never_settled_in_silence(tmp_path, said):
+    columns, numbers = SIGNS[said]
+    found = profiled(tmp_path, {name: (values * 80)[:80] for name, values in columns.items()} | {"z": noise()})
+    column = next(column for column in found.columns if column.name == "x")
+    assert column.rows[:3].tolist() == numbers
+    assert column.reading.startswith(said)
+    assert bool(column.reading) == bool(said)
+
+
 MISSING: list[tuple[list[Any], dict[str | float, int], int]] = [
     (["1.5", "NA", "2.5", ""], {"NA": 20}, 20),
     (["red", "N/A", "None", "blue"], {"N/A": 20, "None": 20}, 0),
@@ -146,6 +197,15 @@ def test_values_of_a_category_come_by_their_rows_spelled_as_most_rows_have_them(
     assert column.categories == {"red": 44, "blue": 30, "green": 4}
     assert (column.rare, column.folded) == ((2, 2), True)
     assert column.rows[[0, 30, 34, 74, 78]].tolist() == [1, 0, 0, 2, -1]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("monthly_fee", "number"), ("average_balance", "number"), ("late_fee_count", "integer"), ("age", "integer")],
+)
+def test_whole_amounts_are_no_counts_as_the_columns_name_says(tmp_path, name, kind):
+    found = profiled(tmp_path, {name: [5, 12, 30, 45] * 20, "z": noise()})
+    assert found.columns[0].kind == kind
 
 
 def test_whole_numbers_are_names_where_the_column_says_so(tmp_path):
@@ -472,6 +532,31 @@ def test_a_parquet_that_no_model_comes_of_is_one_sentence(tmp_path, table, sente
     with pytest.raises(InvalidFile) as refused:
         look(tmp_path / "t.parquet")
     assert refused.value.message == sentence
+
+
+def test_a_typed_table_is_looked_at_as_it_is_read(tmp_path):
+    texts = {
+        "money": pa.array(["1234.5 ", "7", None, ""] * 20, pa.large_string()),
+        "decimal": pa.array([Decimal("1.50"), Decimal("20.25"), None, None] * 20, pa.decimal128(12, 2)),
+        "word": pa.array(["a  ", "b  ", "", None] * 20).dictionary_encode(),
+        "truth": pa.array(["true", "False", "TRUE", ""] * 20),
+        "bytes": pa.array([b"x", b"y ", b"x", b"z"] * 20, pa.binary()),
+        "share": [float("nan"), 0.5, 0.25, 0.125] * 20,
+        "y": LABELS,
+    }
+    table = pa.table(texts)
+    blank = pa.table({name: pa.nulls(2, table[name].type) for name in texts})
+    pq.write_table(pa.concat_tables([table, blank]), tmp_path / "t.parquet")
+    found = look(tmp_path / "t.parquet")
+    assert {column.name: (column.kind, column.as_text, column.empty) for column in found.columns} == {
+        "money": ("number", True, 40),
+        "decimal": ("number", False, 40),
+        "word": ("category", True, 40),
+        "truth": ("boolean", True, 20),
+        "bytes": ("category", True, 0),
+        "share": ("number", False, 20),
+    }
+    assert found.notes == ["t.parquet: 2 blank rows passed over, the first is row 81"]
 
 
 def test_a_file_that_only_is_called_parquet(tmp_path):

@@ -26,13 +26,14 @@ ID_NAME = re.compile(r"(?i:(^|[^a-z])(id|uuid|guid|key|nr|no|number|num|index|id
 
 @dataclass
 class Profile:
-    """One column. kind: number, integer, boolean, category, or text for the id-like; left_out: why it is no feature.
+    """One column. kind: number, integer, boolean, category, text for the id-like, or unread; left_out: why it is no feature.
 
     values: float64 for each distinct text of the column: the number, a category's place, NaN where missing, -1 of a
     rare value. missing: code -> rows; spelled: a number among them -> its texts; empty: rows without anything.
     categories: value -> rows, most frequent first. rare: how many values are too rare to be declared, and their rows.
-    folded: whether values differ in capitals alone. typed_as_text: whether a typed file holds it as texts. alone: the
-    AUC that the column reaches by itself; suspicion: why it may know the label.
+    folded: whether values differ in capitals alone. as_text: whether its numbers, or blanks around words, need a reader
+    of texts. alone: the AUC that the column reaches by itself; suspicion: why it may know the label. reading: which of
+    two meanings of its separators was chosen.
     """
 
     name: str
@@ -47,7 +48,8 @@ class Profile:
     categories: dict[str, int] = field(default_factory=dict)
     rare: tuple[int, int] = (0, 0)
     folded: bool = False
-    typed_as_text: bool = False
+    as_text: bool = False
+    reading: str = ""
     alone: float | None = None
     suspicion: str = ""
     notes: list[str] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Profile:
     @property
     def is_text(self) -> bool:
         """Whether the model has to read texts on its account."""
-        return bool(self.unit) or self.folded or self.typed_as_text
+        return bool(self.unit) or self.folded or self.as_text
 
     @property
     def gaps(self) -> int:

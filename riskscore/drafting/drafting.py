@@ -180,7 +180,8 @@ def _card(training: str) -> list[str]:
 
 def _feature(column: Profile, text: bool) -> list[str]:
     """One [[features]] block."""
-    lines = [line for said in (*_range(column), *column.notes, *_doubts(column)) for line in comment(said)]
+    said = (*_range(column), *_reading(column), *column.notes, *_doubts(column))
+    lines = [line for sentence in said for line in comment(sentence)]
     lines += ["[[features]]", f"name = {quoted(column.name)}"]
     if column.kind != "number":
         lines.append(f'type = "{column.kind}"')
@@ -197,6 +198,10 @@ def _range(column: Profile) -> list[str]:
         return []
     low, high = np.nanquantile(column.rows, [0.01, 0.99]).tolist()
     return [f"mostly {_short(low)}" + (f" to {_short(high)}" if low < high else "")]
+
+
+def _reading(column: Profile) -> list[str]:
+    return [f"To be sure of: {column.reading}"] if column.reading else []
 
 
 def _short(number: float) -> str:

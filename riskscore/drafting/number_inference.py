@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from riskscore.drafting.raw_table import Column
 
 CODES = 5  # different texts among numbers that may be codes for missing
+# What was chosen where each separator of a column could be either.
+COMMA_GROUPS = '1,234 is read as 1234; if the comma is decimal, put unit = "decimal_comma"'
+COMMA_DECIMAL = '1,234 is read as 1.234, as other columns have decimal commas; if it is 1234, put unit = "money"'
+POINT_GROUPS = '1.234 is read as 1234, as other columns have decimal commas; if it is not, put unit = "money"'
+POINT_DECIMAL = '1.234 is read with a decimal point; if it is 1234, put unit = "decimal_comma", parse = "text"'
 SLIPS = 0.01  # up to this share of other texts are mistakes, which a person should correct
 
 
 def look_numbers(profile: Profile, given: Given) -> bool:
-    texts = profile.column.texts
-    spelling, fits = _spelling(texts, given)
+    texts = number_formats.tidied(profile.column.texts)
+    spelling, fits = _spelling(profile, texts, given)
     if not spelling or (matches(texts, number_formats.PADDED) & given.filled).any():
         return False
     odd = given.filled & ~fits
@@ -39,29 +44,50 @@ def look_numbers(profile: Profile, given: Given) -> bool:
     if np.nanmax(np.abs(values)) > FLOAT32_MAX:
         return False
     profile.values, profile.unit = values, SPELLINGS[spelling].unit
-    profile.missing |= {texts[k].as_py(): int(given.counts[k]) for k in np.flatnonzero(odd).tolist()}
+    profile.as_text = texts is not profile.column.texts
+    profile.missing |= {profile.column.texts[k].as_py(): int(given.counts[k]) for k in np.flatnonzero(odd).tolist()}
     pointed = pc.any(pc.match_substring_regex(read, r"[.eE]")).as_py()
     profile.kind = "number" if pointed or spelling != "plain" else "integer"
     _take_sentinels(profile, given.counts)
+    several = number_formats.currencies(read) if spelling in ("money", "comma") else []
+    if len(several) > 1:
+        profile.left_out = f"its amounts are in several currencies ({', '.join(several)}): convert them into one"
     return True
 
 
-def _spelling(texts: pa.Array, given: Given) -> tuple[str, NDArray[np.bool_]]:
-    """The spelling that most filled rows have, and which texts have it; "" where too few have any."""
-    for name, spelling in SPELLINGS.items():
-        fits = matches(texts, spelling.pattern) & given.filled
-        if given.share(fits) < MOSTLY:
-            continue
-        if (matches(texts, spelling.sure) & fits).any() or (name == "comma" and given.comma):
-            return _doubtful(texts, fits) if name == "plain" and given.comma else name, fits
-    return "", given.filled & False
+def _spelling(profile: Profile, texts: pa.Array, given: Given) -> tuple[str, NDArray[np.bool_]]:
+    """The spelling that most filled rows have, and which texts have it; "" where too few have any.
+
+    The column as a whole decides; where its texts leave open which sign is decimal, the profile says what was chosen.
+    """
+    none = given.filled & False
+    if given.share(matches(texts, number_formats.CANDIDATE) & given.filled) < MOSTLY:
+        fits = {"plain": matches(texts, SPELLINGS["plain"].pattern) & given.filled}  # .5, and beside codes in words
+    else:
+        fits = {name: matches(texts, spelling.pattern) & given.filled for name, spelling in SPELLINGS.items()}
+    if given.share(fits["plain"]) >= MOSTLY:
+        name = _doubtful(profile, texts, given, fits["plain"])
+        return name, fits["plain"]
+    if not pc.any(pc.match_substring(texts, "%")).as_py():
+        fits.pop("percent", none)
+    usable = [name for name in SPELLINGS if name != "plain" and given.share(fits.get(name, none)) >= MOSTLY]
+    if len(usable) < 2 or usable[-1] != "comma":
+        return (usable[0], fits[usable[0]]) if usable else ("", none)
+    point, comma = fits[usable[0]], fits["comma"]
+    sure_point, sure_comma = given.share(point & ~comma), given.share(comma & ~point)
+    by_comma = sure_comma > sure_point or (sure_comma == sure_point and given.comma)
+    if sure_comma == sure_point and (matches(texts, number_formats.EITHER) & given.filled).any():
+        profile.reading = COMMA_DECIMAL if by_comma else COMMA_GROUPS
+    return ("comma", comma) if by_comma else (usable[0], point)
 
 
-def _doubtful(texts: pa.Array, fits: NDArray[np.bool_]) -> str:
-    """What 1.234 is in a file with decimal commas: 1234, where every point of the column stands before three digits."""
+def _doubtful(profile: Profile, texts: pa.Array, given: Given, fits: NDArray[np.bool_]) -> str:
+    """What 1.234 is where every point of a column stands before three digits: 1234 in a file with decimal commas."""
     pointed = matches(texts, r".*[.eE].*") & fits
-    grouped = matches(texts, number_formats.POINT_GROUPS)
-    return "comma" if pointed.any() and not (pointed & ~grouped).any() else "plain"
+    if not pointed.any() or (pointed & ~matches(texts, number_formats.POINT_GROUPS)).any():
+        return "plain"
+    profile.reading = POINT_GROUPS if given.comma else POINT_DECIMAL
+    return "comma" if given.comma else "plain"
 
 
 def _are_codes(odd: NDArray[np.bool_], counts: NDArray[np.int64]) -> bool:
@@ -98,6 +124,11 @@ def _take_sentinels(profile: Profile, counts: NDArray[np.int64]) -> None:
 
 def has_sure_commas(column: Column) -> bool:
     """Whether a column is numbers with decimal commas, beyond doubt."""
-    texts = column.texts.filter(pa.array(~number_formats.are_nothing(column.texts)))
-    fits = bool(len(texts)) and bool(matches(texts, SPELLINGS["comma"].pattern).mean() >= MOSTLY)
-    return fits and bool(matches(texts, SPELLINGS["comma"].sure).any())
+    if not pc.any(pc.match_substring(column.texts, ",")).as_py():
+        return False
+    texts = number_formats.tidied(column.texts.filter(pa.array(~number_formats.are_nothing(column.texts))))
+    fits = matches(texts, SPELLINGS["comma"].pattern)
+    if not len(texts) or fits.mean() < MOSTLY:
+        return False
+    points = matches(texts, SPELLINGS["money"].pattern) | matches(texts, SPELLINGS["percent"].pattern)
+    return bool((fits & ~points).sum() > (points & ~fits).sum())

@@ -6,6 +6,7 @@ What is left out stays in the profile with its reason, since only a person knows
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
     from riskscore.drafting.leakage import Alone
     from riskscore.drafting.raw_table import TableFile
+
+
+WIDEST_COUNT = 1000  # between the least and the largest of whole numbers that count something
+AMOUNT_NAME = re.compile(
+    r"(?i:amou?nt|amt|balance|cost|debt|deposit|expen[sd]|fee|income|inflow|instal?lment|limit|outflow|payment|price"
+    r"|principal|rent|revenue|salary|sales|savings|spend|spent|turnover|wage|withdrawal|betrag|einkommen|gehalt|saldo)"
+)
+COUNT_NAME = re.compile(r"(?i:count|anzahl|days|months|years|times|score|(^|[^a-z])(n|nr|no|num|number|age)([^a-z]|$))")
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,7 @@ def profile_table(
     ids = tuple(ids) or _proposed_id(columns)
     columns = [column for column in columns if column.name not in ids]
     _leave_out_ids(columns, keep)
+    _take_amounts(columns)
     _leave_out_twins(columns, keep)
     _leave_out_leaks(columns, labels.rows, keep)
     _check_kept(table, columns, keep)
@@ -150,6 +160,17 @@ def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
         elif is_id_like(column) and not column.left_out and column.name not in keep:
             distinct = len(column.column.texts) - bool(column.empty)
             column.left_out = f"it names rows and tells nothing else of them: {distinct:,} different values"
+
+
+def _take_amounts(columns: Sequence[Profile]) -> None:
+    """Whole numbers become an integer only where they look like counts: amounts that are whole by chance get cents."""
+    for column in columns:
+        if column.kind == "integer":
+            spread = float(np.nanmax(column.values) - np.nanmin(column.values))
+            amount = AMOUNT_NAME.search(column.name) and not COUNT_NAME.search(column.name)
+            if spread > WIDEST_COUNT or (amount and spread > 1):
+                column.kind = "number"
+                column.notes.append('whole in every row; type = "integer" would refuse any other number')
 
 
 def _leave_out_twins(columns: Sequence[Profile], keep: Sequence[str]) -> None:

@@ -9,16 +9,16 @@ import re
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from riskscore.drafting import number_formats
-from riskscore.drafting.column_profile import MOSTLY, NAMED_VALUES, Given, Profile
+from riskscore.drafting.column_profile import ID_NAME, MOSTLY, NAMED_VALUES, Given, Profile
 from riskscore.drafting.number_formats import matches
 from riskscore.drafting.number_inference import look_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from riskscore.drafting.raw_table import TableFile
@@ -41,7 +41,7 @@ def profile_column(table: TableFile, name: str, comma: bool = False) -> Profile:
     _note_missing(profile, given)
     next(look for look in LOOKS if look(profile, given))
     _name_numbers(profile, given)
-    profile.typed_as_text = name in table.texts and (table.texts[name] or profile.kind in TYPED)
+    profile.as_text |= name in table.texts and (table.texts[name] or profile.kind in TYPED)
     return profile
 
 
@@ -128,6 +128,12 @@ def _often(texts: pa.Array, counts: NDArray[np.int64], filled: NDArray[np.bool_]
 def _look_free_text(profile: Profile, given: Given) -> bool:
     profile.kind = "text"
     profile.left_out = f"it is free text: {int(given.filled.sum()):,} different values"
+    counts = given.counts[given.filled]
+    form, rows = number_formats.unknown_form(profile.column.texts.filter(pa.array(given.filled)), counts, MOSTLY)
+    if form and not ID_NAME.search(profile.name):
+        profile.kind = "unread"  # neither a feature nor what names a row
+        alike = f"{rows:,} of {int(counts.sum()):,} cells look like {form}"
+        profile.left_out = f"it may be numbers in a spelling that isn't known: {alike} (9 for digits, a for letters)"
     return True
 
 
