@@ -26,8 +26,9 @@ ID_NAME = re.compile(r"(?i:(^|[^a-z])(id|uuid|guid|key|nr|no|number|num|index|id
 
 @dataclass
 class Profile:
-    """One column. kind: number, integer, boolean, category, text for the id-like, or unread; left_out: why it is no feature.
+    """One column. kind: number, integer, boolean, category, text for the id-like, or unread.
 
+    left_out: why it is no feature.
     values: float64 for each distinct text of the column: the number, a category's place, NaN where missing, -1 of a
     rare value. missing: code -> rows; spelled: a number among them -> its texts; empty: rows without anything.
     categories: value -> rows, most frequent first. rare: how many values are too rare to be declared, and their rows.

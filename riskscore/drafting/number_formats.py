@@ -86,7 +86,9 @@ def _as_they_stand(texts: pa.Array) -> pa.Array:
 def _without_marks(texts: pa.Array) -> pa.Array:
     """($1,200.50) and 1'200.50- CHF as -1200.50."""
     below = pc.match_substring_regex(texts, r"[(-]")
-    amounts = pc.replace_substring_regex(pc.replace_substring_regex(texts, r"(?i:rs\.)", ""), r"[^0-9.]", "")
+    if pc.any(pc.match_substring(texts, "rs.", ignore_case=True)).as_py():  # the only currency with a point
+        texts = pc.replace_substring_regex(texts, r"(?i:rs\.)", "")
+    amounts = pc.replace_substring_regex(texts, r"[^0-9.]+", "")
     return pc.if_else(below, pc.binary_join_element_wise("-", amounts, ""), amounts)
 
 
@@ -106,7 +108,8 @@ SPELLINGS = {
 
 def currencies(texts: pa.Array) -> list[str]:
     """The currencies that amounts are in, each by one name."""
-    marks = pc.unique(pc.utf8_upper(pc.replace_substring_regex(texts, r"[0-9.,' ()+%-]", ""))).to_pylist()
+    marked = texts.filter(pc.match_substring_regex(texts, r"[^0-9.,' ()+%-]"))
+    marks = pc.unique(pc.utf8_upper(pc.replace_substring_regex(marked, r"[0-9.,' ()+%-]+", ""))).to_pylist()
     return sorted({CURRENCIES.get(mark, mark) for mark in marks if mark})
 
 

@@ -26,6 +26,7 @@ COMMA_GROUPS = '1,234 is read as 1234; if the comma is decimal, put unit = "deci
 COMMA_DECIMAL = '1,234 is read as 1.234, as other columns have decimal commas; if it is 1234, put unit = "money"'
 POINT_GROUPS = '1.234 is read as 1234, as other columns have decimal commas; if it is not, put unit = "money"'
 POINT_DECIMAL = '1.234 is read with a decimal point; if it is 1234, put unit = "decimal_comma", parse = "text"'
+SOME = 1000  # texts that tell most columns of another kind apart
 SLIPS = 0.01  # up to this share of other texts are mistakes, which a person should correct
 
 
@@ -64,12 +65,12 @@ def _spelling(profile: Profile, texts: pa.Array, given: Given) -> tuple[str, NDA
     if given.share(matches(texts, number_formats.CANDIDATE) & given.filled) < MOSTLY:
         fits = {"plain": matches(texts, SPELLINGS["plain"].pattern) & given.filled}  # .5, and beside codes in words
     else:
-        fits = {name: matches(texts, spelling.pattern) & given.filled for name, spelling in SPELLINGS.items()}
+        marked = pc.any(pc.match_substring(texts, "%")).as_py()
+        tried = [name for name in SPELLINGS if marked or name != "percent"]
+        fits = {name: matches(texts, SPELLINGS[name].pattern) & given.filled for name in tried}
     if given.share(fits["plain"]) >= MOSTLY:
         name = _doubtful(profile, texts, given, fits["plain"])
         return name, fits["plain"]
-    if not pc.any(pc.match_substring(texts, "%")).as_py():
-        fits.pop("percent", none)
     usable = [name for name in SPELLINGS if name != "plain" and given.share(fits.get(name, none)) >= MOSTLY]
     if len(usable) < 2 or usable[-1] != "comma":
         return (usable[0], fits[usable[0]]) if usable else ("", none)
@@ -127,8 +128,10 @@ def has_sure_commas(column: Column) -> bool:
     if not pc.any(pc.match_substring(column.texts, ",")).as_py():
         return False
     texts = number_formats.tidied(column.texts.filter(pa.array(~number_formats.are_nothing(column.texts))))
+    if not len(texts) or matches(texts[:SOME], SPELLINGS["comma"].pattern).mean() < MOSTLY / 2:
+        return False
     fits = matches(texts, SPELLINGS["comma"].pattern)
-    if not len(texts) or fits.mean() < MOSTLY:
+    if fits.mean() < MOSTLY:
         return False
     points = matches(texts, SPELLINGS["money"].pattern) | matches(texts, SPELLINGS["percent"].pattern)
     return bool((fits & ~points).sum() > (points & ~fits).sum())
