@@ -188,7 +188,9 @@ def opened(folder: Path, settings: Settings, root: Path) -> Iterator[Connection]
     views = [(root / name).read_text(encoding="utf-8") for name in settings.source["views"]]
     labels = (root / settings.source["labels"]).read_text(encoding="utf-8")
     texts = [*views, labels, COVERED]
-    with duckdb_over(folder, "the data-quality report", texts, settings.source["aliases"], beside) as connection:
+    with duckdb_over(
+        folder, "the data-quality report", texts, settings.source["aliases"], beside, counts_blank=True
+    ) as connection:
         for name in READ:
             _require_columns(connection, folder, name)
         for name, query in zip(settings.source["views"], views, strict=True):

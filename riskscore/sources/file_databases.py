@@ -86,6 +86,7 @@ def duckdb_over(
     beside: Path | None = None,
     views: Mapping[Path, str] = NO_VIEWS,
     note: Note = silent,
+    counts_blank: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in which the CSV and parquet files of a folder are tables by their stems, and nothing else can be reached.
 
@@ -94,7 +95,7 @@ def duckdb_over(
     will be run; files that it doesn't name are let be. aliases: other spellings of column names -> ours. beside: a
     second folder, if it is there, of tables that belong to the query and not to the data. views: files of queries
     that are tables by their stems too -> their texts; each may read those before it. note: told of what
-    is passed over.
+    is passed over. counts_blank: whoever asks tells blank rows from others, as views do.
     """
     try:
         import duckdb
@@ -106,7 +107,7 @@ def duckdb_over(
         with closing(duckdb.connect(":memory:", config=alone)) as connection:  # type: ignore[arg-type]
             connection.execute("SET enable_progress_bar = false")
             for path in files:
-                _add(connection, path, aliases, note)
+                _add(connection, path, aliases, note, counts_blank or bool(views))
             for path, text in views.items():
                 connection.execute(f"CREATE TABLE {_name(path.stem)} AS {text}")  # computed once for all that read it
             connection.execute("SET allowed_paths = ?", [[str(path) for path in files]])
@@ -139,13 +140,20 @@ def tables_named(folders: Iterable[Path], texts: Iterable[str], views: Mapping[P
     return [path for path in named.values() if path not in views]
 
 
-def _add(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str], note: Note) -> None:
+def _add(
+    connection: duckdb.DuckDBPyConnection, path: Path, aliases: Mapping[str, str], note: Note, counts_blank: bool
+) -> None:
     """The file as a view: a query streams it, however large it is."""
-    columns = _csv_view(path, aliases, note) if path.suffix == ".csv" else _parquet_view(connection, path, aliases)
+    columns = (
+        _csv_view(path, aliases, note, counts_blank)
+        if path.suffix == ".csv"
+        else _parquet_view(connection, path, aliases)
+    )
     connection.execute(f"CREATE VIEW {_name(path.stem)} AS {columns}")
 
 
-def _csv_view(path: Path, aliases: Mapping[str, str], note: Note) -> str:
+def _csv_view(path: Path, aliases: Mapping[str, str], note: Note, counts_blank: bool) -> str:
+    """counts_blank: a model with readings of its own says itself how many blank rows it left out."""
     notes: list[str] = []
     layout, header = check_csv(path, aliases, note=notes.append)  # DuckDB, which refuses mixed ends, needn't be strict
     _require_once(path, header)
@@ -159,7 +167,7 @@ def _csv_view(path: Path, aliases: Mapping[str, str], note: Note) -> str:
     rows = f"read_csv({_text(str(path))}, {options}{', null_padding = true' if notes else ''}, columns = {{{types}}})"
     for passed in notes:
         note(passed)
-    filled = f" WHERE trim(concat({', '.join(map(_name, columns))})) <> ''" if notes else ""
+    filled = f" WHERE trim(concat({', '.join(map(_name, columns))})) <> ''" if notes and not counts_blank else ""
     return f"SELECT {', '.join(map(_name, header))} FROM {rows}{filled}"  # noqa: S608
 
 
