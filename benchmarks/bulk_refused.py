@@ -62,9 +62,8 @@ def in_process(task: Path, rows: int, rounds: int) -> dict[str, dict[str, list[f
 def _of_model(model: str, sound: Row, rows: int, rounds: int) -> dict[str, list[float]]:
     from lambda_function import DEPLOYMENT, lambda_handler
 
-    name = next(
-        feature.name for feature in reversed(DEPLOYMENT.find(model).contract.features) if feature.type != "category"
-    )
+    features = DEPLOYMENT.find(model).contract.features
+    name = next(feature.name for feature in reversed(features) if feature.type != "category" and not feature.optional)
     events = {"scored": [_changed(sound, lambda *_: None, name, k) for k in range(rows)]}
     events |= {kind: [_changed(sound, change, name, k) for k in range(rows)] for kind, change in KINDS.items()}
     for kind, items in events.items():
