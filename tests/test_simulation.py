@@ -72,7 +72,7 @@ def test_customer_k_is_the_same_however_many_there_are(table):
 
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4294967295"])
 def test_the_hash_seed_changes_nothing(hash_seed):
-    program = "from riskscore.simulation import *; print(list(training_rows(3, 5)), list(scoring_rows(3, 5)))"
+    program = "from riskscore.local.seed import *; print(list(training_rows(3, 5)), list(scoring_rows(3, 5)))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},

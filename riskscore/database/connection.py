@@ -105,12 +105,12 @@ def settings_of(statement_seconds: float, **others: str) -> dict[str, str]:
         "TimeZone": "UTC",
         "DateStyle": "ISO, YMD",
         "extra_float_digits": "1",
-        "statement_timeout": _milliseconds(statement_seconds),
+        "statement_timeout": duration(statement_seconds),
         **others,
     }
 
 
-def _milliseconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A time as PostgreSQL shows it: in the largest unit that it is a whole number of."""
     time = max(1, int(seconds * 1000))
     units = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000, "ms": 1}

@@ -142,11 +142,11 @@ class Store:
         """Each transaction sets its own limits and no statement is prepared, so that a pooler may stand between."""
         import psycopg
 
-        from riskscore.database.connection import connection_string, require_taken, setting_query, settings_of
+        from riskscore.database.connection import connection_string, duration, require_taken, setting_query, settings_of
 
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         conninfo = connection_string(url, self._environ)
-        settings = settings_of(STATEMENT_SECONDS, lock_timeout=f"{BUSY_SECONDS:g}s", application_name="riskscore")
+        settings = settings_of(STATEMENT_SECONDS, lock_timeout=duration(BUSY_SECONDS), application_name="riskscore")
         query = setting_query(settings)
 
         def connect() -> psycopg.Connection[Any]:
