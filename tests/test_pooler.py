@@ -72,6 +72,15 @@ def test_the_limits_hold_and_reach_no_other_client(through, setting, expected):
         other.execute("INSERT INTO numbers VALUES (0)")
 
 
+def test_two_clients_take_turns(through, request):
+    with closing(Database(through, {})) as first, closing(Database(through, {}, 3)) as second:
+        if "sessions" in request.node.name:
+            assert value(first, "statement_timeout") == "10s"
+            return
+        for _ in range(50):  # a Flush behind the Sync held the only session about every twentieth time
+            assert (value(first, "statement_timeout"), value(second, "statement_timeout")) == ("10s", "3s")
+
+
 @pytest.mark.parametrize(
     "statement",
     ["DELETE FROM numbers RETURNING n", "COMMIT; DELETE FROM numbers", "CREATE TEMP TABLE t AS SELECT 1"],

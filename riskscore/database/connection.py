@@ -130,6 +130,28 @@ def require_taken(settings: Mapping[str, str], found: Sequence[str]) -> None:
             raise DatabaseUnavailable(f"the database didn't take the setting {name} = {value}, so nothing was read")
 
 
+class _SinglePipeline(psycopg.Pipeline):
+    """Statements that travel together and end with a Sync, and nothing behind it.
+
+    The driver's own asks for a Flush after the Sync, at times once the pooler has given the server's session away: it
+    then holds another one for a client that asks nothing. See `BasePipeline._exit_gen`.
+    """
+
+    def _exit_gen(self) -> Iterator[Any]:  # type: ignore[override]
+        self._enqueue_sync()
+        try:
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
+@contextmanager
+def _together(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    connection._pipeline = _SinglePipeline(connection)  # noqa: SLF001  (which `pipeline` takes where there is one)
+    with connection.pipeline():
+        yield
+
+
 class Database:
     """One read-only connection, opened when first needed and kept; opened anew once when it turns out dead.
 
@@ -150,7 +172,7 @@ class Database:
         """All rows of a query, each a dict by column name, from one read-only transaction."""
         with self._translated():
             connection = self._begun()
-            with connection.pipeline():  # one round trip; and one statement, whatever its text holds
+            with _together(connection):  # one round trip; and one statement, whatever its text holds
                 cursor = connection.cursor(row_factory=dict_row).execute(query, parameters)
                 connection.execute("COMMIT")
             return cursor.fetchall()
@@ -159,7 +181,7 @@ class Database:
         """The rows of a query through a server-side cursor: memory stays flat however many there are."""
         with self._translated():
             connection = self._begun()
-            with connection.pipeline():
+            with _together(connection):
                 connection.execute(sql.SQL("DECLARE riskscore NO SCROLL CURSOR FOR {}").format(query), parameters)
             cursor = connection.cursor(row_factory=dict_row)
             while rows := cursor.execute(FETCH).fetchall():
