@@ -88,7 +88,7 @@ class Frame:
             raise _no_header(path, line)
         self.names = [header[k] for k in self._named]
         self.sound = self._width if len(self._named) == self._width else -1
-        self._nameless = dict.fromkeys((k for k in range(self._width) if k not in self._named), 0)
+        self._nameless = {k: 0 for k, cell in enumerate(header) if not cell.strip()}
         self._blank: list[int] = []
 
     def fitted(self, line: int, cells: Cells) -> Cells | None:
