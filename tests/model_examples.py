@@ -15,8 +15,8 @@ import pytest
 
 from riskscore.scoring.engine import Engine
 from riskscore.serving.deployment import Deployment
+from tests.scoring_examples import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 # Published rows, where they are at hand: the project holds none of them. CONTRIBUTING.md says which files these are.
 SHARED = Path(os.environ.get("RISKSCORE_TEST_DATA") or ROOT.parent / "shared" / "data")
 QUICK = {"n_estimators": 15, "max_depth": 2, "learning_rate": 0.3}

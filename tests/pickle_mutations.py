@@ -103,7 +103,7 @@ class Recording(Walk):
 
 def seeds() -> list[Seed]:
     """Estimators and arrays as joblib writes them, with frames and without."""
-    from tests.test_pickles import ESTIMATORS, X, Y
+    from tests.adopting.test_pickle_imports import ESTIMATORS, X, Y
 
     rows = np.array(X > 0, dtype=object)
     with warnings.catch_warnings(action="ignore"):

@@ -7,17 +7,17 @@ import stat
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from riskscore.atomic import PARTIAL, _rename_in_turn, replacing_file, replacing_folder
+from tests.scoring_examples import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 OLD, NEW = "old\n" * 1000, "new\n" * 1000
 
 # Kills itself at the n-th moment, each line of atomic.py and each operation on a file being one, for every n.

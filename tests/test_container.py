@@ -17,10 +17,9 @@ import yaml
 
 from riskscore.errors import ArtefactRefused
 from riskscore.selfcheck import SelfcheckFailed, check, unwanted
-from tests.scoring_examples import EVENT, answer
-from tests.service import running_service
+from tests.running_service import running_service
+from tests.scoring_examples import EVENT, ROOT, answer
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SERVICE = (ROOT / "Dockerfile.service").read_text()
 COPIED = re.compile(r"^COPY (\S+) (\S+)$", re.MULTILINE)

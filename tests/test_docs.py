@@ -6,7 +6,6 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from riskscore.model_toml import reasons, rules, settings
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.estimators import family_of
 from scripts import update_docs
+from tests.scoring_examples import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PAPERS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
@@ -213,3 +212,13 @@ def test_an_init_is_empty_but_for_a_docstring(path):
 def test_the_layout_names_what_is_there():
     for name in re.findall(r"[\w./-]+", PAPERS["SUBMISSION_TEMPLATE.md"].split("## Layout")[1].split("```")[1]):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_file_of_tests_named_exists(paper):
+    assert [name for name in re.findall(r"tests/[\w/]+\.py", PAPERS[paper]) if not (ROOT / name).exists()] == []
+
+
+def test_the_folders_of_tests_are_called_after_what_they_test():
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/**/test_*.py")} - {"soak"}
+    assert {name for name in folders if not any((ROOT / place / name).is_dir() for place in ("riskscore", ""))} == set()

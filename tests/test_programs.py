@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,9 +15,8 @@ import pytest
 from riskscore.cli import progress
 from riskscore.local.seed import seed
 from riskscore.samples.commands import PYTHON, WITH_LEDGERS
-from tests.scoring_examples import FEATURES
+from tests.scoring_examples import FEATURES, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 EVENTS = sorted((ROOT / "events" / "credit_risk").glob("*.json"))
 
 
@@ -158,7 +156,7 @@ def test_a_note_on_a_scored_file_is_a_line_of_its_own(tmp_path):
 
 
 def test_a_bar_is_for_terminals_alone(capfd):
-    """A person at one sees it in tests/test_seed_database.py."""
+    """A person at one sees it in tests/local/test_seed_database.py."""
     with progress(range(3), desc="counting") as bar:
         assert list(bar) == [0, 1, 2]
     assert (bar.disable, capfd.readouterr().err) == (True, "")

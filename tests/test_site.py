@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.scoring_examples import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("riskscore/*/__init__.py"))
 
 

@@ -6,15 +6,17 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from riskscore.training.manifest_sections import check_model_name
+from tests.scoring_examples import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TEMPLATE = ROOT / "template.yaml"
 
 

@@ -26,8 +26,8 @@ from riskscore.ledger.hash_chain import verify
 from riskscore.ledger.ledger import Ledger
 from riskscore.local.postgres import temporary_postgres
 from riskscore.serving.http_routes import encode
+from tests.running_service import running_service
 from tests.scoring_examples import EVENT
-from tests.service import running_service
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
