@@ -10,6 +10,7 @@ import numpy as np
 
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.errors import CallerFault, InvalidFile
+from riskscore.model_toml.labels import label_meaning
 from riskscore.sources.tables import NUMBER, read_csv
 from riskscore.training.support import QUANTILES, draw_rows, support_of
 
@@ -63,6 +64,7 @@ def read_given(settings: Settings, path: Path, expected: str = "") -> GivenRows:
     target, contract = settings.source["target"], settings.contract
     if expected in (target, *settings.ids, *contract.names):
         raise InvalidFile(f"{expected} is a feature, an id or the label, and so no column of probabilities", expected)
+    meaning, known = label_meaning(settings.source)
     rows, labels, lines, probabilities = [], [], [], []
     notes: list[str] = []
     for line, row in read_csv(path, contract, [expected][: bool(expected)], (target, *settings.ids), notes.append):
@@ -75,7 +77,7 @@ def read_given(settings: Settings, path: Path, expected: str = "") -> GivenRows:
             raise InvalidFile(f"{where}: {error.message}", error.field) from None
         lines.append(line)
         if target in row:
-            labels.append(_label(where, target, row[target]))
+            labels.append(_label(where, target, meaning(row[target]), known))
         if expected:
             probabilities.append(_probability(where, expected, row[expected]))
     if not rows:
@@ -99,12 +101,10 @@ def _probability(where: str, column: str, cell: str) -> float:
     return value
 
 
-def _label(where: str, target: str, cell: str) -> int:
-    from riskscore.model_toml.labels import LABELS
-
-    if cell.strip() not in LABELS:
-        raise InvalidFile(f"{where}: {target} must be 0 or 1", target)
-    return LABELS[cell.strip()]
+def _label(where: str, target: str, meaning: int | None, known: str) -> int:
+    if meaning not in (0, 1):
+        raise InvalidFile(f"{where}: {target} must be {known}", target)
+    return meaning
 
 
 def metrics_of(given: GivenRows | None, probabilities: Floats) -> dict[str, Any]:

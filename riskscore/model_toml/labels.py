@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 UNLABELLED = -1
@@ -43,3 +43,11 @@ def meaning_of(
         alike.setdefault(folded(word), set()).add(label)
     sure = {word: label for word, (label, *others) in alike.items() if not others}
     return lambda text: exact[text] if text in exact else sure.get(folded(text))
+
+
+def label_meaning(source: Mapping[str, Any]) -> tuple[Callable[[Any], int | None], str]:
+    """What tells the meaning of a label of any type, and what it has to be, in words. source: model.toml's table."""
+    positive, negative = source["positive"], source["negative"]
+    meaning = meaning_of(positive, negative, source["unlabelled"])
+    expected = "one of source.positive and negative" if positive or negative else "0 or 1"
+    return lambda value: meaning(text_of_label(value)), expected

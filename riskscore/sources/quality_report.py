@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from riskscore.atomic import replacing_file
 from riskscore.cli import counted
 from riskscore.errors import CallerFault
-from riskscore.model_toml.labels import LABELS
+from riskscore.model_toml.labels import label_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -173,32 +173,33 @@ def write_training_set(
     customers were left out, by the reason.
     """
     target, names = settings.source["target"], settings.contract.names
+    meaning, expected = label_meaning(settings.source)
     written, left = 0, Counter[str]()
     with replacing_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*settings.ids, *names, target])
         for _, group in groupby(rows, itemgetter(0)):
             (_, row), *others = group
-            why = _lacking(row, alone=not others)
+            label = None if isinstance(row, CallerFault) or row.label is None else meaning(row.label)
+            why = _lacking(row, label, not others, expected)
             if why or isinstance(row, CallerFault):
                 left[why] += 1
             else:
                 ids = [row.ids.get(name, "") for name in settings.ids]
-                writer.writerow([*ids, *(row.features.get(name) for name in names), _label(row)])
+                writer.writerow([*ids, *(row.features.get(name) for name in names), label])
                 written += 1
     return written, dict(left)
 
 
-def _lacking(row: SourceRow | CallerFault, alone: bool) -> str:
-    """Why a customer is left out of the training set, or "". alone: the customer has no other row."""
+def _lacking(row: SourceRow | CallerFault, label: int | None, alone: bool, expected: str) -> str:
+    """Why a customer is left out of the training set, or "".
+
+    label: what the row's label means. alone: the customer has no other row. expected: what a label has to be.
+    """
     if not alone:
         return "with several rows in labels"
     if isinstance(row, CallerFault):
         return "whose transactions can't be read"
     if row.label is None:
         return "without a label"
-    return "" if _label(row) is not None else "whose label is neither 0 nor 1"
-
-
-def _label(row: SourceRow) -> int | None:
-    return LABELS.get(str(row.label).strip().lower())
+    return "" if label is not None else f"whose label isn't {expected}"

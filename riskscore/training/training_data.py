@@ -21,7 +21,7 @@ from riskscore.cli import counted
 from riskscore.database.catalogue import find_table
 from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
-from riskscore.model_toml.labels import meaning_of, text_of_label
+from riskscore.model_toml.labels import label_meaning
 from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
 from riskscore.sources.sqlite_output import said_by
@@ -140,8 +140,7 @@ def from_rows(
     Raises InvalidFile where a row can't be read or breaks the contract, a label is neither 0 nor 1, or ids repeat.
     """
     target, whose = settings.source["target"], settings.group
-    words = [settings.source[key] for key in ("positive", "negative")]
-    meaning, known = meaning_of(*words), "one of source.positive and negative" if any(words) else "0 or 1"
+    meaning, expected = label_meaning(settings.source)
     values, labels, customers = array("d"), array("b"), []
     remarks: Counter[str] = Counter()
     for row in _labelled(settings, rows, remarks):
@@ -149,7 +148,7 @@ def from_rows(
             values.extend(settings.contract.vector(row.features))
         except CallerFault as error:
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
-        labels.append(_label(row.where, target, row.label, meaning, known))
+        labels.append(_label(row.where, target, row.label, meaning, expected))
         customers.append(row.ids.get(whose, ""))
     told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
     data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
@@ -197,10 +196,10 @@ def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: t
         )
 
 
-def _label(where: str, target: str, value: Any, meaning: Callable[[str], int | None], known: str) -> int:
-    found = meaning(text_of_label(value))
+def _label(where: str, target: str, value: Any, meaning: Callable[[Any], int | None], expected: str) -> int:
+    found = meaning(value)
     if found is None:
-        raise InvalidFile(f"{where}: {target} must be {known}, or empty", target)
+        raise InvalidFile(f"{where}: {target} must be {expected}, or empty", target)
     return found
 
 

@@ -360,6 +360,17 @@ def test_given_data_may_lack_the_label(tmp_path: Path) -> None:
     assert result.manifest["adopted"]["data"]["rows"] == 80
 
 
+def test_labels_are_read_in_the_words_of_the_contract(tmp_path: Path) -> None:
+    plain = write_csv(tmp_path / "plain.csv", LINES)
+    in_words = write_csv(tmp_path / "given.csv", [[*line[:4], "Charged Off" if line[4] else "paid"] for line in LINES])
+    file = write(tmp_path / "m.joblib", fitted(boosted()))
+    contract = CONTRACT + '\n[source]\ntarget = "label"\npositive = ["charged off"]\nnegative = ["Paid"]\n'
+    assert "given.csv, line 2: label must be 0 or 1" in refused(tmp_path, file, data=in_words)
+    by_words, _ = adopted(tmp_path, file, contract, "words", in_words)
+    by_numbers, _ = adopted(tmp_path, file, data=plain)
+    assert by_words.manifest["metrics"]["on_given_data"] == by_numbers.manifest["metrics"]["on_given_data"]
+
+
 def test_no_golden_row_is_somebodys(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "given.csv", LINES)
     result, _ = adopted(tmp_path, write(tmp_path / "m.joblib", fitted(boosted())), data=data)

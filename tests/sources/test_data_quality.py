@@ -225,7 +225,7 @@ def test_the_training_set_has_a_customer_once_with_label_0_or_1(tmp_path, capsys
     report = (tmp_path / "out" / "DATA_QUALITY.md").read_text()
     assert "one row for each of 3 customers with one label, 0 or 1.\n" in report
     for line in (
-        "- left out: 1 customer whose label is neither 0 nor 1\n",
+        "- left out: 1 customer whose label isn't 0 or 1\n",
         "- left out: 1 customer with several rows in labels\n",
         "- left out: 2 customers without a label\n",
         "9 labels, 66.7% defaults among those that are 0 or 1.\n",
