@@ -1,4 +1,4 @@
-"""How the scripts end: an error of ours or the caller's is one sentence on stderr and an exit status, no traceback."""
+"""How programs start and end: an error of ours or the caller's is one sentence on stderr and a status, no traceback."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from riskscore.errors import CallerFault, InvalidFile, OurFault, RiskscoreError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from tqdm import tqdm
 
+ROOT = Path(__file__).resolve().parent.parent  # the project: model/, sql/, events/ and out/ are here
 REQUIREMENTS = "`pip install -r requirements-service.txt` runs the service, requirements-dev.txt all programs"
 NARROWING = ("RISKSCORE_MODELS", "RISKSCORE_MANIFEST_SHA256")  # variables that leave some of the models out
 DONE, OUR_FAULT, CALLER_FAULT, DATA_FAULTS, NO_BETTER, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -26,6 +27,20 @@ class PortTaken(OurFault):
     """Another program listens where this one was to, or nobody may."""
 
     type = "port_taken"
+
+
+def program() -> str:
+    """What a person called this program by, as usage and errors have it: riskscore score, or score.py."""
+    return os.path.basename(sys.argv[0])
+
+
+def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The options; a shell that asks for completions (argcomplete) gets these instead, and the program ends."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    return parser.parse_args(arguments)
 
 
 def whole_number(text: str) -> int:
@@ -69,20 +84,19 @@ def require_free(host: str, port: int, otherwise: str) -> None:
 
 
 def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:
-    """Run a script's main(arguments, environ) and exit with what it returns."""
-    name = os.path.basename(sys.argv[0])
+    """Run a program's main(arguments, environ) and exit with what it returns."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stop from outside tidies up as Ctrl-C does
     try:
         sys.exit(main(sys.argv[1:], os.environ))
     except RiskscoreError as error:
-        print(f"{name}: {error.message}", file=sys.stderr)
+        print(f"{program()}: {error.message}", file=sys.stderr)
         sys.exit(CALLER_FAULT if isinstance(error, CallerFault) else OUR_FAULT)
     except ModuleNotFoundError as error:
-        print(f"{name}: the package {error.name} isn't installed; {REQUIREMENTS}", file=sys.stderr)
+        print(f"{program()}: the package {error.name} isn't installed; {REQUIREMENTS}", file=sys.stderr)
         sys.exit(OUR_FAULT)
     except OSError as error:
-        print(f"{name}: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        print(f"{program()}: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         sys.exit(CALLER_FAULT)
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; what was there before is whole", file=sys.stderr)
+        print(f"{program()}: interrupted; what was there before is whole", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -9,24 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from riskscore.adopting.adoption import Adopted, adopt
 from riskscore.adopting.pickle_imports import is_expected
-from riskscore.cli import DONE, run
+from riskscore.cli import DONE, ROOT, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.adopting.pickle_opcodes import Listing
 
-ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 100  # of the usual imports; whatever is unusual is always shown
 
 
 def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     """Adopt; 0 where the model was written."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     adopted = adopt(
         options.name,
         options.joblib,
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="adopt_model.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "name", metavar="NAME", help="what the model is called from now on: the folder it is written to"
     )
@@ -139,7 +136,3 @@ def _summary(adopted: Adopted, folder: Path) -> str:
             ),
         ]
     )
-
-
-if __name__ == "__main__":
-    run(main)

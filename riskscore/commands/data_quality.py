@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from riskscore.atomic import replacing_file
-from riskscore.cli import DONE, counted, run
+from riskscore.cli import DONE, ROOT, counted, parsed
 from riskscore.model_toml.settings import read_settings
 from riskscore.sources.data_quality import examine, opened
 from riskscore.sources.quality_report import PICTURES, page, write_training_set
@@ -19,13 +16,12 @@ from riskscore.sources.sources import placed_rows, wanted_by
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
 MODEL = "default_90d"
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Report; 0 where done, whatever was found."""
-    options = parser().parse_args(arguments)
+    options = parsed(parser(), arguments)
     settings = read_settings(ROOT / "model" / MODEL)
     with opened(options.folder, settings, ROOT) as connection:
         quality = examine(connection)
@@ -34,7 +30,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     written, left = write_training_set(options.out / "training_set.csv", settings, rows)
     for name, content in pictures.items():
         with replacing_file(options.out / name) as file:
-            file.buffer.write(content)
+            file.buffer.write(content)  # type: ignore[attr-defined]
     report = options.out / "DATA_QUALITY.md"
     with replacing_file(report) as file:
         pictured = {name: what for name, (what, _) in PICTURES.items()}
@@ -46,13 +42,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="data_quality.py", description=__doc__)
+    result = argparse.ArgumentParser(description=__doc__)
     result.add_argument("folder", type=Path, metavar="FOLDER", help="with transactions and labels, .csv or .parquet")
     result.add_argument(
         "--out", type=Path, metavar="DIR", default=ROOT / "out" / MODEL, help=f"the files go there (out/{MODEL})"
     )
     return result
-
-
-if __name__ == "__main__":
-    run(main)

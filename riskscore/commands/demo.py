@@ -10,12 +10,9 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DATA_FAULTS, DONE, progress, run
+from riskscore.cli import DATA_FAULTS, DONE, ROOT, parsed, progress
 from riskscore.errors import OurFault, UnknownModel
 from riskscore.local.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.local.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
@@ -24,8 +21,8 @@ from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / ".cache" / "demo"
 EVENTS = DEMO / "events"
 SAMPLE_TABLE = "bank_transactions_scoring"
@@ -35,7 +32,7 @@ SHOWN = 3  # lines of a file
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Show every step of one score; 0 where the function gave one."""
-    model = _parser().parse_args(arguments).model
+    model = parsed(_parser(), arguments).model
     if not (ROOT / "model" / model / "model.toml").is_file():
         raise UnknownModel(f"there is no model {model}; known: {', '.join(_models())}")
     from_sql = read_settings(ROOT / "model" / model).source["table"] == SAMPLE_TABLE
@@ -46,7 +43,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", default="credit_risk", help="a folder of model/ (%(default)s)")
     return parser
 
@@ -154,7 +151,3 @@ def _say(text: str) -> None:
 
 def _since(started: float) -> str:
     return f"{time.perf_counter() - started:.1f} s"
-
-
-if __name__ == "__main__":
-    run(main)

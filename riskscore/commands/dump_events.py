@@ -8,9 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DATA_FAULTS, DONE, counted, progress, run, whole_number
+from riskscore.cli import DATA_FAULTS, DONE, ROOT, counted, parsed, progress, whole_number
 from riskscore.database.connection import Database, url_from
 from riskscore.database.dump import FaultReport, dump_files, dump_lines
 from riskscore.database.features import FeatureSource
@@ -19,12 +17,10 @@ from riskscore.model_toml.settings import read_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Dump; 0 where every row was written, 3 where faulty ledgers were left out and reported."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     started = time.perf_counter()
     settings = read_settings(ROOT / "model" / options.model)
     source = FeatureSource.from_file(
@@ -47,7 +43,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dump_events.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="the model's name, as in model/ and sql/")
     parser.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
     parser.add_argument(
@@ -59,7 +55,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jsonl", type=Path, metavar="FILE", help="one file with an event per line instead")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="where the report of faulty ledgers goes")
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

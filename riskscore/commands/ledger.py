@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, OUR_FAULT, counted, run
+from riskscore.cli import DONE, OUR_FAULT, ROOT, counted, parsed
 from riskscore.errors import InvalidFile, NotConfigured
 from riskscore.ledger.export import EXPORTS, exported, write_export
 from riskscore.ledger.hash_chain import verify
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from riskscore.ledger.heads import Head
     from riskscore.ledger.ledger import Ledger
 
-ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = """commands:
   verify [--head HASH]
   replay --id ID | --since TIME | --all
@@ -37,7 +33,7 @@ COMMANDS = """commands:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Do what the first argument says; 1 where the chain is broken or a score isn't what it was."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     environ = {**environ, **({"RISKSCORE_LEDGER": options.ledger} if options.ledger else {})}
     deployment = Deployment(environ, str(ROOT))
     ledger = deployment.ledger(may_make=False)
@@ -116,7 +112,6 @@ def _stamp(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="ledger.py",
         description=__doc__,
         epilog=COMMANDS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -153,7 +148,3 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_purge)
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, progress, run
+from riskscore.cli import DONE, parsed, progress
 from riskscore.samples.offer_click import offers_for
 from riskscore.sources.offers import load, read_form
 from riskscore.sources.sqlite_output import sqlite_path
@@ -27,7 +24,7 @@ SIMULATED = "The offers are simulated by scripts/load_offers.py --simulate-offer
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     """Load; 0 where done, 2 where a file or the database is refused."""
-    options = parser().parse_args(arguments)
+    options = parsed(parser(), arguments)
     started = time.perf_counter()
     database = sqlite_path(options.database)
     with (
@@ -47,8 +44,8 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="load_offers.py", description=__doc__)
-    required = {"type": Path, "metavar": "FILE", "required": True}
+    result = argparse.ArgumentParser(description=__doc__)
+    required: dict[str, Any] = {"type": Path, "metavar": "FILE", "required": True}
     result.add_argument("--leads", help="lead_uuid, requested, loan_purpose, credit, annual_income", **required)
     offers = result.add_mutually_exclusive_group(required=True)
     offers.add_argument("--offers", type=Path, metavar="FILE", help="lead_uuid, offer_id, apr, lender_id")
@@ -72,7 +69,3 @@ def _simulated(leads: Path, clicks: Path, folder: Path) -> Path:
     path = folder / "simulated_offers.parquet"
     pq.write_table(offers_for(read_form(leads, "leads"), read_form(clicks, "clicks")), path)
     return path
-
-
-if __name__ == "__main__":
-    run(main)

@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, NO_BETTER, progress, run
+from riskscore.cli import DONE, NO_BETTER, ROOT, parsed, program, progress
 from riskscore.drafting.drafting import draft, training_command
 from riskscore.drafting.label_words import in_words
 from riskscore.drafting.model_folder import check_name, examples_of, new_folder, set_events_aside, write_examples
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
     from riskscore.drafting.label_words import Labels
 
-ROOT = Path(__file__).resolve().parent.parent
 KINDS = {
     "number": ("number", "numbers"),
     "integer": ("whole number", "whole numbers"),
@@ -55,7 +52,7 @@ METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier"}
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Draft and train; 0 where the model was written, 4 where only its draft was: it is no better than chance."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     check_name(options.models, options.name, options.force)
     table = _look(options)
     print(_found(options.name, table))
@@ -70,12 +67,12 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     print(_trained(options, trained) if trained else _drafted(options))
     if chance:
         written = "written all the same" if trained else "nothing is written but the draft; --even-so writes the model"
-        print(f"new_model.py: {chance}; {written}", file=sys.stderr)
+        print(f"{program()}: {chance}; {written}", file=sys.stderr)
     return DONE if trained or options.draft_only else NO_BETTER
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="new_model.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", metavar="NAME", help="what the model is called: the folder it is written to")
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help=".csv (, ; or tab) or .parquet")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the label: 0, 1 or empty")
@@ -225,7 +222,3 @@ def _figure(word: str, found: Mapping[str, float]) -> str:
 def _shown(path: Path) -> str:
     """Short, where it lies below here."""
     return os.path.relpath(path) if path.resolve().is_relative_to(Path.cwd()) else str(path)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.artefact.artefact import list_models
 from riskscore.artefact.publishing import check_serial, publish, read_version
 from riskscore.artefact.s3 import VARIABLE, Bucket
-from riskscore.cli import DONE, require_model, run
+from riskscore.cli import DONE, ROOT, parsed, require_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Publish; 0 when the bucket serves this version."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     require_model(options.model, list_models(str(options.models)), options.models)
     folder = options.models / options.model
     bucket = Bucket(options.uri)
@@ -37,12 +32,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="publish_model.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", metavar="NAME", help="the model's name, e.g. credit_risk")
     parser.add_argument("uri", metavar="s3://bucket/prefix", help="where the models are kept")
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, run, whole_number
+from riskscore.cli import DONE, parsed, whole_number
 from riskscore.samples import default_90d, offer_click, pay_later, x100
 from riskscore.samples.sample_files import say_of
 
@@ -38,7 +35,7 @@ SAMPLES = {
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     sample = SAMPLES[options.model]
     rows = sample.rows if options.rows is None else options.rows
     files = sample.write(options.out, rows, options.seed, options.separator or sample.separator)
@@ -49,7 +46,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sample_data.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=SAMPLES, help="whose files")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="the files go there")
     parser.add_argument("--rows", type=whole_number, metavar="N", help="how many rows (default: enough to train from)")
@@ -61,7 +58,3 @@ def _parser() -> argparse.ArgumentParser:
         help="of CSV files: ',' or ';' (default: the original's)",
     )
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, run
+from riskscore.cli import DONE, parsed
 from riskscore.local.sample_database import sample_database
 
 if TYPE_CHECKING:
@@ -19,13 +17,18 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    if arguments[:1] in (["-h"], ["--help"]):
-        print(f"usage: sample_database.py [COMMAND ARGUMENT ...]\n\n{__doc__}")
-        return DONE
+    """Run it; the command's own status, 0 where there is none and the ledgers stay until a stop."""
+    command = parsed(_parser(), arguments).command
     with sample_database(filling=lambda: print("simulating the sample ledgers ...", file=sys.stderr)) as url:
-        if not arguments:
+        if not command:
             return _stay(url)
-        return _command(arguments, {**environ, "DATABASE_URL": url})
+        return _command(command, {**environ, "DATABASE_URL": url})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(usage="%(prog)s [-h] [COMMAND ARGUMENT ...]", description=__doc__)
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, with its arguments")
+    return parser
 
 
 def _stay(url: str) -> int:
@@ -43,7 +46,3 @@ def _command(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
                 return process.wait()
             except KeyboardInterrupt:
                 process.terminate()
-
-
-if __name__ == "__main__":
-    run(main)

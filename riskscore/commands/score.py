@@ -8,11 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from riskscore.artefact.s3 import VARIABLE
 from riskscore.batch.files import PREDICTIONS, items_to_score, report_beside, score_file
-from riskscore.cli import DATA_FAULTS, DONE, counted, progress, require_model, run
+from riskscore.cli import DATA_FAULTS, DONE, ROOT, counted, parsed, progress, require_model
 from riskscore.database.connection import url_from
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
@@ -29,12 +27,10 @@ if TYPE_CHECKING:
 
     from riskscore.scoring.model import Model
 
-ROOT = Path(__file__).resolve().parent.parent
-
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Score; 0 where every row was scored, 3 where rows that can't be were left out and reported."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     started = time.perf_counter()
     deployment, where, root = _models(options.models, environ)
     require_model(options.model, deployment.names(), where, environ)
@@ -98,7 +94,7 @@ def _note(bar: tqdm[Any], text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="score.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="the model's name, as in model/")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
@@ -119,7 +115,3 @@ def _parser() -> argparse.ArgumentParser:
         help="where MODEL/ is, as train.py --out wrote it (default: $RISKSCORE_MODEL_URI, model)",
     )
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

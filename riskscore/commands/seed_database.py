@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import progress, whole_number
+from riskscore.cli import parsed, program, progress, whole_number
 from riskscore.local.edge_cases import EDGE_LEDGERS
 from riskscore.local.seed import TablesExist, seed
 
@@ -23,7 +19,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Seed; 0 where done, 1 where the database fails, 2 where it is refused or asked wrongly, 130 where interrupted."""
-    options = parser(environ).parse_args(arguments)
+    options = parsed(parser(environ), arguments)
     started = time.perf_counter()
     try:
         rows = _seed(options)
@@ -40,7 +36,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="seed_database.py", description=__doc__)
+    result = argparse.ArgumentParser(description=__doc__)
     database = environ.get("DATABASE_URL")
     result.add_argument("--database", metavar="URL", default=database, required=not database, help="or $DATABASE_URL")
     result.add_argument(
@@ -87,9 +83,5 @@ def _sentence(error: psycopg.Error) -> str:
 
 
 def _fail(sentence: str, status: int) -> int:
-    print(f"seed_database.py: {sentence}", file=sys.stderr)
+    print(f"{program()}: {sentence}", file=sys.stderr)
     return status
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))

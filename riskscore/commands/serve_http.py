@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 # As in the image: one row is slower with more threads.
 os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from riskscore.cli import DONE, require_free, run
+from riskscore.cli import DONE, ROOT, parsed, require_free
 from riskscore.service.access_log import CONFIGURATION
 from riskscore.service.settings import ServiceSettings, with_ledger
 from riskscore.serving.deployment import Deployment
@@ -23,7 +19,6 @@ from riskscore.serving.deployment import Deployment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 30  # that requests under way get to end
 
 
@@ -34,7 +29,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     from riskscore.service.protocol import guarded
 
     settings = ServiceSettings.from_environ(environ)
-    options = _parser(settings).parse_args(arguments)
+    options = parsed(_parser(settings), arguments)
     deployment = Deployment(with_ledger(environ, str(ROOT)), str(ROOT))
     deployment.engine()  # once before the processes start: theirs would end and be started for ever
     if ledger := deployment.ledger():
@@ -63,12 +58,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser(settings: ServiceSettings) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="serve_http.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=settings.host, help="where to listen ($RISKSCORE_HOST; default: %(default)s)")
     parser.add_argument("--port", type=int, default=settings.port, help="the port ($PORT; default: %(default)s)")
     parser.add_argument("--workers", type=int, default=settings.workers, help="processes (default: one per core)")
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, run
+from riskscore.cli import DONE, parsed
 from riskscore.local.emulator import HANDLER, ROOT, running_emulator
 from riskscore.serving.deployment import DEFAULT_MODEL
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Serve; 0 when it was told to stop, 1 where it could not start."""
-    options = _parser().parse_args(arguments)
+    options = parsed(_parser(), arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):  # a stop from outside is as orderly as Ctrl-C
         signal.signal(number, signal.default_int_handler)
     try:
@@ -52,12 +50,8 @@ def _example(environ: Mapping[str, str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="serve_lambda.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=9000, help="where to listen (%(default)s)")
     parser.add_argument("--handler", default=HANDLER, help="module.function (%(default)s)")
     parser.add_argument("--directory", type=Path, default=ROOT, help="where the handler's module is (the project)")
     return parser
-
-
-if __name__ == "__main__":
-    run(main)

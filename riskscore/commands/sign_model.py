@@ -5,23 +5,18 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from riskscore.artefact.artefact import SIGNATURE, list_models, next_serial, open_artefact, save_artefact
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.artefact.signature import VARIABLE, new_key, public_text, read_key, sign
 from riskscore.atomic import replacing_file
-from riskscore.cli import DONE, require_model, run
+from riskscore.cli import DONE, ROOT, parsed, require_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
@@ -61,7 +56,7 @@ def renew(folder: Path) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sign_model.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", nargs="?", metavar="NAME", help="the model to sign, e.g. credit_risk")
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key", type=Path, metavar="FILE", help="the private key to sign with (PEM, unencrypted)")
@@ -70,11 +65,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--renew", action="store_true", help="give the model a newer serial first: a return to an older model"
     )
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
-    options = parser.parse_args(arguments)
+    options = parsed(parser, arguments)
     if (options.key or options.renew) and not options.model:
         parser.error(f"{'--key' if options.key else '--renew'} needs the NAME of the model to sign")
     return options
-
-
-if __name__ == "__main__":
-    run(main)

@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch.files import PREDICTIONS, items_without_label, report_beside, score_file
-from riskscore.cli import DONE, counted, progress, run
+from riskscore.cli import DONE, ROOT, counted, parsed, program, progress
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
@@ -30,13 +28,12 @@ if TYPE_CHECKING:
 
     from riskscore.sources.source_readers import Wanted
 
-ROOT = Path(__file__).resolve().parent.parent
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": "log loss"}
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Train; 0 where the model was written."""
-    options = parser().parse_args(arguments)
+    options = parsed(parser(), arguments)
     started = time.perf_counter()
     settings = read_settings(options.models / options.model)
     folder = (options.out or options.models) / options.model
@@ -48,7 +45,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         trained = train(settings, data, folder, root, _now(environ), bar.update, state)
     print(summary(trained, folder, time.perf_counter() - started))
     if chance := no_better_than_chance(trained.manifest["metrics"]):
-        print(f"train.py: warning: {chance}; the model was written all the same", file=sys.stderr)
+        print(f"{program()}: warning: {chance}; the model was written all the same", file=sys.stderr)
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
         print(predicted(folder, url, wanted_by(settings, root, environ), output))
@@ -67,7 +64,7 @@ def predicted(folder: Path, url: str, wanted: Wanted, output: Path) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(prog="train.py", description=__doc__)
+    result = argparse.ArgumentParser(description=__doc__)
     result.add_argument("model", help="its name: the folder with its model.toml and reasons.toml, e.g. credit_risk")
     source = result.add_mutually_exclusive_group(required=True)
     source.add_argument("--database", metavar="URL", help="compute the features by the model's SQL (read-only)")
@@ -135,7 +132,3 @@ def _searched(found: Mapping[str, Any]) -> list[str]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-if __name__ == "__main__":
-    run(main)

@@ -6,12 +6,9 @@ import argparse
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from riskscore.cli import DONE, run
+from riskscore.cli import DONE, ROOT, parsed
 from riskscore.errors import InvalidFile
 from riskscore.local.sample_database import sample_database
 from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
@@ -19,17 +16,16 @@ from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ".cache/samples"
 LEDGERS = "credit_risk"  # its sample lies in PostgreSQL, that of all others in FILES
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     """Train; the status of the first program that fails, 0 where the model was written."""
-    parser = argparse.ArgumentParser(prog="train_sample.py", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help=f"{LEDGERS}, {', '.join(FILES)}")
     parser.add_argument("--out", default="", metavar="DIR", help="write to DIR/MODEL (default: model/)")
-    options = parser.parse_args(arguments)
+    options = parsed(parser, arguments)
     if options.model not in (LEDGERS, *FILES):
         raise InvalidFile(
             f"there are no simulated samples of {options.model}, only of {LEDGERS}, {', '.join(FILES)};"
@@ -52,7 +48,3 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
 def _run(words: Sequence[str]) -> int:
     """The status of one of our programs."""
     return subprocess.run([sys.executable, *words], cwd=ROOT, check=False).returncode
-
-
-if __name__ == "__main__":
-    run(main)

@@ -31,10 +31,10 @@ from riskscore.artefact.publishing import publish, read_version
 from riskscore.artefact.remote import Published
 from riskscore.artefact.s3 import Bucket
 from riskscore.artefact.signature import public_text, sign
+from riskscore.commands.publish_model import main
 from riskscore.errors import ArtefactRefused, InvalidFile, ModelStoreUnavailable, NotConfigured, UnknownModel
 from riskscore.local.emulator import FunctionFailed, running_emulator
 from riskscore.serving.deployment import Deployment, engine_from
-from scripts.publish_model import main
 from tests.conftest import without_database
 from tests.scoring_examples import EVENT, FOLDER, ROOT, write_small
 
@@ -837,7 +837,7 @@ mock_aws().start()  # this process' S3, filled as the script does it
 import boto3
 boto3.client("s3").create_bucket(Bucket="lender")
 sys.path.insert(0, {str(ROOT)!r})
-from scripts.publish_model import main
+from riskscore.commands.publish_model import main
 main(["credit_risk", "{URI}"], {{}})
 from lambda_function import lambda_handler
 """

@@ -9,9 +9,9 @@ import pytest
 from riskscore.artefact.artefact import next_serial
 from riskscore.artefact.serials import Serials
 from riskscore.artefact.signature import new_key, public_text, read_key, sign
+from riskscore.commands.sign_model import main
 from riskscore.errors import ArtefactRefused
 from riskscore.serving.deployment import engine_from
-from scripts.sign_model import main
 from tests.scoring_examples import write_small
 
 

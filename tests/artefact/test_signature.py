@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.artefact.signature import WEAK, check_signature, new_key, public_text, raw_public_key, read_key, sign
+from riskscore.commands.sign_model import main
 from riskscore.errors import ArtefactRefused, InvalidFile, NotConfigured
 from riskscore.serving.deployment import engine_from
-from scripts.sign_model import main
 from tests.scoring_examples import ROOT, write_small
 
 if TYPE_CHECKING:

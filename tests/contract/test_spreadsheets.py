@@ -10,9 +10,9 @@ import pytest
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch.files import WRITERS
+from riskscore.commands import score
 from riskscore.contract.spreadsheets import cell
 from riskscore.scoring.model import Model
-from scripts import score
 from tests.scoring_examples import FEATURES, IDS, ROOT, write_small
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-import scripts.new_model
-import scripts.train
+import riskscore.commands.new_model
+import riskscore.commands.train
 from riskscore.drafting.model_folder import check_name, new_folder
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import running_emulator
@@ -277,14 +277,14 @@ def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_
     rows = "".join(f"{','.join(f'{x:.3f}' for x in row)},{int(sum(row) + rng.gauss(0, 1) > 0)}\n" for row in draws)
     given = ["theirs", "--data", str(table(tmp_path / "t.csv", f"a,b,c,d,e,f,g,h,y\n{rows}"))]
     given += ["--models", str(tmp_path / "model")]
-    assert scripts.new_model.main([*given, "--target", "y"], without_database()) == 0
+    assert riskscore.commands.new_model.main([*given, "--target", "y"], without_database()) == 0
     said = capsys.readouterr().out
     assert "beside     a plain logistic regression on the same folds: AUC 0.9" in said
     assert 'put family = "logistic"' in said
     toml = tmp_path / "model" / "theirs" / "model.toml"
     trees, _, rest = toml.read_text().partition("[estimator.parameters]")
     toml.write_text(trees.replace('"xgboost"', '"logistic"') + rest[rest.index("[validation]") :])
-    assert scripts.train.main(given, without_database()) == 0
+    assert riskscore.commands.train.main(given, without_database()) == 0
 
 
 def test_a_model_that_is_there_stays_as_it_is(tmp_path):

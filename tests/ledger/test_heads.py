@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from moto import mock_aws
 
 from riskscore.artefact.signature import new_key, public_text
+from riskscore.commands.ledger import main
 from riskscore.errors import LedgerUnavailable, NotConfigured
 from riskscore.ledger.heads import HeadFile, Heads, heads_of
 from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.purge import purge
-from scripts.ledger import main
 from tests.ledger_examples import keeping, sqlite_url
 
 LOAN = {"loan_id": "L1", "features": {"amount": 1000, "term": 12, "secured": True}}

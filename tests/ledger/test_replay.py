@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from riskscore import cli
 from riskscore.artefact.artefact import open_artefact
+from riskscore.commands.ledger import main
 from riskscore.contract.contract import HINTS
 from riskscore.errors import ArtefactRefused
 from riskscore.ledger.export import EXPORTS, Export, exported, write_export
@@ -24,7 +25,6 @@ from riskscore.ledger.ledger import Ledger
 from riskscore.ledger.replay import replay, stored_rows
 from riskscore.scoring.model import Model
 from riskscore.serving.deployment import Deployment
-from scripts.ledger import main
 from tests.ledger_examples import LOAN, LOANS, keeping, sqlite_url, tamper
 from tests.scoring_examples import FOLDER, ROOT, model, write_small
 

@@ -8,13 +8,13 @@ import re
 import duckdb
 import pytest
 
+from riskscore.commands import data_quality
 from riskscore.errors import DataFault, InvalidFile
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
 from riskscore.sources.data_quality import CHECKS, CLEANED, UNREAD, examine, opened
 from riskscore.sources.quality_report import PICTURES, page
 from riskscore.sources.sources import rows_at, wanted_by
-from scripts import data_quality
 from tests.model_examples import SHARED, needs
 from tests.scoring_examples import ROOT
 

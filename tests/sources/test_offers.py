@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from riskscore.commands import load_offers
 from riskscore.errors import InvalidFile
 from riskscore.samples import offer_click
 from riskscore.samples.sample_files import say_of
 from riskscore.sources.offers import load
 from riskscore.sources.sqlite_output import said_by, sqlite_path, writing
-from scripts import load_offers
 from tests.model_examples import SHARED, needs
 
 PUBLISHED = SHARED / "offer_click"

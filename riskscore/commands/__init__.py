@@ -1,0 +1,1 @@
+"""The programs: command lines in, statuses out. `riskscore` calls them by name, and so do the files of scripts/."""
