@@ -151,7 +151,7 @@ def _model() -> str:
         [
             summary,
             "",
-            "| metric | cross-validated (95 % interval) | in-sample | plain logistic regression, same folds |",
+            "| metric | cross-validated (95 % interval) | in-sample | logistic regression, same folds |",
             "| --- | --- | --- | --- |",
             *rows,
             "",

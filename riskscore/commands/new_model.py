@@ -21,6 +21,7 @@ from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.settings import read_settings
+from riskscore.training.comparison import sentence, verdict
 from riskscore.training.training import Trained, build, write
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import no_better_than_chance
@@ -202,17 +203,12 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
 
 
 def _beside(metrics: Mapping[str, Any]) -> list[str]:
-    """What a plain logistic regression reaches on the same folds, and what to do where that is more."""
-    ours, plain = metrics["cross_validated"]["auc"], metrics.get("logistic_regression", {}).get("auc")
-    if plain is None:  # a person's own model.toml asked for one
-        return []
-    lines = [f"beside     a plain logistic regression on the same folds: {_figure('AUC', plain)}"]
-    if plain["mean"] > ours["mean"]:
-        lines += [
-            '           It is simpler, and better here. In model.toml put family = "logistic", take its parameters out',
-            "           and train anew; or have [search] look for gentler parameters of the trees.",
-        ]
-    return lines
+    """How a logistic regression does on the same folds, and what to do where that is better."""
+    advice = [
+        '           It is simpler, and better here. In model.toml put family = "logistic", take its parameters out',
+        "           and train anew; or have [search] look for gentler parameters of the trees.",
+    ]
+    return [f"beside     {sentence(metrics)}", *(advice if verdict(metrics) < 0 else [])]
 
 
 def _figure(word: str, found: Mapping[str, float]) -> str:

@@ -19,6 +19,7 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.sources.sources import database_url, wanted_by
+from riskscore.training.comparison import sentence
 from riskscore.training.training import Trained, steps, train
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import no_better_than_chance
@@ -114,6 +115,7 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
                 for name, value in metrics["cross_validated"].items()
             ),
             f"  expected calibration error {metrics['reliability']['ece']:.3f}",
+            f"beside     {sentence(metrics)}",
             f"engines    {engines}{'; ' + trained.twin_lacks if trained.twin_lacks else ', equal bit for bit'}",
             *(f"sha256     {_sha256(folder / name)}  {name}" for name in (*trained.contents, "manifest.json")),
             f"judge it by {folder / 'MODEL_CARD.md'}",

@@ -148,7 +148,11 @@ def _known(feature: Feature, k: int) -> tuple[float, ...]:
     return tuple(float(k == other) for other in range(len(feature.values)))
 
 
-def linear(feature: Feature) -> Feature:
-    """The feature as a plain linear model could take it: no gap, and no order that a category doesn't have."""
-    entry = {**feature.to_dict(), "indicator": may_be_missing(feature), "parse": feature.parse}
-    return Feature(**entry | ({"encoding": "one_hot"} if feature.type == "category" else {}))
+def linear(feature: Feature, numbers: str = "log") -> Feature:
+    """The feature as a linear model takes it: no gap, and no order that a category doesn't have.
+
+    numbers: the encoding of numbers, "" for the feature's own.
+    """
+    own = {"category": "one_hot", "number": numbers, "integer": numbers}.get(feature.type) or feature.encoding
+    entry = {**feature.to_dict(), "encoding": own, "indicator": may_be_missing(feature), "parse": feature.parse}
+    return Feature(**entry)

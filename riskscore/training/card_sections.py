@@ -55,17 +55,16 @@ def parameters(values: Mapping[str, Any]) -> str:
 
 
 def metrics(found: Manifest) -> str:
-    plain = found.get("logistic_regression", {})
     rows = [
         [
             *METRIC_WORDS[name],
             _interval(figures),
             f"{found['in_sample'][name]:.3f}",
-            _interval(plain[name]) if plain else "it is one itself",
+            _interval(found["logistic_regression"][name]),
         ]
         for name, figures in found["cross_validated"].items()
     ]
-    header = ("metric", "better is", "cross-validated (95 % interval)", "in-sample", "plain logistic regression")
+    header = ("metric", "better is", "cross-validated (95 % interval)", "in-sample", "logistic regression")
     return table(header, rows)
 
 

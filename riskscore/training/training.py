@@ -14,13 +14,13 @@ import numpy as np
 
 from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
-from riskscore.contract.contract import Contract
-from riskscore.contract.encoding import Encoding, linear
+from riskscore.contract.encoding import Encoding
 from riskscore.contract.identities import Identity
-from riskscore.errors import InvalidFile
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.training import card
 from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration
+from riskscore.training.comparison import beside_logistic
+from riskscore.training.fitting import encoded, fit, predictor, probabilities
 from riskscore.training.manifest_sections import (
     GOLDEN_ROWS,
     WRITTEN,
@@ -36,7 +36,6 @@ from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.search import search, search_steps
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.validation import Validation, cross_validate, reliability, scores_of
-from riskscore.twin import trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,9 +94,9 @@ def build(
     """
     source = source_of(settings, root)
     columns = encoded(settings, data)
-    found = search(settings, columns, _predictor, state, step)
+    found = search(settings, columns, predictor, state, step)
     settings = replace(settings, parameters=found.parameters)
-    validation = cross_validate(columns, _predictor(settings), settings.folds, settings.repeats, settings.seed, step)
+    validation = cross_validate(columns, predictor(settings), settings.folds, settings.repeats, settings.seed, step)
     estimator = fit(settings, columns.matrix, columns.labels)
     document = family_of(settings).document(estimator, columns.names)
     contents = {"model.joblib": pickled(estimator), "model.json": document}
@@ -125,7 +124,7 @@ def build(
         "metrics": {
             **_metrics_entry(settings, estimator, columns, validation),
             **_calibrated(settings, data, validation),
-            **_baseline(settings, data),
+            **beside_logistic(settings, data, validation),
         },
     }
     manifest["version"] = version_of(manifest, contents, now)
@@ -155,53 +154,6 @@ def _proven(
 def steps(settings: Settings) -> int:
     """How often `build` calls its `step`."""
     return search_steps(settings) + settings.folds * settings.repeats
-
-
-def encoded(settings: Settings, data: TrainingData) -> TrainingData:
-    """The same rows in the columns that the estimator sees."""
-    encoding = Encoding(settings.contract)
-    return replace(data, names=tuple(encoding.names), matrix=encoding.matrix(data.matrix))
-
-
-def with_gaps(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> tuple[Floats, NDArray[np.int8]]:
-    """The rows and their labels; where features are optional each twice more, without them and without half of them.
-
-    Rows of the sources have all features, so that nothing else would teach an estimator what to make of one that lacks.
-    """
-    features, encoding = settings.contract.features, Encoding(settings.contract)
-    optional = np.array([feature.optional for feature in features])
-    if not optional.any():
-        return matrix, labels
-    gaps = encoding.matrix(np.where(optional, np.nan, 0.0).reshape(1, -1))
-    some = np.random.default_rng(settings.seed).uniform(size=(len(matrix), len(features))) < 0.5
-    lacking = [np.where((optional & lacks)[:, encoding.owners()], gaps, matrix) for lacks in (np.ones_like(some), some)]
-    return np.vstack([matrix, *lacking]), np.tile(labels, 3)
-
-
-def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
-    """The estimator of model.toml, fitted to columns (n, columns), knowing them by name, as it is served."""
-    family = family_of(settings)
-    estimator = family.build(settings)
-    try:
-        estimator.fit(*with_gaps(settings, matrix, labels))
-    except (ValueError, TypeError) as error:  # XGBoostError is a ValueError
-        reason = str(error).strip().splitlines()[-1]
-        raise InvalidFile(f"{settings.name}/model.toml: the estimator refuses its parameters: {reason}") from None
-    served = family.served(estimator)
-    family.name(served, Encoding(settings.contract).names)
-    return served
-
-
-def _predictor(settings: Settings) -> Callable[[Any, Any, Any], Floats]:
-    def predict(matrix: Floats, labels: NDArray[np.int8], unseen: Floats) -> Floats:
-        return _probabilities(margins(settings.family, fit(settings, matrix, labels), unseen))
-
-    return predict
-
-
-def _probabilities(values: list[float]) -> Floats:
-    """As serving computes them: the logistic of the margin in double precision."""
-    return np.array([trees.logistic(value) for value in values])
 
 
 def _calibration(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:
@@ -249,22 +201,11 @@ def _metrics_entry(settings: Settings, estimator: Any, data: TrainingData, valid
         {
             "method": validation.method,
             "cross_validated": validation.metrics,
-            "in_sample": scores_of(data.labels, _probabilities(margins(settings.family, estimator, data.matrix))),
+            "in_sample": scores_of(data.labels, probabilities(margins(settings.family, estimator, data.matrix))),
             "reliability": reliability(labels, validation.out_of_fold.ravel()),
             "mean_abs_contribution": dict(zip(settings.contract.names, strength, strict=True)),
         }
     )
-
-
-def _baseline(settings: Settings, data: TrainingData) -> dict[str, Any]:
-    """The same figures of a plain logistic regression on the same folds: what the model has to beat."""
-    if settings.family == "logistic":
-        return {}
-    contract = Contract(map(linear, settings.contract.features))
-    plain = replace(settings, family="logistic", parameters={"max_iter": 1000}, directions={}, contract=contract)
-    columns = encoded(plain, data)
-    validation = cross_validate(columns, _predictor(plain), settings.folds, settings.repeats, settings.seed)
-    return _rounded({"logistic_regression": validation.metrics})
 
 
 def _rounded(entry: dict[str, Any]) -> dict[str, Any]:

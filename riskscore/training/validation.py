@@ -44,11 +44,16 @@ LARGEST = {"auc": 1.0, "pr_auc": 1.0, "brier": 1.0}  # no metric is below 0
 
 @dataclass(frozen=True)
 class Validation:
-    """metrics: name -> {mean, low, high}. out_of_fold: float64 (repeats, n), each row's prediction in each repeat."""
+    """metrics: name -> {mean, low, high}. out_of_fold: float64 (repeats, n), each row's prediction in each repeat.
+
+    by_fold: name -> the metric in each fold. share: rows predicted over rows fitted to, in a fold.
+    """
 
     metrics: dict[str, dict[str, float]]
     out_of_fold: Floats
     method: str
+    by_fold: dict[str, list[float]]
+    share: float
 
 
 def cross_validate(
@@ -72,7 +77,14 @@ def cross_validate(
         step()
     share = float(np.mean(shares))
     metrics = {name: interval(values, share, LARGEST.get(name, math.inf)) for name, values in scores.items()}
-    return Validation(metrics, out_of_fold, _method(data, folds, repeats))
+    return Validation(metrics, out_of_fold, _method(data, folds, repeats), scores, share)
+
+
+def difference(ours: Validation, theirs: Validation) -> dict[str, dict[str, float]]:
+    """Of each metric: ours less theirs, mean and 95 % interval over the same folds. What they share falls out."""
+    pairs = {name: zip(values, theirs.by_fold[name], strict=True) for name, values in ours.by_fold.items()}
+    gaps = {name: [a - b for a, b in found] for name, found in pairs.items()}
+    return {name: interval(values, ours.share, math.inf, -math.inf) for name, values in gaps.items()}
 
 
 def no_better_than_chance(metrics: Mapping[str, Any]) -> str:
@@ -122,12 +134,14 @@ def scores_of(labels: Any, predicted: Any) -> dict[str, float]:
     return {name: float(metric(labels, predicted)) for name, metric in METRICS.items()}
 
 
-def interval(values: Sequence[float], test_to_train: float, largest: float = math.inf) -> dict[str, float]:
-    """Mean and 95 % interval of a metric's values over folds, by the corrected resampled t, within 0 to `largest`."""
+def interval(
+    values: Sequence[float], test_to_train: float, largest: float = math.inf, least: float = 0.0
+) -> dict[str, float]:
+    """Mean and 95 % interval of values over folds, by the corrected resampled t, within `least` to `largest`."""
     n, mean = len(values), float(np.mean(values))
     spread = math.sqrt((1 / n + test_to_train) * float(np.var(values, ddof=1)))
     half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
-    return {"mean": mean, "low": max(mean - half, 0.0), "high": min(mean + half, largest)}
+    return {"mean": mean, "low": max(mean - half, least), "high": min(mean + half, largest)}
 
 
 def reliability(labels: Any, predicted: Any, bins: int = BINS) -> dict[str, Any]:

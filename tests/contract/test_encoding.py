@@ -109,3 +109,16 @@ def test_a_linear_model_gets_no_gap_and_no_invented_order(feature: Feature) -> N
         if feature.nullable or not math.isnan(number):
             assert not any(map(math.isnan, made.columns([number])))
     assert linear(feature).encoding != "ordinal"
+
+
+@pytest.mark.parametrize(
+    ("feature", "columns"),
+    [
+        (Feature("x"), [math.log1p(3.0)]),
+        (Feature("x", "integer", nullable=True), [math.log1p(3.0), 0.0]),
+        (Feature("x", "boolean"), [3.0]),
+    ],
+)
+def test_a_linear_model_gets_signed_logarithms_unless_asked_otherwise(feature: Feature, columns: Any) -> None:
+    assert Encoding(Contract([linear(feature)])).columns([3.0]) == columns
+    assert Encoding(Contract([linear(feature, numbers="")])).columns([3.0])[0] == 3.0

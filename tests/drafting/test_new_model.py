@@ -279,7 +279,7 @@ def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_
     given += ["--models", str(tmp_path / "model")]
     assert riskscore.commands.new_model.main([*given, "--target", "y"], without_database()) == 0
     said = capsys.readouterr().out
-    assert "beside     a plain logistic regression on the same folds: AUC 0.9" in said
+    assert "beside the logistic regression on signed logarithms: worse, beyond the intervals" in said
     assert 'put family = "logistic"' in said
     toml = tmp_path / "model" / "theirs" / "model.toml"
     trees, _, rest = toml.read_text().partition("[estimator.parameters]")

@@ -14,6 +14,7 @@ import pytest
 from riskscore.model_toml.settings import read_settings
 from riskscore.training import card_sections
 from riskscore.training.card import _calibration
+from riskscore.training.comparison import sentence
 from riskscore.training.manifest_sections import PAPERS, referral_notes
 from riskscore.training.plots import calibration, curves, drivers
 from riskscore.training.training import Trained, build, write
@@ -65,10 +66,11 @@ def test_the_card_holds_the_figures_of_the_manifest(tmp_path: Path) -> None:
     assert "a larger value never lowers the risk" in card
 
 
-def test_the_card_compares_with_a_plain_logistic_regression(tmp_path: Path) -> None:
+def test_the_card_compares_with_an_honest_logistic_regression(tmp_path: Path) -> None:
     trained, _ = example(tmp_path)  # one feature has gaps
     plain = trained.manifest["metrics"]["logistic_regression"]["auc"]
     assert f"| {plain['mean']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}) |" in card_of(trained)
+    assert f"**{sentence(trained.manifest['metrics'])}.**" in card_of(trained)
 
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])

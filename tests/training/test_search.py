@@ -186,7 +186,7 @@ def test_progress_is_told_for_each_fold_of_each_trial(tmp_path: Path) -> None:
     ],
 )
 def test_a_search_that_cant_end_well_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    from riskscore.training.training import fit
+    from riskscore.training.fitting import fit
 
     tried: list[int] = []
 

@@ -9,7 +9,7 @@ import pytest
 
 from riskscore.errors import InvalidFile
 from riskscore.training.training_data import TrainingData
-from riskscore.training.validation import cross_validate, interval, reliability, scores_of, splits
+from riskscore.training.validation import cross_validate, difference, interval, reliability, scores_of, splits
 
 
 def data_of(rows: int, customers: list[str] | None = None) -> TrainingData:
@@ -119,3 +119,14 @@ def test_reliability_compares_predicted_with_observed_in_bins_of_equal_size() ->
 
 def test_reliability_of_fewer_rows_than_bins_leaves_no_bin_empty() -> None:
     assert [row["predictions"] for row in reliability(np.array([0, 1]), np.array([0.2, 0.7]))["bins"]] == [1, 1]
+
+
+def test_a_difference_is_taken_fold_by_fold_so_that_what_folds_share_falls_out() -> None:
+    def shifted(by: float) -> Any:
+        return cross_validate(data_of(30), lambda _m, _l, x: 0.2 + by + x[:, 0] / 100, folds=3, repeats=2, seed=1)
+
+    ours, theirs = shifted(0.0), shifted(0.001)
+    found = difference(ours, theirs)["brier"]
+    assert found["mean"] == pytest.approx(ours.metrics["brier"]["mean"] - theirs.metrics["brier"]["mean"])
+    assert found["high"] - found["low"] < (ours.metrics["brier"]["high"] - ours.metrics["brier"]["low"]) / 10
+    assert difference(ours, ours)["auc"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
