@@ -1,6 +1,6 @@
-"""Write the figures, hashes and answers in README.md and SUBMISSION_TEMPLATE.md anew, from the files they speak of.
+"""Update the generated parts of the docs: figures, hashes, answers.
 
-With --pictures, take the pictures of the page anew too, in Chromium (`make browser`).
+With --pictures, also take the pictures of the page again, in Chromium (`make browser`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-PAPERS = ("README.md", "SUBMISSION_TEMPLATE.md")
+PAGES = ("README.md", "SUBMISSION_TEMPLATE.md", "docs/BENCHMARKS.md")
 MODEL = ROOT / "model" / "credit_risk"
 EVENT = ROOT / "events" / "credit_risk" / "S0001.json"
-# By name, so that a model of one's own in model/ makes no paper stale.
+# By name, so that other models in model/ make no page out of date.
 SHIPPED = ("credit_risk", "pay_later", "offer_click", "offer_click_balanced", "x100", "default_90d")
 # Of the page: colours, and what is typed over the example before it is sent.
 PICTURES: dict[str, tuple[str, dict[str, str]]] = {
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     check = asked.check
     if asked.pictures and not check:
         take_pictures()
-    stale = [name for name in PAPERS if renewed(text := (ROOT / name).read_text(encoding="utf-8")) != text]
+    stale = [name for name in PAGES if renewed(text := (ROOT / name).read_text(encoding="utf-8")) != text]
     for name in stale:
         print(f"{name}: {'out of date; run .venv/bin/python scripts/update_docs.py' if check else 'renewed'}")
         if not check:
@@ -171,7 +171,7 @@ def _bench() -> str:
             name = cells[0] if len(cells) == PROMISED_CELLS else name
             here, other, there, ratio, _, asked, met = cells[-PROMISED_CELLS + 1 :]
             rows.append(f"| {section}: {name} | {here} | {other}: {there} | {ratio} | {asked}, {met} |")
-    return "\n".join(["| measured | here | beside | ratio | asked |", "| --- | --- | --- | --- | --- |", *rows])
+    return "\n".join(["| measured | riskscore | compared with | ratio | target |", "| --- | --- | --- | --- | --- |", *rows])
 
 
 def _artefacts() -> str:
