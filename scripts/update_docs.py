@@ -171,7 +171,9 @@ def _bench() -> str:
             name = cells[0] if len(cells) == PROMISED_CELLS else name
             here, other, there, ratio, _, asked, met = cells[-PROMISED_CELLS + 1 :]
             rows.append(f"| {section}: {name} | {here} | {other}: {there} | {ratio} | {asked}, {met} |")
-    return "\n".join(["| measured | riskscore | compared with | ratio | target |", "| --- | --- | --- | --- | --- |", *rows])
+    return "\n".join(
+        ["| measured | riskscore | compared with | ratio | target |", "| --- | --- | --- | --- | --- |", *rows]
+    )
 
 
 def _artefacts() -> str:

@@ -25,8 +25,11 @@ def names_in(path: Path) -> set[str]:
     """What a module defines at its top level."""
     nodes = ast.parse(path.read_text(encoding="utf-8")).body
     defined = {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-    targets = [node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)] for node in nodes
-               if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    targets = [
+        node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        for node in nodes
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+    ]
     return defined | {target.id for group in targets for target in group if isinstance(target, ast.Name)}
 
 
