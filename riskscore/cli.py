@@ -98,5 +98,5 @@ def run(main: Callable[[Sequence[str], Mapping[str, str]], int]) -> NoReturn:
         print(f"{program()}: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         sys.exit(CALLER_FAULT)
     except KeyboardInterrupt:
-        print(f"{program()}: interrupted; what was there before is whole", file=sys.stderr)
+        print(f"{program()}: interrupted; existing files are intact", file=sys.stderr)
         sys.exit(INTERRUPTED)

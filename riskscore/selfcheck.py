@@ -37,7 +37,7 @@ def check(root: Path) -> list[str]:
             raise SelfcheckFailed(f"the engines of {model} disagree: {', '.join(answers)}")
         engine = engine_from({"RISKSCORE_MODEL": model}, str(root))
         if any(lambda_handler({**event, "model": model}, None) != engine.answer(event) for event in events):
-            raise SelfcheckFailed(f"the function answers otherwise than {model} does")
+            raise SelfcheckFailed(f"the function's answer differs from that of {model} does")
         lines.append(f"{model}: {len(events)} events score the same on {' and '.join(answers)}")
     if not lines:
         raise SelfcheckFailed(f"no model in {root / 'model'}")

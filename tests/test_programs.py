@@ -143,7 +143,7 @@ def test_no_score_and_no_report_takes_the_place_of_what_is_scored(given, output,
     (tmp_path / "link.csv").symlink_to(tmp_path / given)
     done = run("score.py", "credit_risk", "--input", tmp_path / given, "--output", tmp_path / output)
     assert done.returncode == 2, done.stderr
-    assert done.stderr.endswith("holds the rows to score, and would be written over; name another --output\n")
+    assert done.stderr.endswith("has the rows to score and would be overwritten; name another --output\n")
     assert (tmp_path / given).read_text() == content
 
 
@@ -206,7 +206,7 @@ def test_a_program_that_is_stopped_leaves_nothing_half_written(tmp_path, number)
             rows.write(EVENTS[0].read_text().replace("\n", "") + "\n")
             rows.flush()
         program.send_signal(number)
-        assert "interrupted; what was there before is whole" in program.communicate(timeout=60)[1]
+        assert "interrupted; existing files are intact" in program.communicate(timeout=60)[1]
     assert program.returncode == 130
     assert [path.name for path in folder.iterdir()] == ["scores.csv"]
     assert (folder / "scores.csv").read_text() == "old"

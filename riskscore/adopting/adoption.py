@@ -180,7 +180,7 @@ def _pickled(file: str, estimator: Any) -> bytes:
     try:
         return pickled(estimator)
     except Exception as error:  # noqa: BLE001 - a class from outside pickles as it pleases
-        raise InvalidFile(f"what {file} holds can't be pickled again ({type(error).__name__})") from None
+        raise InvalidFile(f"what {file} has can't be pickled again ({type(error).__name__})") from None
 
 
 def _feature_entry(feature: Feature, support: dict[str, Any], given: GivenRows | None) -> dict[str, Any]:

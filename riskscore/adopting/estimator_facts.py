@@ -92,7 +92,7 @@ def check_columns(file: str, found: Foreign, contract: Contract) -> None:
         lacking = ", ".join(name for name in agreed if name not in names)
         raise InvalidFile(
             f"{file} takes the feature {strange[0] if strange else names[0]!r},"
-            f" which is none of the contract's; it doesn't take {lacking}"
+            f" which is not one of the contract's; it doesn't take {lacking}"
         )
     for place, (own, name) in enumerate(zip(names, agreed, strict=True), 1):
         if own != name:

@@ -31,7 +31,7 @@ def made_anew(file: str, value: Any) -> Any:
         made = [MAKERS[type(step).__name__](file, step) for step in steps]
         names = getattr(steps[0], "feature_names_in_", None)
     except (AttributeError, TypeError, ValueError, LookupError):
-        raise InvalidFile(f"{file} holds a logistic regression whose numbers aren't all there") from None
+        raise InvalidFile(f"{file} holds a logistic regression without all of its coefficients") from None
     made[0].n_features_in_ = made[-1].n_features_in_
     if names is not None:
         made[0].feature_names_in_ = np.array(list(map(str, names)), dtype=object)
@@ -45,7 +45,7 @@ def _model(file: str, old: Any) -> LogisticRegression:
     made.classes_ = np.array(old.classes_)
     made.coef_, made.intercept_ = _finite(old.coef_), _finite(old.intercept_)
     if made.coef_.ndim != 2 or made.coef_.shape[0] != len(made.intercept_):
-        raise ValueError("coefficients of another shape")
+        raise ValueError("coefficients of the wrong shape")
     made.n_features_in_ = made.coef_.shape[1]
     return made
 
@@ -61,7 +61,7 @@ def _scaler(_file: str, old: Any) -> StandardScaler:
 def _finite(numbers: Any) -> Any:
     found = np.array(numbers, dtype=float)
     if not np.isfinite(found).all():
-        raise ValueError("a number that is none")
+        raise ValueError("a value that isn't a number")
     return found
 
 

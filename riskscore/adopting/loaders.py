@@ -41,7 +41,7 @@ def read_estimator(path: Path, trusted: Callable[[str, Listing], bool], rounds: 
     plain = unpacked(path.name, data)
     listing = list_imports(path.name, plain)
     if not trusted(path.name, listing):
-        raise InvalidFile(f"{path.name} was not loaded: nobody trusted what it would import")
+        raise InvalidFile(f"{path.name} was not loaded: its imports were not confirmed")
     other = check_versions(path.name, listing)
     value = _loaded(path.name, plain, listing)
     found = _of(path.name, made_anew(path.name, value) if other else value, rounds)
@@ -73,7 +73,7 @@ def check_versions(file: str, listing: Listing) -> list[str]:
         if version.split(".")[:parts] == installed[package].split(".")[:parts]:
             continue
         if package == "scikit-learn" and is_linear_alone(listing):
-            return [f"written with {package} {version}, and made anew of its numbers for {installed[package]}"]
+            return [f"written with {package} {version}, and rebuilt from its coefficients for {installed[package]}"]
         raise InvalidFile(
             f"{file} was written with {package} {version}, but {installed[package]} is installed; adopt it where"
             f" {version} is" + (", or save it there with save_model as JSON" if package == "xgboost" else "")

@@ -120,9 +120,9 @@ def list_imports(file: str, plain: bytes) -> Listing:
     except (*BROKEN, *BEYOND):
         raise InvalidFile(f"{file} is a broken or truncated pickle") from None
     if stream.read(1):
-        raise InvalidFile(f"{file} can't be listed, and so isn't loaded: something stands behind its end")
+        raise InvalidFile(f"{file} can't be listed, and so isn't loaded: there are bytes after its end")
     if sum(not is_expected(entry) for entry in listing.imports) > MOST_UNUSUAL:
-        raise InvalidFile(f"{file} has more than {MOST_UNUSUAL:,} unusual imports, a list that nobody reads to its end")
+        raise InvalidFile(f"{file} has more than {MOST_UNUSUAL:,} unusual imports, too many to review")
     return listing
 
 

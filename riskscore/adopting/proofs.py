@@ -48,7 +48,7 @@ def _own(file: str, found: Foreign, rows: Floats, what: str) -> Floats:
     except Exception as error:  # noqa: BLE001 - what it raises is its own affair, and may quote a row
         raise InvalidFile(f"{file} can't score {what} ({type(error).__name__})") from None
     if probabilities.shape != (len(rows),) or not np.all(np.abs(probabilities - 0.5) <= 0.5 + AGREEMENT):
-        raise InvalidFile(f"{file} gives probabilities that are no numbers between 0 and 1")
+        raise InvalidFile(f"{file} gives probabilities that aren't numbers between 0 and 1")
     return probabilities
 
 
@@ -62,7 +62,7 @@ def settle(found: Foreign, rows: Floats, own: Floats) -> None:
         found.family, found.estimator = "sklearn", found.original
     served = np.array([trees.logistic(value) for value in margins("sklearn", found.estimator, rows)])
     if not np.abs(served - own).max() <= AGREEMENT:
-        raise ArtefactRefused("it gives the same row one probability now and another one later")
+        raise ArtefactRefused("it gives the same row different probabilities")
 
 
 def write_twin(

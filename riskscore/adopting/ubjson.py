@@ -23,7 +23,7 @@ def loads(data: bytes) -> Any:
     reader = _Reader(data)
     value = reader.value(reader.take(1), 0)
     if reader.place != len(data):
-        raise ValueError("something stands behind its end")
+        raise ValueError("there are bytes after its end")
     return value
 
 

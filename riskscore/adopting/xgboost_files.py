@@ -152,10 +152,10 @@ def _kept(file: str, booster: Any, rounds: str, wrapped: bool, notes: list[str])
     stated, made = booster.attr("best_iteration"), booster.num_boosted_rounds()
     if stated is None:
         if rounds:
-            raise InvalidFile(f"{file} didn't stop early: --rounds says nothing of it")
+            raise InvalidFile(f"{file} didn't stop early: --rounds doesn't apply")
         return 0
     if not stated.isdecimal():
-        raise InvalidFile(f"{file} has a best_iteration that is no number")
+        raise InvalidFile(f"{file} has a best_iteration that isn't a number")
     best = int(stated) + 1
     if best >= made:
         return 0

@@ -229,7 +229,7 @@ def _calibration_faults(entry: dict[str, Any]) -> Iterator[str]:
     """A map that isn't complete, or doesn't rise."""
     needed = {"platt": {"slope", "intercept"}, "isotonic": {"margins", "log_odds"}}
     if entry and {*entry} - {"method"} != needed.get(entry.get("method", "")):
-        yield f"calibration is none of {', '.join(needed)}, complete"
+        yield f"calibration is not one of {', '.join(needed)}, complete"
     elif entry.get("method") == "isotonic":
         margins, log_odds = entry["margins"], entry["log_odds"]
         rises = all(map(lt, margins, margins[1:])) and all(map(le, log_odds, log_odds[1:]))
@@ -239,5 +239,7 @@ def _calibration_faults(entry: dict[str, Any]) -> Iterator[str]:
 
 def _unknown(where: str, found: Iterable[str], known: Collection[str]) -> Iterator[str]:
     yield from (
-        f"{where} names {name!r}, which is none of {', '.join(map(repr, known))}" for name in found if name not in known
+        f"{where} names {name!r}, which is not one of {', '.join(map(repr, known))}"
+        for name in found
+        if name not in known
     )

@@ -41,7 +41,7 @@ def check_signature(public_key: str, document: bytes, signature: bytes, name: st
     """Refuse a manifest (`document`, of model `name`) that the key didn't sign. signature: manifest.sig's bytes."""
     raw = raw_public_key(public_key)
     if not is_signed(raw, document, signature):
-        raise ArtefactRefused(f"{name}/manifest.sig is no signature of {name}/manifest.json by the key in {VARIABLE}")
+        raise ArtefactRefused(f"{name}/manifest.sig isn't a signature of {name}/manifest.json by the key in {VARIABLE}")
 
 
 def is_signed(raw: bytes, document: bytes, signature: bytes) -> bool:
@@ -107,7 +107,7 @@ def read_key(path: Path) -> Any:
     except TypeError:
         raise InvalidFile(f"{path} is encrypted; decrypt it first, e.g. with openssl pkey") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidFile(f"{path} is no private key in PEM") from None
+        raise InvalidFile(f"{path} isn't a private key in PEM") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise InvalidFile(f"{path} holds a key of another kind; signatures here are Ed25519")
     return key

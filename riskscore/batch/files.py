@@ -134,7 +134,7 @@ def report_beside(output: str | Path, url: str) -> Path:
     read = None if kind_of(url).startswith("postgres") else file_of(url)
     for path in (report,) if into_table else (written, report):
         if read and path.exists() and read.exists() and path.samefile(read):
-            raise InvalidFile(f"{path.name} holds the rows to score, and would be written over; name another --output")
+            raise InvalidFile(f"{path.name} has the rows to score and would be overwritten; name another --output")
     return report
 
 

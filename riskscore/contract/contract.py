@@ -37,7 +37,7 @@ class Contract:
         self.names = tuple(feature.name for feature in self.features)
         self._by_name = {feature.name: feature for feature in self.features}
         if not self.features or len(self._by_name) != len(self.features):
-            raise ArtefactRefused("a contract needs at least one feature, and no name twice")
+            raise ArtefactRefused("a contract needs at least one feature, each with its own name")
         self.required = tuple(feature.name for feature in self.features if not feature.optional)
         if not self.required:
             raise ArtefactRefused("a contract needs at least one feature that isn't optional")

@@ -182,7 +182,7 @@ def _real(feature: Feature, value: Any) -> float:
 
         value = parsing.BY_UNIT.get(feature.unit, parsing.plain)(value)
         if value is None:
-            raise WrongType(f"{name} must be {NEEDED[feature.type]}, and this text is none", name)
+            raise WrongType(f"{name} must be {NEEDED[feature.type]}, and this text isn't one", name)
     if type(value) is not float and type(value) is not int:
         raise WrongType(f"{name} must be a number, not {kind_of(value)}", name)
     if type(value) is int and not -FLOAT32_MAX <= value <= FLOAT32_MAX:  # float() may not take it
@@ -246,7 +246,7 @@ MEASURED = ("number", "integer")
 PARSES = ("strict", "text")
 TEXT_UNITS = ("money", "percent", "decimal_comma")  # how riskscore.texts reads a number
 ENCODINGS = {False: ("as_is", "log"), True: ("one_hot", "ordinal")}  # whether it is a category -> the first is default
-UNKNOWN = -1.0  # in a vector, a category's value that is none of the declared ones
+UNKNOWN = -1.0  # in a vector, a category's value that is not one of the declared ones
 CODES = frozenset((str, int, float))  # not bool: true is no code
 
 

@@ -101,7 +101,7 @@ def find_table(database: Database, name: str, aliases: Mapping[str, str]) -> Tab
     for row in rows:
         our = aliases.get(row["name"], row["name"])
         if our in columns:
-            raise QueryFailed(f"{name}: column {our} stands there twice, once by source.aliases of model.toml", our)
+            raise QueryFailed(f"{name}: column {our} appears twice, once by source.aliases of model.toml", our)
         columns[our] = Column(row["name"], row["kind"], row["type"])
     identifier = sql.Identifier(rows[0]["schema"], rows[0]["table"])
     return Table(name, identifier, columns, rows[0]["comment"] or "", rows[0]["version"])
@@ -123,7 +123,7 @@ def name_in_query(name: str, text: str, file: str) -> sql.Identifier:
         before = token
     if qualified:
         said = f"name {qualified} without its schema there, and with it as source.table in model.toml"
-        raise ArtefactRefused(f"{file}: {said}; else the query can't be narrowed to some customers")
+        raise ArtefactRefused(f"{file}: {said}; otherwise the query can't select customers")
     raise ArtefactRefused(f"{file} doesn't read {name}, which is source.table in model.toml")
 
 

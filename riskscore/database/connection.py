@@ -127,7 +127,7 @@ def require_taken(settings: Mapping[str, str], found: Sequence[str]) -> None:
     """Refuse a server on which a setting isn't what it was just set to."""
     for (name, value), taken in zip(settings.items(), found, strict=True):
         if taken != value:
-            raise DatabaseUnavailable(f"the database didn't take the setting {name} = {value}, so nothing was read")
+            raise DatabaseUnavailable(f"the database doesn't apply the setting {name} = {value}, so nothing was read")
 
 
 class _SinglePipeline(psycopg.Pipeline):
@@ -255,7 +255,7 @@ class Database:
             # libpq gives no SQLSTATE for a connection that fails, and its text names host and user
             return DatabaseUnavailable("the database can't be reached, refuses this login, or closed the connection")
         reason = REASONS.get(state, "the query failed")
-        message = f"{reason} (SQLSTATE {state})" if state else "a value of the answer can't be read"
+        message = f"{reason} (SQLSTATE {state})" if state else "a value of the result can't be read"
         return QueryFailed(message, sqlstate=state)
 
 

@@ -197,7 +197,7 @@ class FeatureSource:
         rows: Mapping[str | None, Sequence[FeatureRow]],
     ) -> FeatureRow | UnknownCustomer:
         if not _on_calendar(key):
-            return UnknownCustomer("snapshot_date must be a day of the calendar", "snapshot_date")
+            return UnknownCustomer("snapshot_date must be an existing date", "snapshot_date")
         found = [
             row
             for row in (rows.get(spelt[self.ids[0]], ()) if spelt else ())
@@ -206,14 +206,14 @@ class FeatureSource:
         if len(found) == 1:
             return found[0]
         if found:
-            return UnknownCustomer(f"the customer has {len(found)} rows; name one by {self.ids[-1]}", self.ids[-1])
+            return UnknownCustomer(f"the customer has {len(found)} rows; select one with {self.ids[-1]}", self.ids[-1])
         return UnknownCustomer(f"no row of {self.table} has this {' and '.join(key)}", self.ids[0])
 
     def _row(self, record: dict[str, Any]) -> FeatureRow:
         """Sort a record's columns into ids, features and observations. Raises InvalidFile where a column lacks."""
         lacking = [name for name in (*self.ids, *self.features) if name not in record]
         if lacking:
-            raise InvalidFile(f"the feature query yields no column {lacking[0]}", lacking[0])
+            raise InvalidFile(f"the feature query returns no column {lacking[0]}", lacking[0])
         fault = fault_of(record, self.source)
         for name in (FAULT, UNREAD_SHARE):
             record.pop(name, None)

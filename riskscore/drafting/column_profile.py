@@ -33,8 +33,8 @@ class Profile:
     rare value. missing: code -> rows; spelled: a number among them -> its texts; empty: rows without anything.
     categories: value -> rows, most frequent first. rare: how many values are too rare to be declared, and their rows.
     folded: whether values differ in capitals alone. as_text: whether its numbers, or blanks around words, need a reader
-    of texts. alone: the AUC that the column reaches by itself; suspicion: why it may know the label. reading: which of
-    two meanings of its separators was chosen.
+    of texts. alone: the AUC that the column reaches by itself; suspicion: why it may contain the label. reading: which
+    of two meanings of its separators was chosen.
     """
 
     name: str

@@ -29,7 +29,7 @@ PURPOSE = """\
 Drafted from a file by a program, which knows its columns and nothing else. Say here what the score is for, on whom, \
 and who decides by it."""
 LIMITS = (
-    "Nobody has read this model over yet: types, codes for missing and what is left out were guessed from a file.",
+    "Nobody has reviewed this model yet: types, codes for missing and what is left out were guessed from a file.",
     "The cross-validation draws its folds from the same file as the training; test on later rows too, and expect less.",
 )
 
@@ -55,11 +55,11 @@ def _head(table: TableProfile, text: bool, training: str) -> list[str]:
     return [
         *comment(
             f"A first draft by scripts/new_model.py, from {quoted(table.file)}: {table.rows:,} rows,"
-            f" {table.labelled:,} of them labelled. Read it over: all it says was guessed from that file. After a"
+            f" {table.labelled:,} of them labelled. Review it: all of it was guessed from that file. After a"
             " change, train it anew by"
         ),
         f"#   {printable(training)}",
-        *(comment(f"{unlabelled:,} rows have no label: training passes over them.") if unlabelled else []),
+        *(comment(f"{unlabelled:,} rows have no label: training skips them.") if unlabelled else []),
         "",
         f"description = {quoted(f'Probability that {table.target} {what}')}",
         *_ids(table),
@@ -117,7 +117,7 @@ def _rest(table: TableProfile, training: str) -> list[str]:
         *_estimator(rarer),
         *_validation(table, rarer),
         "",
-        *comment("Take the # away, and a value that training never saw gives the outcome refer instead of scored."),
+        *comment("Remove the #, and a value that training never saw gives the outcome refer instead of scored."),
         "# [refer]",
         '# warnings = ["outside_support"]',
         *_card(training),
@@ -134,7 +134,7 @@ def _source(table: TableProfile) -> list[str]:
     words = table.labels.words
     lines = [f"positive = {listed(words[1])}", f"negative = {listed(words[0])}"] if table.labels.named else []
     none = [word for word in words[UNLABELLED] if word]
-    lines += [f"unlabelled = {listed(none)}  # no label: training passes over such rows"] if none else []
+    lines += [f"unlabelled = {listed(none)}  # no label: training skips such rows"] if none else []
     return ["", "[source]", f"target = {quoted(table.target)}", *lines]
 
 
@@ -257,7 +257,7 @@ def _left_out(table: TableProfile, text: bool) -> list[str]:
             lines += [f"# {line}" for line in _feature(column, text)]
     heading = [
         "",
-        *comment("Columns of the file that are no features. To take one in, take the # away below its reason."),
+        *comment("Columns of the file that are no features. To take one in, remove the # below its reason."),
     ]
     return [*heading, *lines] if lines else []
 

@@ -55,7 +55,7 @@ def read_labels(table: TableFile, target: str, positive: Sequence[str] = (), neg
     order = sorted(range(len(texts)), key=lambda k: (-counts[k], texts[k]))
     words = {label: {texts[k]: counts[k] for k in order if found[k] == label} for label in (1, 0, UNLABELLED)}
     if positive and not negative and len(words[0]) > MOST_LABELS:
-        raise InvalidFile(f"{table.name}: {target} has {len(texts):,} different values, which are no labels", target)
+        raise InvalidFile(f"{table.name}: {target} has {len(texts):,} different values, too many for labels", target)
     labels = Labels(meanings[column.codes], words, bool(positive), bool(positive) and not negative)
     _check_rows(table, target, labels.rows)
     return labels

@@ -159,7 +159,7 @@ def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
             column.left_out = "it has no name"
         elif is_id_like(column) and not column.left_out and column.name not in keep:
             distinct = len(column.column.texts) - bool(column.empty)
-            column.left_out = f"it names rows and tells nothing else of them: {distinct:,} different values"
+            column.left_out = f"it identifies rows and says nothing else: {distinct:,} different values"
 
 
 def _take_amounts(columns: Sequence[Profile]) -> None:
@@ -181,7 +181,7 @@ def _leave_out_twins(columns: Sequence[Profile], keep: Sequence[str]) -> None:
             continue
         first = seen.setdefault(_fingerprint(column), column.name)
         if first != column.name and column.name not in keep:
-            column.left_out = f"it says the same as {first} in every row"
+            column.left_out = f"it duplicates {first} in every row"
 
 
 def _fingerprint(column: Profile) -> bytes:
@@ -207,7 +207,7 @@ def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep:
         column.alone = found[column.name].auc if column.name in found else None
         column.suspicion = reasons.get(column.name, "")
         if column.suspicion and column.name not in keep:
-            column.left_out = f"it may know the label: {column.suspicion}"
+            column.left_out = f"it may contain the label: {column.suspicion}"
 
 
 def _check_kept(table: TableFile, columns: Sequence[Profile], keep: Sequence[str]) -> None:

@@ -135,7 +135,7 @@ def _read_parquet(path: Path, _target: str, step: Step) -> TableFile:
     names = table.column_names
     twice = [name for k, name in enumerate(names) if name in names[:k]]
     if twice:
-        raise InvalidFile(f"{path.name}: column {twice[0]} stands there twice", twice[0])
+        raise InvalidFile(f"{path.name}: column {twice[0]} appears twice", twice[0])
     plain = {name: plain_column(path, name, table.column(name)) for name in names}
     filled = filled_rows(plain.values())
     filled = np.ones(table.num_rows, bool) if filled is None else filled

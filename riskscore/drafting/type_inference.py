@@ -88,7 +88,7 @@ def _look_dates(profile: Profile, given: Given) -> bool:
         return False
     profile.left_out = "it holds dates; a number of days up to the day of the score would be a feature"
     if profile.gaps:
-        profile.left_out = "it holds dates, and not in every row: is what they are of known when the score is made?"
+        profile.left_out = "it holds dates, and not in every row: is the event known when the score is made?"
     return True
 
 
@@ -154,6 +154,6 @@ def _name_numbers(profile: Profile, given: Given) -> None:
     numbers = profile.missing
     profile.missing = {code: rows for code, rows in numbers.items() if isinstance(code, str)}
     if _look_categories(profile, given):
-        profile.notes.append("whole numbers that are names, as the column's name says")
+        profile.notes.append("whole numbers that are ids, by the column's name")
     else:
         profile.missing = numbers

@@ -82,16 +82,20 @@ def verify(connection: Connection, expected: str | None = None, published: tuple
         seen = seen or row.hash == expected
         if published and row.seq == published[0] and row.hash != published[1]:
             findings.append(
-                Finding(seq, f"row {seq} has another hash than the published head: the chain was written anew")
+                Finding(seq, f"row {seq} has another hash than the published head: the chain was rewritten")
             )
     count, last = connection.execute(select(head.c.rows, head.c.hash)).one()
     if (count, last) != (seq, previous):
-        findings.append(Finding(seq, f"row {seq} is the last, but the head says {count} rows: rows are gone or added"))
+        findings.append(
+            Finding(seq, f"row {seq} is the last, but the head says {count} rows: rows are missing or were added")
+        )
     if published and published[0] > seq:
         text = f"a head of {published[0]} rows was published, and the ledger has {seq}: its end was cut off"
         findings.append(Finding(seq, text))
     if not seen:
-        findings.append(Finding(seq, "no row has the hash that was noted as the last: rows are gone or written anew"))
+        findings.append(
+            Finding(seq, "no row has the hash that was noted as the last: rows are missing or were rewritten")
+        )
     return Verified(seq, purged, previous, findings)
 
 
@@ -107,14 +111,14 @@ def _purges(connection: Connection) -> list[tuple[int, str]]:
 def _row_findings(row: Row[Any], before: int, previous: str, purges: list[tuple[int, str]]) -> Iterator[Finding]:
     name = f"row {row.seq} (request {row.request_id}, its row {row.row})"
     if row.seq != before + 1:
-        yield Finding(row.seq, f"{name} comes after row {before}: what was between them is gone")
+        yield Finding(row.seq, f"{name} comes after row {before}: the rows between them are missing")
     kept, personal = list(row[3:_FIRST_PERSONAL]), list(row[_FIRST_PERSONAL:])
     if row.salt is None:
         if any(value is not None for value in personal):
-            yield Finding(row.seq, f"{name} was changed: it is half erased")
+            yield Finding(row.seq, f"{name} was changed: it is partly erased")
         elif not any(row.seq < seq and str(row.time) < date for seq, date in purges):
-            yield Finding(row.seq, f"{name} was erased, and no purge says so")
+            yield Finding(row.seq, f"{name} was erased, but no purge is recorded")
     elif personal_digest(personal) != row.personal_sha256:
-        yield Finding(row.seq, f"{name} was changed: its data don't give its hash")
+        yield Finding(row.seq, f"{name} was changed: its data don't match its hash")
     if row_digest(previous, row.seq, row.personal_sha256, kept) != row.hash:
-        yield Finding(row.seq, f"{name} was changed, or doesn't follow the row that stands before it")
+        yield Finding(row.seq, f"{name} was changed, or doesn't follow the row before it")

@@ -107,7 +107,7 @@ class Heads:
             head = Head(int(said["rows"]), str(said["hash"]), str(said["time"]), bool(signature))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise LedgerUnavailable(
-                "the newest published head of the ledger is no line of rows, hash and time"
+                "the newest published head of the ledger isn't a line of rows, hash and time"
             ) from None
         return head._replace(signed=self._is_signed(said, signature))
 

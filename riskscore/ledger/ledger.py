@@ -75,9 +75,9 @@ class Ledger:
         if not found:
             return None
         if found[0].content_sha256 is None:
-            raise Conflict("this request id was answered before, and what belonged to it has been erased")
+            raise Conflict("this request id was answered before, and its data have been erased")
         if found[0].content_sha256 != request.content_sha256:
-            raise Conflict("this request id stands for a request with other content")
+            raise Conflict("this request id was used for other content")
         answers = [json.loads(row.answer) for row in found]
         return answers if found[0].listed else answers[0]
 

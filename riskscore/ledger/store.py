@@ -33,14 +33,14 @@ REASONS = {
     "SQLITE_LOCKED": "the ledger is locked by another program",
     "SQLITE_FULL": "the disk of the ledger is full",
     "SQLITE_IOERR": "the disk of the ledger fails or is full",
-    "SQLITE_CANTOPEN": "the ledger's file can't be opened or made",
+    "SQLITE_CANTOPEN": "the ledger's file can't be opened or created",
     "SQLITE_READONLY": "the ledger's file may not be written",
-    "SQLITE_NOTADB": "the ledger's file is no SQLite database",
+    "SQLITE_NOTADB": "the ledger's file isn't a SQLite database",
     "SQLITE_CORRUPT": "the ledger's file is damaged",
     "55P03": "the ledger is locked by another program",
     "57014": "the ledger is locked by another program",
     "53100": "the disk of the ledger is full",
-    "42501": "the ledger's login may not do this",
+    "42501": "the ledger's database role may not do this",
     "25006": "the ledger's server is read-only",
 }
 
@@ -132,7 +132,9 @@ class Store:
         try:
             _require_file(path, self._may_make)
         except OSError as error:
-            raise LedgerUnavailable(f"the ledger's file can't be made: {error.strerror or 'unknown reason'}") from None
+            raise LedgerUnavailable(
+                f"the ledger's file can't be created: {error.strerror or 'unknown reason'}"
+            ) from None
         # isolation_level None: transactions begin where we say, not where the driver thinks
         engine = create_engine(self._url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
         event.listen(engine, "connect", _pragmas)

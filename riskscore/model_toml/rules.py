@@ -27,7 +27,7 @@ def read_rules(file: str, table: Table, contract: Contract) -> dict[str, Any]:
     limits = [_limit(file, entry, contract, table["observations"]) for entry in table["limits"]]
     names = [*BUILT_IN, *(rule["name"] for rule in (*identities, *limits)), *table["observations"]]
     require(are_texts(table["observations"].values()), file, "observations must map names to sentences")
-    require(len(set(names)) == len(names), file, "identities, limits and observations need names of their own")
+    require(len(set(names)) == len(names), file, "identities, limits and observations need unique names")
     return {
         "directions": _directions(file, table["constraints"], contract),
         "identities": identities,
@@ -69,5 +69,5 @@ def _directions(file: str, table: Table, contract: Contract) -> dict[str, int]:
 def _refer(file: str, table: Table, rules: list[str]) -> list[str]:
     warnings: list[str] = checked(file, "refer.", table, REFER)["warnings"]
     for warning in warnings:
-        require(warning in rules, file, f"refer.warnings: {warning!r} is none of {', '.join(rules)}")
+        require(warning in rules, file, f"refer.warnings: {warning!r} is not one of {', '.join(rules)}")
     return warnings

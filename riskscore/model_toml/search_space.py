@@ -45,7 +45,7 @@ def _check_values(file: str, name: str, values: object, method: str) -> None:
         return
     _require(isinstance(values, list) and values, file, f"{where} must be a list of values, or a range", name)
     sound = isinstance(values, list) and all(_is_number(value) or isinstance(value, (str, bool)) for value in values)
-    _require(sound, file, f"{where} must hold finite numbers, texts or truths", name)
+    _require(sound, file, f"{where} must have finite numbers, texts or booleans", name)
 
 
 def _check_range(file: str, where: str, name: str, values: Table) -> None:

@@ -172,7 +172,7 @@ def _check_ranges(file: str, table: Table, validation: Table) -> None:
 
 def _check_names(file: str, ids: list[str], target: str, contract: Contract) -> None:
     """Each column has one part: a label among the features would be learnt, and no event could tell an id from one."""
-    require(target not in contract, file, f"source.target {target} is one of the features, so it would tell itself")
+    require(target not in contract, file, f"source.target {target} is also a feature")
     for name in ids:
         require(name not in (target, *contract.names), file, f"{name} is an id, and so neither target nor feature")
 
@@ -202,8 +202,12 @@ def _source(file: str, table: Table) -> Table:
     require(are_texts(source["views"]), file, "source.views must be a list of files")
     require(0 <= source["tolerance"] < 1, file, "source.tolerance must be a share, from 0 to below 1")
     words = [*source["positive"], *source["negative"], *source["unlabelled"]]
-    require(len({*words}) == len(words), file, "source.positive, negative and unlabelled name a label once")
-    require(bool(source["positive"]) == bool(source["negative"]), file, "source.positive and negative need each other")
+    require(len({*words}) == len(words), file, "source.positive, negative and unlabelled must not repeat a label")
+    require(
+        bool(source["positive"]) == bool(source["negative"]),
+        file,
+        "source.positive and source.negative must be given together",
+    )
     if source["sql"]:
         source["dialect"] = source["dialect"] or DIALECTS[0]
         require(source["dialect"] in DIALECTS, file, f"source.dialect must be one of {', '.join(DIALECTS)}")
@@ -223,7 +227,7 @@ def _points(file: str, table: Table) -> Table:
 def _page(file: str, table: Table, contract: Contract) -> Table:
     page = checked(file, "page.", table, PAGE)
     for name, value in page["assumed"].items():
-        require(name in contract, file, f"page.assumed.{name} is none of the features")
+        require(name in contract, file, f"page.assumed.{name} is not one of the features")
         sound = is_assumable(value, contract.names)
         require(sound, file, f"page.assumed.{name} must be a number, or one feature over another as in 'a / b'")
     return page
@@ -244,10 +248,10 @@ def _response(file: str, table: Table, ids: list[str]) -> Table:
     for key in ("fields", "columns"):
         for theirs, ours in response.get(key, {}).items():
             listed = ", ".join((*known, PREDICTED))
-            require(ours in (*known, PREDICTED), file, f"response.{key}.{theirs}: {ours!r} is none of {listed}")
+            require(ours in (*known, PREDICTED), file, f"response.{key}.{theirs}: {ours!r} is not one of {listed}")
     taken = response.get("fields") or known  # a constant would stand in the place of what the row was found to be
     for name, value in response.get("constants", {}).items():
         plain = isinstance(value, str) or (isinstance(value, REAL) and math.isfinite(value))
-        require(plain, file, f"response.constants.{name} must be a text, a finite number or a truth")
+        require(plain, file, f"response.constants.{name} must be a text, a finite number or a boolean")
         require(name not in taken, file, f"response.constants.{name} is a field of the answer already")
     return {key: value for key, value in response.items() if value}

@@ -188,7 +188,7 @@ def _adopted_margins(estimator: Any, vectors: ArrayLike) -> list[float]:
         given = estimator.predict_proba(np.asarray(vectors, dtype=float))
     p = np.asarray(given, dtype=float)[:, list(estimator.classes_).index(1)]
     if not np.all(np.abs(p - 0.5) <= 0.5 + 1e-9):
-        raise ArtefactRefused("the estimator gives a probability that is no number between 0 and 1")
+        raise ArtefactRefused("the estimator gives a probability that isn't a number between 0 and 1")
     p = np.clip(p, 0.0, 1.0)
     with np.errstate(divide="ignore"):
         values: list[float] = np.clip(np.log(p) - np.log1p(-p), -CERTAIN, CERTAIN).tolist()

@@ -78,7 +78,7 @@ def rows_of(event: Any) -> tuple[list[Any], dict[str, Any], bool]:
         return [event], {}, False
     other = [str(key) for key in event if key not in (*CONTROLS, "instances")]
     if other:
-        raise InvalidEvent(f"beside instances an event holds only {' and '.join(CONTROLS)}", other[0])
+        raise InvalidEvent(f"beside instances an event may only have {' and '.join(CONTROLS)}", other[0])
     if not isinstance(event["instances"], list):
         raise InvalidEvent("instances must be a list of objects", "instances")
     return _counted(event["instances"]), {key: event[key] for key in CONTROLS if key in event}, True
@@ -114,17 +114,17 @@ class Shape:
         self.nested = "features" in keys
         if self.nested and self.beside:
             key = self.beside[0]
-            raise InvalidEvent(f"{key} stands beside the features object; features go in one place", key)
+            raise InvalidEvent(f"{key} is beside the features object; put all features inside it", key)
         if not self.nested and not self.beside:
             self._check_keys_only(names, artefact)
 
     def _check_keys_only(self, names: list[str], artefact: Artefact) -> None:
         if names[0] not in self.ids:
-            raise InvalidEvent(f"the event holds neither features nor {names[0]}")
+            raise InvalidEvent(f"the event has neither features nor {names[0]}")
         if not artefact.looks_up:
             raise InvalidEvent(f"{artefact.name} has no feature query here, so an event has to bring the features")
         if self.observed:
-            raise InvalidEvent("an event that names only keys holds no observations", self.observed[0])
+            raise InvalidEvent("an event with ids only can't have observations", self.observed[0])
 
     def features(self, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The row's features; None where it names only keys."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCREEN_ROWS = 200  # from so many on, rows are screened with numpy, and only the suspects looked at one by one
 COUNT = "{count}"  # stands in a text for the observation's number
-LABEL_TEXT = "the label stands in the event, and is not looked at"
+LABEL_TEXT = "the event has the label, which is ignored"
 SCREEN_PART = 0.99  # of what an identity tolerates: numpy's sums round otherwise, and a suspect is looked at again
 
 
@@ -50,9 +50,9 @@ class Seen:
         if math.isnan(value):
             return "" if self.missing else f"{self.name} is missing, which it never was in training"
         if value < self.low or value > self.high:
-            return f"{self.name} is outside what training saw, {self.low:g} to {self.high:g}"
+            return f"{self.name} is outside the training range, {self.low:g} to {self.high:g}"
         if self.values is not None and value not in self.values:
-            return f"{self.name} is none of the few values that training saw"
+            return f"{self.name} is not one of the few values in training"
         return ""
 
     def objects(self, column: Any) -> Any:

@@ -25,7 +25,7 @@ ALIKE = frozenset((str, int, bool, type(None)))  # written alike, whatever their
 def parse_body(body: bytes) -> Any:
     """The JSON of a body, as `parse` reads it, in less than half of its time. Raises BrokenJson, BodyTooLarge."""
     if len(body) > LARGE_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise BodyTooLarge(f"the body holds more than {MOST_VALUES:,} values, which is what is taken at once")
+        raise BodyTooLarge(f"the body holds more than {MOST_VALUES:,} values, which is the maximum")
     try:
         return DECODER.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError):

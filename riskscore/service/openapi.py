@@ -38,18 +38,18 @@ ERROR = {
 
 REFUSALS = {
     "400": "not JSON, or not an event",
-    "401": "a key is needed, and none that is known came",
-    "403": "sent by the page of another site",
+    "401": "an API key is required, and no known key was sent",
+    "403": "sent by another site's page",
     "404": "unknown model, customer or path",
     "405": "this path takes another method",
     "408": "the body didn't come in time",
-    "409": "this request id has been answered for other content",
+    "409": "this request id was used for other content",
     "413": f"the body is too large, or it has more than {MAX_ROWS:,} rows",
     "415": "the body is neither application/json nor text/csv",
-    "421": "the request is for a host that isn't ours",
+    "421": "the request names a host that this service doesn't serve",
     "422": "the row breaks the contract; `error` says where",
     "431": "the headers are too large",
-    "500": "a fault of ours",
+    "500": "an internal error",
     "503": "not ready, too busy, the database or the ledger is out of reach, or the request took too long",
 }
 READING = ("401", "404", "421", "431", "503")

@@ -56,7 +56,7 @@ def require_host(hosts: Collection[str], headers: Mapping[str, str]) -> None:
         return
     found = authority(headers.get("host", ""))
     if found is None or found[0] not in hosts:
-        raise UnknownHost("this service doesn't answer for the host of the request: RISKSCORE_HOSTS names its hosts")
+        raise UnknownHost("this service doesn't serve the host of the request; RISKSCORE_HOSTS sets its hosts")
 
 
 def require_own_origin(headers: Mapping[str, str]) -> None:
@@ -90,7 +90,9 @@ def require_form(headers: Mapping[str, str]) -> None:
 def require_declared(headers: Mapping[str, str]) -> None:
     """Raises UnsupportedMediaType where a body to score doesn't say what it is: any site's page can send such."""
     if not media_type(headers):
-        raise UnsupportedMediaType("say what the body is: send it with content-type application/json or text/csv")
+        raise UnsupportedMediaType(
+            "the content-type must say what the body is: send it with content-type application/json or text/csv"
+        )
 
 
 def media_type(headers: Mapping[str, str]) -> str:

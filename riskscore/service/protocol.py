@@ -102,7 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if waiting:
             min(waiting)[2].transport.abort()
         else:
-            self._refuse(Busy("as many connections as this process takes are in use; try again"))
+            self._refuse(Busy("all connections of this process are in use; try again"))
 
     def _watch(self) -> None:
         """Look, several times in the time that a head has, whether the client is overdue."""

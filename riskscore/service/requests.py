@@ -65,7 +65,7 @@ class Request:
         if settings.keys:
             self.caller = holder(settings.keys, self.headers)
             if self.caller is None and self.path not in OPEN:
-                raise KeyNeeded("a key is needed: send it as X-API-Key")
+                raise KeyNeeded("an API key is required: send it as X-API-Key")
         if self.method == "POST":
             self._require_media_type()
 
@@ -98,7 +98,7 @@ class Room:
     def take(self, size: int) -> None:
         """Raises Busy where so much isn't left."""
         if size > self._left:
-            raise Busy("as many large bodies as this process takes are under way; try again")
+            raise Busy("this process is already handling as many large bodies as it can; try again")
         self._left -= size
 
     def give_back(self, size: int) -> None:
@@ -109,7 +109,7 @@ async def read_body(request: Request, receive: Receive, limit: int, room: Room) 
     """The request's body; one that is or grows too large is refused without being kept."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
-        raise BodyTooLarge(f"the body has {int(declared):,} bytes; at most {limit:,} are taken at once")
+        raise BodyTooLarge(f"the body has {int(declared):,} bytes; at most {limit:,} are accepted at once")
     message = await receive()
     first: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] != "http.disconnect" and len(first) <= limit:
@@ -120,7 +120,7 @@ async def read_body(request: Request, receive: Receive, limit: int, room: Room) 
             raise Gone
         size = whole.write(message.get("body", b""))
         if whole.tell() > limit:
-            raise BodyTooLarge(f"the body has more than {limit:,} bytes, which is what is taken at once")
+            raise BodyTooLarge(f"the body has more than {limit:,} bytes, which is the maximum")
         room.take(size)
         request.held += size
         if not message.get("more_body", False):

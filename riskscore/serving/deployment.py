@@ -186,7 +186,7 @@ class Deployment:
         """The ledger of RISKSCORE_LEDGER, one for the whole process; None where that isn't set."""
         url, results = self._environ.get("RISKSCORE_LEDGER"), self._environ.get("RISKSCORE_RESULTS")
         if results and not url:
-            message = "RISKSCORE_RESULTS is filled with what the ledger keeps: set RISKSCORE_LEDGER too"
+            message = "RISKSCORE_RESULTS is filled from the ledger: set RISKSCORE_LEDGER too"
             raise NotConfigured(message, "RISKSCORE_RESULTS")
         if url and self._ledger is None:
             try:

@@ -188,7 +188,9 @@ class Routes:
                 "(curl: -H 'content-type: application/json')"
             )
         if len(request.body) > self._limit:
-            raise BodyTooLarge(f"the body has {len(request.body):,} bytes; at most {self._limit:,} are taken at once")
+            raise BodyTooLarge(
+                f"the body has {len(request.body):,} bytes; at most {self._limit:,} are accepted at once"
+            )
         return self._parse(request.body)
 
     def _scored(self, event: Any, request: Request) -> tuple[int, Any]:

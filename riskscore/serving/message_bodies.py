@@ -21,18 +21,16 @@ WRAPPINGS = 8  # at most, around an event: nobody wraps so often on purpose
 BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 GZIP = ("H4sI", "\x1f\x8b", "\x1f\ufffd")  # how it begins in base64, and as what is left of it in a text
 REQUEST_KEYS = frozenset(("requestContext", "httpMethod", "isBase64Encoded", "headers"))
-NO_EVENT = "a message has to hold an event: a JSON object, or a list of objects"
+NO_EVENT = "a message must contain an event: a JSON object, or a list of objects"
 
 S3 = (
     "an S3 notification names a file and brings no rows: score files with scripts/score.py, or send the rows themselves"
 )
-STREAM = (
-    "a record of {} is not opened here: let a consumer, or an EventBridge pipe to SQS, send each event as a message"
-)
+STREAM = "a record of {} isn't supported: let a consumer, or an EventBridge pipe to SQS, send each event as a message"
 SCHEDULE = (
     "a scheduled event brings no rows: give its rule an event as constant input, or warm by provisioned concurrency"
 )
-LOGS = "a CloudWatch Logs subscription brings log lines and no rows: take the subscription away"
+LOGS = "a CloudWatch Logs subscription brings log lines and no rows: remove the subscription"
 MESSAGE_ID = "a record of SQS needs its messageId: pass the records on as SQS sends them"
 OTHER = "events of {} bring no rows to score: send the rows as an event"
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 QUEUE = "aws:sqs"
 NOWHERE = (
-    "nobody waits for the answers to messages, and they are kept nowhere: set RISKSCORE_OUTPUT to s3://bucket/prefix"
+    "answers to messages have no place to be stored: set RISKSCORE_OUTPUT to s3://bucket/prefix"
     " or a folder, or RISKSCORE_LEDGER"
 )
 

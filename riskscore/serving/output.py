@@ -46,7 +46,7 @@ class Output:
         except (OSError, ValueError, AttributeError) as error:
             raise OutputUnavailable(f"{VARIABLE}: the answer can't be kept ({type(error).__name__})") from None
         if known != content:
-            raise Conflict("this message id stands for a message with other content")
+            raise Conflict("this message id was used for other content")
 
 
 class Folder:

@@ -109,9 +109,9 @@ class Frame:
         """What was passed over, in sentences."""
         blank, empty = len(self._blank), sum(not rows for rows in self._nameless.values())
         if blank:
-            note(f"{self._file}: {counted(blank, 'blank row')} passed over, the first in line {self._blank[0]}")
+            note(f"{self._file}: {counted(blank, 'empty row')} skipped, the first in line {self._blank[0]}")
         if empty:
-            note(f"{self._file}: {counted(empty, 'column')} without a name or a value passed over")
+            note(f"{self._file}: {counted(empty, 'column')} without a name or a value skipped")
         for k, rows in self._nameless.items():
             if rows:
                 note(f"{self._file}: column {k + 1} has no name and isn't read; rows with a value in it: {rows:,}")
@@ -121,7 +121,7 @@ def _no_total(path: Path, line: int, cells: Cells) -> Cells:
     """A row below the others that adds them up is nobody's."""
     if isinstance(cells, InvalidFile) or not TOTAL.fullmatch(next(filter(str.strip, cells))):
         return cells
-    return InvalidFile(f"{path.name}, line {line}, the last one, is a row of totals by its first cell; take it out")
+    return InvalidFile(f"{path.name}, line {line}, the last one, looks like a row of totals; remove it")
 
 
 def separator_of(path: Path, file: Iterable[str], names: Collection[str]) -> tuple[str, int]:
@@ -174,7 +174,7 @@ def csv_header(path: Path, line: int, cells: Cells, needed: Sequence[str], alias
             raise InvalidFile(f"{path.name}, line {line}: column {name} is missing", name)
     twice = [name for name, count in Counter(header).items() if count > 1] if len({*header}) < len(header) else []
     if twice:
-        raise InvalidFile(f"{path.name}, line {line}: column {twice[0]} stands there twice", twice[0])
+        raise InvalidFile(f"{path.name}, line {line}: column {twice[0]} appears twice", twice[0])
     return header
 
 

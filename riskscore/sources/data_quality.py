@@ -95,42 +95,44 @@ FILLED = "left_out IS DISTINCT FROM 'blank'"
 
 CHECKS = (
     *(
-        Check("transactions", why, f"unread = '{why}'", "a fault: its customer is neither scored nor trains")
+        Check(
+            "transactions", why, f"unread = '{why}'", "the customer is rejected: neither scored nor used for training"
+        )
         for why in UNREAD
     ),
-    Check("transactions", "no cell has a value", "left_out = 'blank'", "passed over"),
-    Check("transactions", "transaction_id is empty", f"transaction_id IS NULL AND {FILLED}", "counts as it stands"),
-    Check("transactions", "it stands there before, id and all", "left_out = 'repeated'", "counts once"),
+    Check("transactions", "no cell has a value", "left_out = 'blank'", "skipped"),
+    Check("transactions", "transaction_id is empty", f"transaction_id IS NULL AND {FILLED}", "counted as it is"),
+    Check("transactions", "it repeats an earlier row, with its id", "left_out = 'repeated'", "counts once"),
     Check(
         "transactions",
-        "transaction_id stands on another transaction of the customer",
+        "another transaction of the customer has this transaction_id",
         "left_out = 'contradicting'",
-        "the earliest counts; the score is for a person to look at",
+        "the earliest counts; the score is referred to manual review",
     ),
     Check(
         "transactions",
-        "it stands there before, and has no transaction_id",
+        "it repeats an earlier row, without a transaction_id",
         f"transaction_id IS NULL AND nth_of_all > 1 AND {FILLED}",
         "each counts",
     ),
     Check(
         "transactions",
-        "transaction_id stands in an earlier row of another customer",
+        "an earlier row of another customer has this transaction_id",
         "transaction_id IS NOT NULL AND customer_id <> first_owner",
         "each customer's counts",
     ),
     Check("transactions", "amount is empty", "has_no_amount", "doesn't count"),
-    Check("transactions", "amount is 0", "amount = 0", "counts as a transaction, and as nothing else"),
-    Check("transactions", "amount is far out for its type", FAR_OUT, "counts as it stands"),
+    Check("transactions", "amount is 0", "amount = 0", "counts as a transaction only"),
+    Check("transactions", "amount is an outlier for its type", FAR_OUT, "counted as it is"),
     Check("transactions", "type is empty", "has_no_type AND unread IS NULL", "the sign decides"),
     Check("transactions", "the sign is against the type", "is_against_type", "the type decides"),
     Check("transactions", "description is empty", f"description = '' AND {FILLED}", "of no category"),
     Check("transactions", "timestamp is empty", "has_no_time", "comes last"),
-    Check("transactions", "the customer has no label", ELSEWHERE.format("labels"), "scored, but trains nothing"),
-    Check("labels", "customer_id is empty", "customer_id IS NULL", "trains nothing"),
+    Check("transactions", "the customer has no label", ELSEWHERE.format("labels"), "scored, but not used for training"),
+    Check("labels", "customer_id is empty", "customer_id IS NULL", "not used for training"),
     Check(
         "labels",
-        "the customer stands in an earlier row",
+        "the customer has an earlier row",
         "nth_of_id > 1",
         "training refuses the file; training_set.csv leaves the customer out",
     ),

@@ -41,7 +41,7 @@ NAMED = (
     (re.compile(r"no such function: (\w+)|Function with name (\w+)"), "function {}"),
 )
 UNRUN = ("BinderException", "CatalogException")
-CASTS = "it takes a column of a CSV, which is text, for something else; cast it"
+CASTS = "it uses a column of a CSV, which is text, as another type; cast it"
 TYPES = "|".join(
     [
         "BOOL|BOOLEAN|DATE|TIME|TIMESTAMP|INTERVAL|UUID|FLOAT|DOUBLE|DECIMAL|INTEGER",
@@ -134,7 +134,7 @@ def tables_named(folders: Iterable[Path], texts: Iterable[str], views: Mapping[P
         for path in sorted(path for path in folder.resolve().iterdir() if path.suffix in FOLDER_FILES):
             stem = path.stem.lower()
             if stem in words and stem in named:
-                raise InvalidFile(f"{named[stem].name} and {path.name} would both be the table {stem}; leave one there")
+                raise InvalidFile(f"{named[stem].name} and {path.name} would both become the table {stem}; keep one")
             if stem in words:
                 named[stem] = path
     return [path for path in named.values() if path not in views]
@@ -191,7 +191,7 @@ def _require_once(path: Path, names: list[str]) -> None:
     small = [name.lower() for name in names]
     twice = [name for k, name in enumerate(names) if name.lower() in small[:k]]
     if twice:
-        raise InvalidFile(f"{path.name}: column {twice[0]} stands there twice", twice[0])
+        raise InvalidFile(f"{path.name}: column {twice[0]} appears twice", twice[0])
 
 
 def _name(name: str) -> str:

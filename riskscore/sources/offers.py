@@ -139,7 +139,7 @@ def _opened(path: Path, form: Form) -> pq.ParquetFile:
 def _make_room(connection: sqlite3.Connection, database: Path, replace: bool) -> None:
     there = [name for name in FORMS if columns_of(connection, name)]
     if there and not replace:
-        raise InvalidFile(f"{database.name} has a table {there[0]} already; --replace loads it anew")
+        raise InvalidFile(f"{database.name} has a table {there[0]} already; --replace loads it again")
     for name in reversed(there):  # what refers to others goes first
         connection.execute(f"DROP TABLE {name}")  # names of ours
 
@@ -192,7 +192,7 @@ def _values(path: Path, name: str, values: pa.Array, column: Column, first: int)
         cast = pc.if_else(pc.is_nan(cast), None, cast)  # pandas writes a missing number so
     if column.needed and cast.null_count:
         raise InvalidFile(
-            f"{path.name}, row {first + cast.is_null().index(True).as_py()}, column {name}: there is no value", name
+            f"{path.name}, row {first + cast.is_null().index(True).as_py()}, column {name}: the value is missing", name
         )
     held: list[Any] = (cast.cast(pa.string()) if pa.types.is_timestamp(column.type) else cast).to_pylist()
     return held

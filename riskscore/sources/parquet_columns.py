@@ -86,4 +86,4 @@ def _chunks(column: Any) -> Any:
 def tell_blank(path: Path, rows: Sequence[int], note: Callable[[str], None]) -> None:
     """Tell of rows in which nothing stands, by their numbers."""
     if rows:
-        note(f"{path.name}: {counted(len(rows), 'blank row')} passed over, the first is row {rows[0]}")
+        note(f"{path.name}: {counted(len(rows), 'empty row')} skipped, the first is row {rows[0]}")

@@ -61,7 +61,7 @@ def _names_of_ours(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str
     for name in names:
         our = wanted.aliases.get(name, name)
         if our in ours:
-            raise InvalidFile(f"{path.name}: column {our} stands there twice", our)
+            raise InvalidFile(f"{path.name}: column {our} appears twice", our)
         ours[our] = name
     return ours
 

@@ -70,7 +70,7 @@ def _table(findings: Sequence[Finding]) -> list[str]:
     """What was found first; what wasn't, in a sentence."""
     clean = [finding.check.what for finding in findings if not finding.found]
     lines = [
-        "| rows where | rows | share | the first | the features and training |",
+        "| rows where | rows | share | first | effect |",
         "| --- | ---: | ---: | ---: | --- |",
     ]
     lines += [

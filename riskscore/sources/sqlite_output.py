@@ -45,7 +45,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
         if began and not existed and not path.stat().st_size:
             path.unlink()
         if isinstance(error, sqlite3.Error):
-            raise InvalidFile(f"{path.name} is as it was; SQLite refused: {_reason(error)}") from None
+            raise InvalidFile(f"{path.name} is unchanged; SQLite refused: {_reason(error)}") from None
         raise
 
 

@@ -161,7 +161,7 @@ def _labelled(settings: Settings, rows: Rows, remarks: Counter[str]) -> Iterator
     most = dict.fromkeys(settings.observations, 0) | {rule["feature"]: rule["maximum"] for rule in settings.limits}
     for row in rows:
         if isinstance(row, DataFault):
-            remarks[f"left out, their ledgers are faulty: {row.message.rpartition(': ')[2]}"] += 1
+            remarks[f"rejected, because their transactions can't be read: {row.message.rpartition(': ')[2]}"] += 1
             continue
         if isinstance(row, CallerFault):
             raise row

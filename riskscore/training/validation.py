@@ -103,7 +103,7 @@ def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[
     """
     rarer = min(int(np.sum(data.labels == label)) for label in (0, 1))
     if rarer < folds:
-        raise InvalidFile(f"{data.origin}: {rarer} rows of the rarer label can't be dealt into {folds} folds")
+        raise InvalidFile(f"{data.origin}: {rarer} rows of the rarer label can't be split into {folds} folds")
     grouped = _customers_repeat(data)
     kind = StratifiedGroupKFold if grouped else StratifiedKFold
     for repeat in range(repeats):

@@ -415,7 +415,7 @@ NOT_MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "an array": (lambda: np.arange(3), "m.pkl holds a ndarray, which has no predict_proba"),
     "two columns": (lambda: fitted(boosted(), X[:, :2]), "m.pkl takes 2 features, but the contract names 3"),
     "two columns in sklearn": (lambda: fitted(GaussianNB(), X[:, :2]), "takes 2 features, but the contract names 3"),
-    "other names": (lambda: booster(["inflow", "late", "other"]), "'other', which is none of the contract's; it"),
+    "other names": (lambda: booster(["inflow", "late", "other"]), "'other', which is not one of the contract's; it"),
     "another order": (
         lambda: booster(["late", "inflow", "share"]),
         "as number 1, 'late' and not 'inflow'; put the contract's",
@@ -559,7 +559,7 @@ def test_nothing_of_a_pickle_is_loaded_unless_somebody_trusts_it(tmp_path: Path)
     assert (shown.returncode, shown.stdout) == (2, "")
     assert "  ! posix.mkdir\n" in shown.stderr
     assert "    sklearn.naive_bayes.GaussianNB\n" in shown.stderr
-    assert shown.stderr.endswith("m.joblib was not loaded: nobody trusted what it would import\n")
+    assert shown.stderr.endswith("m.joblib was not loaded: its imports were not confirmed\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["contract.toml", "m.joblib"]
 
 

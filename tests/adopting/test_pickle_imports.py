@@ -302,7 +302,7 @@ def test_an_object_array_is_followed_with_the_names_of_the_outer_protocol() -> N
 
 
 def test_what_stands_behind_the_end_is_refused() -> None:
-    with pytest.raises(InvalidFile, match="something stands behind its end"):
+    with pytest.raises(InvalidFile, match="there are bytes after its end"):
         list_imports("file", pickle.dumps(1) + pickle.dumps(2))
 
 

@@ -85,22 +85,22 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
         (
             "features/0/colour",
             "red",
-            f"feature 'amount' names 'colour', which is none of {KNOWN}",
+            f"feature 'amount' names 'colour', which is not one of {KNOWN}",
         ),
-        ("features/0/codes", {}, f"feature 'amount' names 'codes', which is none of {KNOWN}"),
+        ("features/0/codes", {}, f"feature 'amount' names 'codes', which is not one of {KNOWN}"),
         (
             "features/0/parse",
             "text",
-            f"feature 'amount' names 'parse', which is none of {KNOWN}",
+            f"feature 'amount' names 'parse', which is not one of {KNOWN}",
         ),
         ("threshold", True, "threshold must be a finite number, not true or false"),
         ("threshold", float("nan"), "threshold must be a finite number, not a number"),
         ("threshold", 10**400, "threshold must be a finite number, not a number"),
-        ("engines", ["gpu"], "engines names 'gpu', which is none of 'joblib', 'twin'"),
+        ("engines", ["gpu"], "engines names 'gpu', which is not one of 'joblib', 'twin'"),
         (
             "versions/torch",
             "2",
-            "versions names 'torch', which is none of 'python', 'numpy', 'joblib', 'xgboost', 'scikit-learn'",
+            "versions names 'torch', which is not one of 'python', 'numpy', 'joblib', 'xgboost', 'scikit-learn'",
         ),
         ("points/odds", 0, "points.odds must be a finite number above 0, not a number"),
         ("points/pdo", DROP, "points.pdo is missing"),
@@ -114,12 +114,12 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
         (
             "identities",
             [{"name": "i", "text": "t", "terms": [[1, "age"]]}],
-            "identities names 'age', which is none of 'amount', 'term', 'secured'",
+            "identities names 'age', which is not one of 'amount', 'term', 'secured'",
         ),
         (
             "limits",
             [{"name": "l", "text": "t", "feature": "age", "maximum": 1}],
-            "limits names 'age', which is none of 'amount', 'term', 'secured'",
+            "limits names 'age', which is not one of 'amount', 'term', 'secured'",
         ),
         ("observations", {"late": 1}, "observations['late'] must be a non-empty string, not a number"),
         ("refer", "outside_support", "refer must be a list, not a string"),
@@ -131,7 +131,7 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
             {"sql": "sql/s/features.sql", "sha256": "0" * 64},
             "source.table is missing, which the query in source.sql reads; train again",
         ),
-        ("page", {"assumed": {"age": 1}}, "page.assumed names 'age', which is none of 'amount', 'term', 'secured'"),
+        ("page", {"assumed": {"age": 1}}, "page.assumed names 'age', which is not one of 'amount', 'term', 'secured'"),
         (
             "page",
             {"assumed": {"term": "amount / age"}},
@@ -158,7 +158,7 @@ def test_a_broken_manifest_is_refused_with_the_place_that_is_broken(path: str, v
         ),
         (
             {"features": [*SMALL["features"], SMALL["features"][0]], "golden": [{"vector": [1] * 4, "margin": 1}]},
-            "manifest.json: a contract needs at least one feature, and no name twice",
+            "manifest.json: a contract needs at least one feature, each with its own name",
         ),
     ],
 )

@@ -134,7 +134,7 @@ def test_a_key_under_which_anybody_can_sign_is_refused(key: bytes, sign_bit: int
 )
 def test_what_is_no_signature_of_this_manifest_is_refused(signature: bytes) -> None:
     with pytest.raises(
-        ArtefactRefused, match=r"small_loans/manifest\.sig is no signature of small_loans/manifest\.json"
+        ArtefactRefused, match=r"small_loans/manifest\.sig isn't a signature of small_loans/manifest\.json"
     ):
         check(signature=signature)
 
@@ -260,8 +260,8 @@ def test_signing_leaves_the_model_as_it_was(signed: Path) -> None:
 @pytest.mark.parametrize(
     ("pem", "message"),
     [
-        (b"", "is no private key in PEM"),
-        (PEM.encode(), "is no private key in PEM"),
+        (b"", "isn't a private key in PEM"),
+        (PEM.encode(), "isn't a private key in PEM"),
         (
             KEY.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.BestAvailableEncryption(b"secret")),
             "is encrypted",

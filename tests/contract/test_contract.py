@@ -159,7 +159,7 @@ def test_of_many_features_the_first_unsound_one_is_named_and_a_spelling_that_nee
 ) -> None:
     sound = {name: str(k) for k, name in enumerate(MANY.names)}
     assert MANY.vector(sound | {f"f{first}": f" {first} "}) == [float(k) for k in range(len(sound))]
-    with pytest.raises(WrongType, match=rf"^f{first} must be a number, and this text is none$"):
+    with pytest.raises(WrongType, match=rf"^f{first} must be a number, and this text isn't one$"):
         MANY.vector(sound | {f"f{first}": "?", MANY.names[-1]: "!"})
 
 
@@ -241,8 +241,8 @@ def test_the_manifest_keeps_a_limit_of_zero_and_no_default() -> None:
 @pytest.mark.parametrize(
     ("features", "sentence"),
     [
-        ([], "a contract needs at least one feature, and no name twice"),
-        ([{"name": "a"}, {"name": "a"}], "a contract needs at least one feature, and no name twice"),
+        ([], "a contract needs at least one feature, each with its own name"),
+        ([{"name": "a"}, {"name": "a"}], "a contract needs at least one feature, each with its own name"),
         (
             [{"name": "a", "type": "text"}],
             "feature 'a': type must be one of number, integer, boolean, category, not 'text'",
@@ -347,20 +347,20 @@ def test_each_spelling_of_a_value_has_one_number(feature: Feature, value: Any, n
         (OPEN, None, NullFeature, "open is null, but this model needs one of its values there"),
         (CODED, "some", WrongType, "coded must be a number, not a string"),
         (CODED, True, WrongType, "coded must be a number, not true or false"),
-        (PLAIN, "nine", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "1_000", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "nan", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "inf", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "\u0663", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "1,234", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "36.29%", WrongType, "x must be a number, and this text is none"),
-        (PLAIN, "1|2", WrongType, "x must be a number, and this text is none"),
+        (PLAIN, "nine", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "1_000", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "nan", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "inf", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "\u0663", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "1,234", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "36.29%", WrongType, "x must be a number, and this text isn't one"),
+        (PLAIN, "1|2", WrongType, "x must be a number, and this text isn't one"),
         (PLAIN, "1e999", NotFinite, "x must be a finite number"),
-        (MONEY, "1.234,56", WrongType, "x must be a number, and this text is none"),
-        (MONEY, "-$-5", WrongType, "x must be a number, and this text is none"),
-        (MONEY, "12,34", WrongType, "x must be a number, and this text is none"),
-        (MONEY, "$", WrongType, "x must be a number, and this text is none"),
-        (PERCENT, "%", WrongType, "x must be a number, and this text is none"),
+        (MONEY, "1.234,56", WrongType, "x must be a number, and this text isn't one"),
+        (MONEY, "-$-5", WrongType, "x must be a number, and this text isn't one"),
+        (MONEY, "12,34", WrongType, "x must be a number, and this text isn't one"),
+        (MONEY, "$", WrongType, "x must be a number, and this text isn't one"),
+        (PERCENT, "%", WrongType, "x must be a number, and this text isn't one"),
         (WHOLE, "7.5", WrongType, "x must be a whole number"),
         (TRUTH, "maybe", WrongType, "x must be true or false, not a string"),
         (TRUTH, 2, WrongType, "x must be true or false, not a number"),

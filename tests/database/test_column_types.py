@@ -423,7 +423,7 @@ def test_quoted_columns_in_a_query_of_ones_own(bank):
         ),
         (
             {"aliases": {"Customer_ID": "snapshot_date"}},
-            "bank_transactions_scoring: column snapshot_date stands there twice, once by source.aliases of model.toml",
+            "bank_transactions_scoring: column snapshot_date appears twice, once by source.aliases of model.toml",
         ),
     ],
 )

@@ -100,8 +100,8 @@ def test_many_keys_answer_in_their_order_the_unknown_in_their_place(ledgers, sou
             {"customer_id": "A", "snapshot_date": "1999-01-01"},
             "no row of ledgers has this customer_id and snapshot_date",
         ),
-        ({"customer_id": "B"}, "the customer has 2 rows; name one by snapshot_date"),
-        ({"customer_id": "A", "snapshot_date": "2025-02-30"}, "snapshot_date must be a day of the calendar"),
+        ({"customer_id": "B"}, "the customer has 2 rows; select one with snapshot_date"),
+        ({"customer_id": "A", "snapshot_date": "2025-02-30"}, "snapshot_date must be an existing date"),
         ({"customer_id": "x' OR '1'='1"}, "no row of ledgers has this customer_id"),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_date_that_python_does_not_have_is_text_and_stops_no_other_row(databas
 
 
 def test_a_query_that_yields_too_little(ledgers):
-    with pytest.raises(InvalidFile, match="the feature query yields no column median"):
+    with pytest.raises(InvalidFile, match="the feature query returns no column median"):
         list(FeatureSource(QUERY, SOURCE, IDS, ("total", "median")).stream(ledgers))
 
 

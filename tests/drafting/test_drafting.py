@@ -111,7 +111,7 @@ def test_comments_say_how_many_rows_speak_for_it(tmp_path):
 
 def test_what_was_left_out_becomes_a_feature_by_taking_its_marks_away(tmp_path):
     text = draft("theirs", profiled(tmp_path, {"x": [1, 2, 3], "same": [1, 2, 3], "day": ["2025-01-01", "2025-02-01"]}))
-    start = text.index('# Left out: "same", since it says the same as x in every row.')
+    start = text.index('# Left out: "same", since it duplicates x in every row.')
     assert '# Left out: "day", since it holds dates' in text
     block = text[start : text.index('# Left out: "day"')].splitlines()[1:]
     uncommented = "\n".join(line.removeprefix("# ") if "mostly" not in line else line for line in block)

@@ -252,8 +252,8 @@ def test_what_else_names_rows_is_no_feature(tmp_path):
     table = {"a_id": [*range(80)], "b_id": [*range(1, 81)], "customer_id": ["", *(k * 3 // 4 for k in range(79))]}
     found = profiled(tmp_path, {**table, "z": noise()})
     assert {column.name: column.left_out for column in found.left_out} == {
-        "b_id": "it names rows and tells nothing else of them: 80 different values",
-        "customer_id": "it names rows and tells nothing else of them: 59 different values",
+        "b_id": "it identifies rows and says nothing else: 80 different values",
+        "customer_id": "it identifies rows and says nothing else: 59 different values",
     }
     kept = profiled(tmp_path, {**table, "z": noise()}, keep=["customer_id"])
     assert [column.name for column in kept.features] == ["customer_id", "z"]
@@ -280,8 +280,8 @@ def test_of_columns_that_say_the_same_the_first_stays(tmp_path):
     }
     found = profiled(tmp_path, table)
     assert {column.name: column.left_out for column in found.left_out} == {
-        "again": "it says the same as amount in every row",
-        "gender": "it says the same as sex in every row",
+        "again": "it duplicates amount in every row",
+        "gender": "it duplicates sex in every row",
     }
 
 
@@ -318,7 +318,7 @@ def test_a_column_that_knows_the_label_is_left_out(tmp_path, kind):
     labels, rng = big(), random.Random(8)
     found = leak(tmp_path, [LEAKS[kind](label, rng) for label in labels], labels)
     assert [column.name for column in found.features] == ["honest"]
-    assert found.left_out[0].left_out.startswith("it may know the label: ")
+    assert found.left_out[0].left_out.startswith("it may contain the label: ")
 
 
 def test_the_figure_of_a_suspicion_stands_beside_it(tmp_path):
@@ -414,7 +414,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("a,b\n1,0\n", {}, "t.csv, line 1: column y is missing; columns are separated by comma, semicolon or tab"),
     ("a|y\n1|0\n", {}, "t.csv, line 1: column y is missing; columns are separated by comma, semicolon or tab"),
     ("y;a\n0;1\n1;2,5\n1;x;y\n", {}, "t.csv, line 4: 3 cells, but the header has 2"),
-    ("a,a,y\n1,1,0\n", {}, "t.csv, line 1: column a stands there twice"),
+    ("a,a,y\n1,1,0\n", {}, "t.csv, line 1: column a appears twice"),
     (",,y\n1,1,0\n2,2,1\n3,3,0\n4,4,1\n", {}, "t.csv has no column beside y that can be a feature (no other)"),
     ('a,y\n"x\ny",0\n1,2,3\n', {}, "t.csv, line 4: 3 cells, but the header has 2"),
     ('a,y\n1,0\n"x,1\n2,0\n', {}, "t.csv, line 3: broken quoting"),
@@ -556,7 +556,7 @@ def test_a_typed_table_is_looked_at_as_it_is_read(tmp_path):
         "bytes": ("category", True, 0),
         "share": ("number", False, 20),
     }
-    assert found.notes == ["t.parquet: 2 blank rows passed over, the first is row 81"]
+    assert found.notes == ["t.parquet: 2 empty rows skipped, the first is row 81"]
 
 
 def test_a_file_that_only_is_called_parquet(tmp_path):

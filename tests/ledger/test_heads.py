@@ -91,7 +91,7 @@ def test_a_chain_that_was_written_anew_is_noticed(folder, small_loans, capsys):
         keeping(other, small_loans).answer(LOAN)
     other.store.close()
     assert main(["verify"], environ(folder)) == 1
-    assert "row 3 has another hash than the published head: the chain was written anew" in capsys.readouterr().out
+    assert "row 3 has another hash than the published head: the chain was rewritten" in capsys.readouterr().out
 
 
 def test_without_a_published_head_verify_says_what_it_does_not_show(folder, capsys):

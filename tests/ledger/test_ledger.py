@@ -585,7 +585,7 @@ def test_a_purged_chain_verifies_and_grows(purged, small_loans):
 
 def test_the_id_of_a_purged_request_is_not_given_again(purged, small_loans):
     answer = keeping(purged, small_loans).answer([LOAN | {"loan_id": "Mata Hari"}, *LOANS[1:3]], "old")
-    assert answer["error"]["message"] == "this request id was answered before, and what belonged to it has been erased"
+    assert answer["error"]["message"] == "this request id was answered before, and its data have been erased"
 
 
 def test_nothing_is_left_in_the_file(tmp_path, small_loans):

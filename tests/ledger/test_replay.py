@@ -278,7 +278,7 @@ def test_a_ledger_from_its_first_row_to_its_purge(run, tmp_path):
     changed, differing = run("verify", ledger=url), run("replay", "--all", "--ledger", url)
     assert (changed.returncode, changed.stdout.splitlines()[0]) == (
         1,
-        "row 2 (request r1, its row 1) was changed: its data don't give its hash",
+        "row 2 (request r1, its row 1) was changed: its data don't match its hash",
     )
     assert differing.returncode == 2  # --ledger stands before the command
     differing = run("--ledger", url, "replay", "--all")

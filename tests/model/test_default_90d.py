@@ -105,7 +105,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_trains_from_a_folder_of_files(small: Path) -> None:
     manifest = json.loads((small / "model" / "default_90d" / "manifest.json").read_bytes())
     assert manifest["training"]["rows"] == 120 - default_90d.STRAYS - UNREAD
-    assert "1 row left out, their ledgers are faulty: timestamp is no time" in manifest["training"]["notes"]
+    assert (
+        "1 row rejected, because their transactions can't be read: timestamp is no time"
+        in manifest["training"]["notes"]
+    )
     assert "6 rows without defaulted left out" in manifest["training"]["notes"]
     assert any(note.startswith("6 labels of ") for note in manifest["training"]["notes"])
 

@@ -99,7 +99,7 @@ def test_what_may_be_left_out_has_a_default(folder: Path) -> None:
         ('"net_cash_flow", "debit_total"', '"net_cash", "debit_total"', "refer.warnings: 'net_cash' is none of"),
         ('[1, "income_inflow_30d"]', '["income_inflow_30d"]', "a term is [coefficient, feature, ...]"),
         ('[1, "income_inflow_30d"]', '[1, "income_30d"]', "unknown field 'income_30d'"),
-        ('name = "debit_total"', 'name = "net_cash_flow"', "need names of their own"),
+        ('name = "debit_total"', 'name = "net_cash_flow"', "need unique names"),
         ('feature = "debit_credit_ratio_90d"', 'feature = "ratio"', "unknown field 'ratio'"),
         ('feature = "unknown_statuses_per_thousand"', 'feature = "unknown_statuses"', "unknown field"),
         ('name = "debit_total"', 'name = "debit_total"\nrounding = -1', "identity debit_total: rounding must be 0 or"),

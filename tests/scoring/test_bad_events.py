@@ -32,8 +32,8 @@ ROWS: dict[str, tuple[Any, str, str | None, str]] = {
     "no object": (7, "invalid_event", None, "a row is a JSON object"),
     "a list in a list": ([EVENT], "invalid_event", None, "a row is a JSON object"),
     "nested instances": ({"instances": [EVENT]}, "unknown_field", "instances", "unknown field 'instances'"),
-    "empty": ({}, "invalid_event", None, "the event holds neither features nor customer_id"),
-    "no customer": ({"snapshot_date": DAY}, "invalid_event", None, "the event holds neither features nor customer_id"),
+    "empty": ({}, "invalid_event", None, "the event has neither features nor customer_id"),
+    "no customer": ({"snapshot_date": DAY}, "invalid_event", None, "the event has neither features nor customer_id"),
     "null customer": ({ID: None}, "invalid_event", None, "customer_id is null, and the event holds no features"),
     "unknown model": (EVENT | {"model": "mortgages"}, "unknown_model", "model", "unknown model"),
     "a path as model": (EVENT | {"model": "../credit_risk"}, "unknown_model", "model", "unknown model"),
@@ -56,7 +56,7 @@ ROWS: dict[str, tuple[Any, str, str | None, str]] = {
         EVENT | {FEES: 1},
         "invalid_event",
         FEES,
-        f"{FEES} stands beside the features object; features go in one place",
+        f"{FEES} is beside the features object; put all features inside it",
     ),
     "no features at all": (
         IDS | {"features": {}},
@@ -124,7 +124,7 @@ ROWS: dict[str, tuple[Any, str, str | None, str]] = {
         IDS | {AFTER: 3},
         "invalid_event",
         AFTER,
-        "an event that names only keys holds no observations",
+        "an event with ids only can't have observations",
     ),
 }
 
@@ -150,13 +150,13 @@ ROWS: dict[str, tuple[Any, str, str | None, str]] = {
         (
             {"instances": [EVENT], "customer_id": "S0001"},
             "invalid_event",
-            "beside instances an event holds only model and reasons",
+            "beside instances an event may only have model and reasons",
             "customer_id",
         ),
         (
             {"instances": [EVENT], "\ud800": 1},
             "invalid_event",
-            "beside instances an event holds only model and reasons",
+            "beside instances an event may only have model and reasons",
             "\\ud800",
         ),
     ],

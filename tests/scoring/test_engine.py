@@ -279,6 +279,6 @@ def test_an_event_is_left_as_it_was() -> None:
 )
 def test_a_label_that_comes_along_is_not_looked_at_and_said_so(sent: dict[str, Any]) -> None:
     expected = answer(EVENT)
-    text = "the label stands in the event, and is not looked at"
+    text = "the event has the label, which is ignored"
     warning = {"rule": "label_ignored", "feature": "label", "text": text}
     assert answer(sent) == {**expected, "warnings": [*expected["warnings"], warning]}

@@ -89,13 +89,13 @@ def row(**changes: float) -> list[float]:
         (
             row(inflow=100.001, net=80.001),
             {},
-            [("outside_support", "inflow", "inflow is outside what training saw, 0 to 100")],
+            [("outside_support", "inflow", "inflow is outside the training range, 0 to 100")],
             "refer",
         ),
         (
             row(inflow=20.0, outflow=-1e-9, net=20.0, count=0.0),
             {},
-            [("outside_support", "outflow", "outflow is outside what training saw, 0 to 100")],
+            [("outside_support", "outflow", "outflow is outside the training range, 0 to 100")],
             "refer",
         ),
         (row(average=1e9, count=2e-8), {}, [], "scored"),
@@ -109,7 +109,7 @@ def row(**changes: float) -> list[float]:
             row(salary=1000.0, net=11.0),
             {"after": 1},
             [
-                ("outside_support", "salary", "salary is outside what training saw, 0 to 999"),
+                ("outside_support", "salary", "salary is outside the training range, 0 to 999"),
                 ("too_old", "salary", "no salary for long"),
                 ("flow", "inflow", "net is in less out"),
                 ("after", "after", "there are later transactions"),
@@ -198,11 +198,11 @@ def test_another_scale_is_the_manifests_to_choose() -> None:
     ("support", "value", "objection"),
     [
         ({}, 5.0, ""),
-        ({}, 101.0, "x is outside what training saw, 0 to 100"),
+        ({}, 101.0, "x is outside the training range, 0 to 100"),
         ({}, NAN, "x is missing, which it never was in training"),
         ({"missing": 0.1}, NAN, ""),
         ({"values": [0.0, 29.0, 100.0]}, 29.0, ""),
-        ({"values": [0.0, 29.0, 100.0]}, 30.0, "x is none of the few values that training saw"),
+        ({"values": [0.0, 29.0, 100.0]}, 30.0, "x is not one of the few values in training"),
         ({"values": [0.0, 29.0, 100.0], "missing": 0.1}, NAN, ""),
         ({"values": [0.0, 29.0, 100.0]}, NAN, "x is missing, which it never was in training"),
     ],

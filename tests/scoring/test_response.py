@@ -93,10 +93,13 @@ def test_the_table_in_model_toml(tmp_path):
 @pytest.mark.parametrize(
     ("toml", "sentence"),
     [
-        ("fields = {score = 'probabilty'}", "response.fields.score: 'probabilty' is none of customer_id, outcome"),
-        ("columns = {pd = 'probabilty'}", "response.columns.pd: 'probabilty' is none of customer_id, outcome"),
-        ("constants = {status = ['success']}", "response.constants.status must be a text, a finite number or a truth"),
-        ("constants = {status = nan}", "response.constants.status must be a text, a finite number or a truth"),
+        ("fields = {score = 'probabilty'}", "response.fields.score: 'probabilty' is not one of customer_id, outcome"),
+        ("columns = {pd = 'probabilty'}", "response.columns.pd: 'probabilty' is not one of customer_id, outcome"),
+        (
+            "constants = {status = ['success']}",
+            "response.constants.status must be a text, a finite number or a boolean",
+        ),
+        ("constants = {status = nan}", "response.constants.status must be a text, a finite number or a boolean"),
         ("fields = {p = 'probability'}\nconstants = {p = 1}", "response.constants.p is a field of the answer already"),
         ("constants = {outcome = 'scored'}", "response.constants.outcome is a field of the answer already"),
         ("always_list = true\nconstants = {customer_id = 'C1'}", "response.constants.customer_id is a field of the"),

@@ -90,8 +90,8 @@ SHARE = Feature("share_30d", minimum=0, maximum=1, support={"minimum": 8.83e-05,
         ("share_30d must be a number", "“Share 30d” must be a number", "Must be a number"),
         ("share_30d must be between 0 and 1", "“Share 30d” must be between 0 and 1", "Must be between 0 and 1"),
         (
-            "share_30d is outside what training saw, 8.83e-05 to 1.23457e+06",
-            "“Share 30d” is outside what training saw, 0.0000883 to 1,234,567",
+            "share_30d is outside the training range, 8.83e-05 to 1.23457e+06",
+            "“Share 30d” is outside the training range, 0.0000883 to 1,234,567",
             "Is outside what training saw, 0.0000883 to 1,234,567",
         ),
         ("the loan is too long", "the loan is too long", "The loan is too long"),
@@ -204,7 +204,7 @@ def test_a_warning_of_the_page_names_the_label(page, small_loans):
     _, text = page.answered(
         small_loans, SOUND | {"amount": "10000", "term": "100"}, engine(small_loans=small_loans).answer
     )
-    assert "<li>“Amount” is outside what training saw, 500 to 9,000</li>" in text
+    assert "<li>“Amount” is outside the training range, 500 to 9,000</li>" in text
 
 
 def test_what_a_purge_erased_is_called_so(small_loans, tmp_path):

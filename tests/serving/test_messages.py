@@ -249,7 +249,7 @@ def test_a_message_that_comes_twice_is_kept_once_and_its_first_answer_stays(fold
     output.keep("m0", EVENT, {"outcome": "scored"})
     output.keep("m0", EVENT, {"outcome": "refer"})
     assert kept(folder) == {"m0": {"outcome": "scored"}}
-    with pytest.raises(Conflict, match="this message id stands for a message with other content"):
+    with pytest.raises(Conflict, match="this message id was used for other content"):
         output.keep("m0", {**EVENT, "reasons": 1}, {"outcome": "scored"})
 
 

@@ -49,8 +49,8 @@ def test_sound_rows_are_found_nothing_in(found):
         (",,,,,", "no cell has a value"),
         (",3,-1,debit,x,2025-02-01", "customer_id is empty"),
         ("A,,-1,debit,x,2025-02-01", "transaction_id is empty"),
-        ("A,1,-1,debit,x,2025-02-02", "transaction_id stands on another transaction of the customer"),
-        ("B,1,-1,debit,x,2025-02-01", "transaction_id stands in an earlier row of another customer"),
+        ("A,1,-1,debit,x,2025-02-02", "another transaction of the customer has this transaction_id"),
+        ("B,1,-1,debit,x,2025-02-01", "an earlier row of another customer has this transaction_id"),
         ("A,3,,debit,x,2025-02-01", "amount is empty"),
         ("A,3,ten,debit,x,2025-02-01", "amount is no number"),
         ("A,3,0.00,debit,x,2025-02-01", "amount is 0"),
@@ -74,7 +74,7 @@ def test_a_faulty_transaction_is_found_by_its_check_alone(found, row, what):
     ("label", "what"),
     [
         (",0", {"customer_id is empty": 3}),
-        ("A,0", {"the customer stands in an earlier row": 3}),
+        ("A,0", {"the customer has an earlier row": 3}),
         ("C,1", {"the customer has no transactions": 3}),
     ],
 )
@@ -96,14 +96,14 @@ def test_a_moment_beyond_all_calendars_is_no_obstacle(tmp_path, moment):
 
 
 def test_a_row_that_stands_there_twice(found):
-    assert found(SOUND[0]) == {"it stands there before, id and all": 3}
+    assert found(SOUND[0]) == {"it repeats an earlier row, with its id": 3}
 
 
 def test_rows_without_an_id_that_are_alike(found):
     row = "A,,-1,debit,x,2025-02-01"
     assert found(row, row) == {
         "transaction_id is empty": 3,
-        "it stands there before, and has no transaction_id": 4,
+        "it repeats an earlier row, without a transaction_id": 4,
     }
 
 
@@ -127,7 +127,7 @@ def test_every_reason_of_the_readings_has_a_check():
 
 def test_an_amount_far_out_of_its_type(found):
     usual = [f"A,u{k},-{10 + k},debit,x,2025-02-01" for k in range(20)]
-    assert found(*usual, "A,far,-100000,debit,x,2025-02-01") == {"amount is far out for its type": 23}
+    assert found(*usual, "A,far,-100000,debit,x,2025-02-01") == {"amount is an outlier for its type": 23}
 
 
 def test_the_report_cleans_a_description_as_the_features_do():

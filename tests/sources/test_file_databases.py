@@ -73,7 +73,7 @@ def test_a_csv_is_read_as_everywhere_else(data: Path, text: str, rows: list[tupl
 
 def test_names_that_differ_in_capitals_alone_are_one_to_sql(data: Path) -> None:
     (data / "people.csv").write_text("id,ID\n1,2\n")
-    with pytest.raises(InvalidFile, match=r"people.csv: column ID stands there twice"):
+    with pytest.raises(InvalidFile, match=r"people.csv: column ID appears twice"):
         by_duckdb(data, "SELECT * FROM people")
 
 
@@ -93,11 +93,11 @@ def test_files_that_the_query_does_not_name_may_be_broken(data: Path) -> None:
         ),
         (
             "SELECT sum(amount) FROM people",
-            "f.sql over data/: it takes a column of a CSV, which is text, for something else; cast it",
+            "f.sql over data/: it uses a column of a CSV, which is text, as another type; cast it",
         ),
         (
             "SELECT amount < 0 FROM people",
-            "f.sql over data/: it takes a column of a CSV, which is text, for something else; cast it",
+            "f.sql over data/: it uses a column of a CSV, which is text, as another type; cast it",
         ),
         ("SELECT income FROM people", "f.sql over data/: it names a column income that isn't there"),
         ("SELECT rates.income FROM rates", "f.sql over data/: it names a column income that isn't there"),
@@ -143,9 +143,7 @@ def test_nothing_but_the_folders_files_can_be_reached(data: Path, query: str) ->
 
 def test_a_table_that_two_files_would_be(data: Path) -> None:
     (data / "rates.csv").write_text("id\n1\n")
-    with pytest.raises(
-        InvalidFile, match=r"rates.csv and rates.parquet would both be the table rates; leave one there"
-    ):
+    with pytest.raises(InvalidFile, match=r"rates.csv and rates.parquet would both become the table rates; keep one"):
         by_duckdb(data, "SELECT * FROM rates")
 
 

@@ -108,7 +108,7 @@ def test_two_clicks_on_an_offer_are_two_clicks(files, tmp_path):
         ("leads", leads().drop_columns(["credit"]), "leads.parquet: column credit is missing; expected lead_uuid, req"),
         ("leads", leads().slice(0, 0), "leads.parquet has no rows"),
         ("leads", leads(lead_uuid=["a", "a"]), "leads.parquet, row 2, column lead_uuid: an earlier row has the same"),
-        ("leads", leads(lead_uuid=["a", None]), "leads.parquet, row 2, column lead_uuid: there is no value"),
+        ("leads", leads(lead_uuid=["a", None]), "leads.parquet, row 2, column lead_uuid: the value is missing"),
         ("leads", leads(requested=["1", "much"]), "leads.parquet, row 2, column requested: expected a number"),
         ("leads", leads(annual_income=[1.0, float("inf")]), "row 2, column annual_income: expected a finite number"),
         (
@@ -118,7 +118,7 @@ def test_two_clicks_on_an_offer_are_two_clicks(files, tmp_path):
         ),
         ("offers", offers(offer_id=[1, 2, 1]), "offers.parquet, row 3, column offer_id: an earlier row has the same"),
         ("offers", offers(offer_id=[1, 2.5, 3]), "offers.parquet, row 2, column offer_id: expected a whole number"),
-        ("offers", offers(apr=[1.0, None, 2.0]), "offers.parquet, row 2, column apr: there is no value"),
+        ("offers", offers(apr=[1.0, None, 2.0]), "offers.parquet, row 2, column apr: the value is missing"),
         ("clicks", clicks([5]), "clicks.parquet, row 1, column offer_id: no row of offers has it"),
         ("clicks", clicks([813_000_001] * 2, [MOMENT] * 2), "row 2, column offer_id, clicked_at: an earlier row has"),
     ],
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_parquet(files, tmp_path):
 
 def test_a_database_that_is_none(files, tmp_path):
     (tmp_path / "o.db").write_text("no database, and longer than the header of one would be: " * 9)
-    with pytest.raises(InvalidFile, match=r"o\.db is as it was; SQLite refused: file is not a database"):
+    with pytest.raises(InvalidFile, match=r"o\.db is unchanged; SQLite refused: file is not a database"):
         load(tmp_path / "o.db", files())
     assert (tmp_path / "o.db").read_text().startswith("no database")
 
@@ -156,7 +156,7 @@ def test_loading_again_needs_a_word_and_keeps_the_results(files, tmp_path):
     load(tmp_path / "o.db", files())
     with closing(sqlite3.connect(tmp_path / "o.db")) as connection, connection:
         connection.execute("INSERT INTO results_clicked (model_id, process_time) VALUES ('offer_click', 'now')")
-    with pytest.raises(InvalidFile, match=r"o\.db has a table leads already; --replace loads it anew"):
+    with pytest.raises(InvalidFile, match=r"o\.db has a table leads already; --replace loads it again"):
         load(tmp_path / "o.db", files())
     load(tmp_path / "o.db", files(clicks=clicks([813_000_003])), replace=True)
     assert rows(tmp_path / "o.db", "SELECT offer_id FROM clicks") == [(813_000_003,)]

@@ -98,7 +98,7 @@ def test_the_folders_of_a_database_are_made(tmp_path):
 
 
 def test_a_failure_leaves_no_file_that_was_not_there(tmp_path):
-    with pytest.raises(InvalidFile, match=r"new\.db is as it was; SQLite refused: no such table: nowhere"):  # noqa: SIM117
+    with pytest.raises(InvalidFile, match=r"new\.db is unchanged; SQLite refused: no such table: nowhere"):  # noqa: SIM117
         with writing(tmp_path / "new.db") as connection:
             connection.execute("INSERT INTO nowhere VALUES (1)")
     assert list(tmp_path.iterdir()) == []
@@ -174,13 +174,13 @@ def test_a_table_that_cannot_be_filled_fails_no_answer_and_is_logged(offers_kept
     with writing(tmp_path / "results.db") as connection:
         connection.execute("DROP TABLE results_clicked")
     assert offers_kept.answer(events("offer_click")["ordinary"])["outcome"] == "scored"
-    assert "results.db is as it was; SQLite refused" in capsys.readouterr().err
+    assert "results.db is unchanged; SQLite refused" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({}, "RISKSCORE_RESULTS is filled with what the ledger keeps: set RISKSCORE_LEDGER too"),
+        ({}, "RISKSCORE_RESULTS is filled from the ledger: set RISKSCORE_LEDGER too"),
         ({"RISKSCORE_LEDGER": "sqlite://"}, "RISKSCORE_RESULTS: expected the URL of a SQLite file"),
     ],
 )

@@ -264,9 +264,7 @@ def test_a_parquet_value_that_python_can_not_hold(tmp_path: Path, column: pa.Arr
 
 def test_two_columns_of_a_parquet_file_that_would_be_one(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1], [2]], names=["late", "late"]), tmp_path / "rows.parquet")
-    assert sentence(tmp_path / "rows.parquet", small(tmp_path), tmp_path) == (
-        "rows.parquet: column late stands there twice"
-    )
+    assert sentence(tmp_path / "rows.parquet", small(tmp_path), tmp_path) == ("rows.parquet: column late appears twice")
 
 
 def test_a_parquet_file_that_is_broken_in_the_middle(tmp_path: Path) -> None:

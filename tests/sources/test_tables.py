@@ -54,9 +54,9 @@ GAPS = "amount,count,new\n1.5,2,true\n,,\n\n , ,\n1.5,2,true\n"
 @pytest.mark.parametrize(
     ("text", "lines", "said"),
     [
-        (GAPS, [2, 6], ["rows.csv: 3 blank rows passed over, the first in line 3"]),
-        (f"{GAPS},,\n", [2, 6], ["rows.csv: 4 blank rows passed over, the first in line 3"]),
-        ("amount,count,new,,\n1.5,2,true,,\n1.5,2,true\n", [2, 3], ["2 columns without a name or a value passed over"]),
+        (GAPS, [2, 6], ["rows.csv: 3 empty rows skipped, the first in line 3"]),
+        (f"{GAPS},,\n", [2, 6], ["rows.csv: 4 empty rows skipped, the first in line 3"]),
+        ("amount,count,new,,\n1.5,2,true,,\n1.5,2,true\n", [2, 3], ["2 columns without a name or a value skipped"]),
         ("amount,count,new\n1.5,2,true,,\n", [2], []),
         (
             ",amount,count,new\n0,1.5,2,true\n,1.5,2,true\n",
@@ -67,7 +67,7 @@ GAPS = "amount,count,new\n1.5,2,true\n,,\n\n , ,\n1.5,2,true\n"
         ("sep=\t\r\namount\tcount\tnew\r\n1.5\t2\ttrue\r\n", [3], []),
         ("sep=\\t\namount\tcount\tnew\n1.5\t2\ttrue\n", [3], []),
         ('\ufeff"SEP=|"\namount|count|new\n1.5|2|true\n', [3], []),
-        ("sep=;;;\namount;count;new\n1.5;2;true\n;;\n", [3], ["1 blank row passed over, the first in line 4"]),
+        ("sep=;;;\namount;count;new\n1.5;2;true\n;;\n", [3], ["1 empty row skipped, the first in line 4"]),
     ],
 )
 def test_what_a_spreadsheet_leaves_around_a_table_is_passed_over_and_told(tmp_path, text, lines, said):
@@ -115,7 +115,7 @@ def test_a_broken_row_is_told_in_its_place_and_the_next_is_read(tmp_path, line, 
         ("sep=;\n", "rows.csv is empty; expected a header line with column names"),
         ("sep=;\namount;new\n1;true\n", "rows.csv, line 2: column count is missing"),
         ("amount,new\n1,true\n", "rows.csv, line 1: column count is missing"),
-        ("amount,count,new,amount\n", "rows.csv, line 1: column amount stands there twice"),
+        ("amount,count,new,amount\n", "rows.csv, line 1: column amount appears twice"),
         ('amount,"count"x,new\n1,2,true\n', "rows.csv, line 1: broken quoting"),
         ('amount,count,"new\n1,2,true\n', "rows.csv, line 1: broken quoting"),
     ],
@@ -152,7 +152,7 @@ def test_another_spelling_of_the_header_is_ours(tmp_path):
 
 
 def test_two_spellings_of_one_column_are_refused(tmp_path):
-    with pytest.raises(InvalidFile, match="line 1: column amount stands there twice"):
+    with pytest.raises(InvalidFile, match="line 1: column amount appears twice"):
         rows(tmp_path, "betrag,amount,count,new\n", aliases={"betrag": "amount"})
 
 
@@ -185,7 +185,7 @@ def test_a_contract_that_takes_text_gets_text(tmp_path, cell, value):
 @pytest.mark.parametrize("total", ["Total", "TOTALS:", " grand total ", "Summe"])
 def test_a_last_row_that_adds_up_the_others_is_told_in_its_place(tmp_path, total):
     found = rows(tmp_path, f"id,amount,count,new\n1,1.5,2,true\n,,,\n{total},1.5,2,\n,,,\n", optional=["id"])
-    assert found[1] == (4, "rows.csv, line 4, the last one, is a row of totals by its first cell; take it out")
+    assert found[1] == (4, "rows.csv, line 4, the last one, looks like a row of totals; remove it")
 
 
 def test_a_row_that_is_called_so_among_others_is_one_of_them(tmp_path):
@@ -209,7 +209,7 @@ def test_a_sound_file_has_a_separator_and_a_header(tmp_path):
         ("", "rows.csv is empty; expected a header line with column names"),
         ("id,x\n1,2\n3\n", "rows.csv, line 3: 1 cells, but the header has 2"),
         ('id,x\n1,2\n3,"4\n5,6\n', "rows.csv, line 3: broken quoting"),
-        ("id,amount,betrag\n", "rows.csv, line 1: column amount stands there twice"),
+        ("id,amount,betrag\n", "rows.csv, line 1: column amount appears twice"),
     ],
 )
 def test_the_first_fault_of_a_file(tmp_path, text, sentence):

@@ -178,7 +178,7 @@ def test_progress_is_told_for_each_fold_of_each_trial(tmp_path: Path) -> None:
         ("learning_rate =", "n_jobs =", "search.parameters.n_jobs is set by training"),
         ("[0.1, 0.2, 0.3, 0.4, 0.5]", '[0.1, "fast"]', '(search.parameters: learning_rate = "fast")'),
         ("learning_rate = [0.1, 0.2, 0.3, 0.4, 0.5]", "max_depth = [3, -1]", "(search.parameters: max_depth = -1)"),
-        ("folds = 2", "folds = 61", "60 rows of the rarer label can't be dealt into 61 folds"),
+        ("folds = 2", "folds = 61", "60 rows of the rarer label can't be split into 61 folds"),
         ("folds = 2", "folds = 1", "search.folds must be at least 2"),
         ("folds = 2", "fold = 2", "unknown key search.fold; known here: method, trials, folds, metric, parameters"),
         ('method = "grid"', "", "search.method is missing"),

@@ -78,7 +78,7 @@ def test_the_database_and_a_csv_file_of_the_same_rows_give_the_same_data(root: P
 def test_rows_with_a_data_fault_are_left_out_and_counted_by_reason(root: Path, ledgers: str) -> None:
     _, data = read(root, ledgers)
     faulty = sum(row[2] == 4 for row in rows())
-    assert data.notes == [f"{faulty} rows left out, their ledgers are faulty: amount is not a number"]
+    assert data.notes == [f"{faulty} rows rejected, because their transactions can't be read: amount is not a number"]
     assert len(data.labels) == len(rows()) - faulty
 
 
@@ -134,7 +134,7 @@ def test_the_script_trains_from_the_database(root: Path, ledgers: str) -> None:
     shown = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     assert shown.returncode == 0, shown.stderr
     assert "from table ledgers; base rate" in shown.stdout
-    assert "rows left out, their ledgers are faulty: amount is not a number" in shown.stdout
+    assert "rows rejected, because their transactions can't be read: amount is not a number" in shown.stdout
     assert "**The data first: Made up for a test.**" in (root / "model" / "small" / "MODEL_CARD.md").read_text()
 
 
