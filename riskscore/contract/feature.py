@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Feature:
-    """One named input. `minimum` and `maximum` are hard limits (inclusive); `support` is what training saw.
+    """One named input. `minimum` and `maximum` are hard limits (inclusive); `support` is the training range.
 
     optional: a row may lack it altogether, as if it were null. missing: codes that stand for null. values: of a
     category, in order; aliases: further spellings of them; unknown: what another value becomes, `refuse`, `missing` or

@@ -50,7 +50,7 @@ def _identity(file: str, entry: object, contract: Contract) -> Table:
 
 
 def _limit(file: str, entry: object, contract: Contract, observations: Table) -> Table:
-    """A cliff that people know of: a feature or an observation above it is a warning, whatever training saw."""
+    """A known cliff: a feature or an observation above it is a warning, whatever the training range."""
     limit = checked(file, "limits.", entry, LIMIT)
     if limit["feature"] not in observations:
         require_features(file, f"limit {limit['name']}", [limit["feature"]], contract)

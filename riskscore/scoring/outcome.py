@@ -33,7 +33,7 @@ def matrix_of(vectors: Sequence[Sequence[float]]) -> Any:
 
 
 class Seen:
-    """What training saw of a feature: its range, its values where they were few, and whether it was ever missing."""
+    """The training range of a feature: its limits, its values where they were few, and whether it was ever missing."""
 
     __slots__ = ("high", "low", "missing", "name", "values")
 
@@ -145,7 +145,7 @@ class Rules:
         return [_warning(rule, about, text.replace(COUNT, f"{count:,}")) for rule, about, text, count in found]
 
     def _is_ordinary(self, vector: Sequence[float]) -> bool:
-        """Whether training saw the like of all values, as nearly always; where not (or one is missing), look closer."""
+        """Whether all values are within the training range, as nearly always; if not (or missing), look closer."""
         return (
             all(map(le, self._lows, vector))
             and all(map(le, vector, self._highs))

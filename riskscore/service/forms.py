@@ -109,7 +109,7 @@ def field(feature: Feature, text: str, errors: Mapping[str, str], rule: Any = No
     kind = NEEDED_HERE.get(feature.type, "")
     saw = ""
     if feature.support and numeric:
-        saw = f"training saw {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
+        saw = f"training range {plain(feature.support['minimum'])} to {plain(feature.support['maximum'])}"
     comma = "with a decimal comma" if _has_comma(feature) else ""
     empty = "may be left empty" if feature.nullable else ""
     if rule is not None:

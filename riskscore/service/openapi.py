@@ -115,7 +115,7 @@ ANSWER: dict[str, Any] = {
 
 
 def feature_schema(feature: Feature) -> dict[str, Any]:
-    """One feature as JSON Schema: type, limits, values, unit and what training saw in words."""
+    """One feature as JSON Schema: type, limits, values, unit and training range in words."""
     if feature.type == "category" and feature.parse == "strict" and feature.unknown == "refuse":
         known = [*feature.values, *feature.aliases, *feature.missing, *([None] if feature.nullable else [])]
         return {"enum": list(dict.fromkeys(known)), "description": described(feature)}
@@ -134,7 +134,7 @@ def described(feature: Feature) -> str:
     parts = [feature.description, feature.unit, limits(feature), values]
     if feature.support and feature.type in NUMERIC:
         low, high = feature.support["minimum"], feature.support["maximum"]
-        parts.append(f"training saw {plain(low)} to {plain(high)}")
+        parts.append(f"training range {plain(low)} to {plain(high)}")
     return "; ".join(part for part in parts if part)
 
 

@@ -128,7 +128,7 @@ def _number(value: float) -> str:
 def warnings(settings: Settings) -> str:
     limited = [limit["feature"] for limit in settings.limits]
     texts = {
-        "outside_support": "a value lies outside what training saw",
+        "outside_support": "a value is outside the training range",
         LABEL_IGNORED: LABEL_TEXT,
         **{rule["name"]: rule["text"] for rule in (*settings.identities, *settings.limits)},
         **{name: text for name, text in settings.observations.items() if name not in limited},

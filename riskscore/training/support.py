@@ -1,4 +1,4 @@
-"""What training saw of each feature, told without giving away a person's row, and synthetic rows drawn from it."""
+"""The training range of each feature, published without a person's row, and synthetic rows drawn from it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEW_VALUES = 10  # up to so many distinct values of a feature are kept one by on
 
 
 def support_of(column: Floats, kind: str = "number", optional: bool = False) -> dict[str, Any]:
-    """What training saw of a feature. Limits are rounded outwards to three digits: no person's value is published.
+    """The training range of a feature. Limits are rounded outwards to three digits: no person's value is published.
 
     kind: the feature's type. Of a category every place that was seen is kept. optional: training makes gaps itself.
     """
@@ -83,7 +83,7 @@ def _numbers(feature: Feature, seen: dict[str, Any], count: int, rng: np.random.
 
 
 def _places(feature: Feature, seen: dict[str, Any], count: int, rng: np.random.Generator) -> Floats:
-    """Declared values of a category that training saw, the rare ones as often as the others."""
+    """Declared values of a category that occur in training, the rare ones as often as the others."""
     known = [place for place in seen.get("values", ()) if place >= 0] or list(range(len(feature.values)))
     drawn = rng.choice(np.array(known, dtype=float), size=count)
     if feature.nullable:

@@ -18,7 +18,7 @@ NO_REASONS = {"reasons": 0}
 
 
 def rows(count: int = ROWS) -> list[dict[str, Any]]:
-    """Sound rows, no two alike; now and then one outside what training saw, or at odds with itself."""
+    """Sound rows, no two alike; now and then one outside the training range, or at odds with itself."""
     found = [
         {
             "customer_id": f"S{k}",

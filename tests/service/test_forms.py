@@ -92,7 +92,7 @@ SHARE = Feature("share_30d", minimum=0, maximum=1, support={"minimum": 8.83e-05,
         (
             "share_30d is outside the training range, 8.83e-05 to 1.23457e+06",
             "“Share 30d” is outside the training range, 0.0000883 to 1,234,567",
-            "Is outside what training saw, 0.0000883 to 1,234,567",
+            "Is outside the training range, 0.0000883 to 1,234,567",
         ),
         ("the loan is too long", "the loan is too long", "The loan is too long"),
     ],
@@ -112,7 +112,7 @@ def test_a_number_that_is_part_of_an_id_stays_as_it_is(small_loans):
 def test_the_form_is_made_from_the_contract(small_loans):
     ids, (amount, term, secured) = fields(small_loans, SOUND, {"term": "wrong"})
     assert [entry.name for entry in ids] == ["loan_id"]
-    assert (amount.hint, amount.value) == ("A number; 0 or more; training saw 500 to 9,000.", "1000")
+    assert (amount.hint, amount.value) == ("A number; 0 or more; training range 500 to 9,000.", "1000")
     assert (term.hint, term.error) == ("A whole number; 1 to 600.", "wrong")
     assert secured.hint == "Yes or no."
     assert secured.choices == (("", "Choose"), ("true", "Yes"), ("false", "No"))
@@ -267,5 +267,5 @@ def test_the_openapi_has_a_path_and_an_example_for_the_model(small_loans, tmp_pa
 def test_a_feature_in_the_openapi(small_loans):
     amount, _, secured = small_loans.contract.features
     assert (feature_schema(amount)["type"], feature_schema(amount)["minimum"]) == ("number", 0)
-    assert described(amount) == "0 or more; training saw 500 to 9,000"
+    assert described(amount) == "0 or more; training range 500 to 9,000"
     assert feature_schema(secured) == {"type": "boolean", "description": ""}
