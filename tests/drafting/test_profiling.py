@@ -114,7 +114,7 @@ LEFT_OUT: list[tuple[list[Any], str]] = [
     (["2024-01-31", "2024-02-01T10:00:00Z"], "it holds dates"),
     (["31.12.2024", "1.1.2025"], "it holds dates"),
     ([20240131, 20240201], "it holds dates; a number of days"),
-    (["2024-12-01", "2024-12-24", ""], "it holds dates, and not in every row: is what they are of known"),
+    (["2024-12-01", "2024-12-24", ""], "it holds dates, and not in every row: is the event known"),
     (["Dec-2011", "Jan-2012"], "it holds dates"),  # months to come would be values that training never saw
     (["December 2011", "1 Sept 2012", "Dec 24, 2011"], "it holds dates"),
     (["2011-12", "2012-01"], "it holds dates"),

@@ -103,7 +103,7 @@ def test_the_same_table_again_is_answered_from_the_ledger_and_another_is_a_confl
     other = posted(send, "predict", MIXED.replace(SHORT, ROW))
     assert (first.status_code, again.content, other.status_code) == (200, first.content, 409)
     page = posted(send, "upload", MIXED.replace(SHORT, ROW))
-    assert (page.status_code, "stands for a request with other content" in page.text) == (409, True)
+    assert (page.status_code, "was used for other content" in page.text) == (409, True)
     assert len(kept(ledger)) == 4
 
 

@@ -116,7 +116,7 @@ def test_a_message_is_opened_whatever_wraps_it(body: Any, folder: Path) -> None:
 
 PACKED = gzip.compress(ROW.encode())
 REFUSED: dict[str, tuple[Any, str]] = {
-    "no JSON": ("customer_id=S0001", "the message is not JSON: line 1, column 1; a message has to hold an event"),
+    "no JSON": ("customer_id=S0001", "the message is not JSON: line 1, column 1; a message must contain an event"),
     "nothing": ("", "the message is empty"),
     "no text": (None, NO_EVENT),
     "a number": ("7", NO_EVENT),
@@ -227,7 +227,7 @@ def test_where_nobody_reads_an_answer_it_is_raised(
 )
 def test_answers_that_would_be_kept_nowhere_are_not_made(given: Any) -> None:
     with pytest.raises(
-        NotConfigured, match=r"kept nowhere: set RISKSCORE_OUTPUT to s3://bucket/prefix or a folder, or RI"
+        NotConfigured, match=r"no place to be stored: set RISKSCORE_OUTPUT to s3://bucket/prefix or a folder, or RI"
     ):
         handled(given)
 

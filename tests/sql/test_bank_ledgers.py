@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
-import subprocess
-import sys
 import tomllib
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -19,8 +15,8 @@ from riskscore.database.connection import Database
 from riskscore.database.features import FeatureRow, FeatureSource, event
 from tests import reference
 from tests.scoring_examples import ROOT, engine
+from tests.shell import run_shell
 from tests.sql.test_features_sql import answers, connect
-from tests.sql.test_sql_files import psql
 
 PAGE = (ROOT / "docs" / "BANK_LEDGERS.md").read_text()
 FEATURES_SQL = (ROOT / "sql" / "credit_risk" / "features.sql").read_text()
@@ -95,24 +91,9 @@ def reader(flat):
 
 
 def shell(folder, commands, **environ):
-    """Run a block of the page in a folder that looks like the project's; the parsed lines of scores.jsonl."""
+    """Run a block of the page; the parsed lines of scores.jsonl."""
     (folder / "ledgers.sql").write_text(LEDGERS)
-    for name in ("sql", "scripts", "model"):
-        (folder / name).symlink_to(ROOT / name)
-    python = folder / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    path = f"{Path(psql()).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=folder,
-        env={**os.environ, "PATH": path, **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_shell(folder, commands, **environ)
     return [json.loads(line) for line in (folder / "out" / "scores.jsonl").read_text().splitlines()]
 
 
