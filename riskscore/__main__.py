@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 # Group -> name -> its module in riskscore/commands/, and what it does.
 GROUPS = {
     "score": {
-        "score": ("score", "a file, a folder of files or a database into a file of scores"),
-        "serve": ("serve_http", "the HTTP service with its page"),
-        "serve-lambda": ("serve_lambda", "the function under the Lambda emulator"),
-        "demo": ("demo", "from nothing to a score, step by step"),
+        "score": ("score", "score a file, a folder of files or a database"),
+        "serve": ("serve_http", "start the HTTP service with its page"),
+        "serve-lambda": ("serve_lambda", "start the function under the Lambda emulator"),
+        "demo": ("demo", "show a model step by step, from its data to a score"),
     },
     "models": {
-        "new": ("new_model", "any labelled table into a drafted, trained model that serves"),
-        "train": ("train", "a model from a file, a folder of files or a database"),
-        "train-sample": ("train_sample", "a model from the simulated sample that it is shipped with"),
-        "adopt": ("adopt_model", "a model that somebody else trained"),
-        "sign": ("sign_model", "a model's manifest, with a key; or make a key"),
-        "publish": ("publish_model", "a model to S3"),
+        "new": ("new_model", "draft and train a model from a labelled table"),
+        "train": ("train", "train a model from a file, a folder of files or a database"),
+        "train-sample": ("train_sample", "train a shipped model on its simulated sample"),
+        "adopt": ("adopt_model", "adopt a model that was trained elsewhere"),
+        "sign": ("sign_model", "sign a model's manifest, or create a key"),
+        "publish": ("publish_model", "publish a model to S3"),
     },
     "data": {
-        "dump": ("dump_events", "events out of a database, by the model's SQL"),
-        "quality": ("data_quality", "a report on a folder's transactions and labels, and the training set"),
-        "load-offers": ("load_offers", "leads, offers and clicks from parquet into a SQLite database"),
-        "seed": ("seed_database", "simulated bank ledgers into a PostgreSQL database"),
-        "sample-data": ("sample_data", "a model's simulated sample files"),
-        "sample-database": ("sample_database", "run a command with a PostgreSQL that holds the sample ledgers"),
+        "dump": ("dump_events", "write events from a database, by the model's SQL"),
+        "quality": ("data_quality", "write a data-quality report and the training set"),
+        "load-offers": ("load_offers", "load leads, offers and clicks from Parquet into SQLite"),
+        "seed": ("seed_database", "write simulated customers into a PostgreSQL database"),
+        "sample-data": ("sample_data", "write a model's simulated sample files"),
+        "sample-database": ("sample_database", "run a command with a PostgreSQL that holds the sample data"),
     },
     "ledger": {
-        "ledger": ("ledger", "verify, replay, export and purge the ledger of answered rows"),
+        "ledger": ("ledger", "verify, replay, export or purge the ledger of answered rows"),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
@@ -103,7 +103,7 @@ def _help() -> str:
         "\n".join([group, *(f"  {name:{width}}  {does}" for name, (_, does) in commands.items())])
         for group, commands in GROUPS.items()
     )
-    ending = "riskscore COMMAND --help shows how one is called; riskscore --version, which version this is."
+    ending = "riskscore COMMAND --help shows its options; riskscore --version shows the version."
     return "\n\n".join([USAGE, *groups, ending])
 
 

@@ -102,7 +102,7 @@ def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
         ("dump_events.py", ["credit_risk", "--limit", "few"], 2, "expected a whole number from 0 up"),
         ("dump_events.py", ["credit_risk", "--limit", "-1"], 2, "expected a whole number from 0 up"),
         ("score.py", ["nothing", "--output", "o.csv"], 2, "there is no trained model 'nothing' in "),
-        ("score.py", ["x100", "--models", "nowhere", "--output", "o.csv"], 2, "--models: there is no folder nowhere"),
+        ("score.py", ["x100", "--models", "nowhere", "--output", "o.csv"], 2, "--models: no such folder nowhere"),
         (
             "score.py",
             ["x100", "--models", "sql", "--output", "o.csv"],

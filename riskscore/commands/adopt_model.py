@@ -1,4 +1,4 @@
-"""Adopts a model that somebody else trained: shows what its file would run, checks it, and writes its folder."""
+"""Adopts a model that was trained elsewhere: shows what its file would run, checks it, and writes its folder."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "name", metavar="NAME", help="what the model is called from now on: the folder it is written to"
-    )
+    parser.add_argument("name", metavar="NAME", help="the model's new name, and its folder")
     parser.add_argument(
         "--joblib",
         required=True,
@@ -52,19 +50,25 @@ def _parser() -> argparse.ArgumentParser:
         help="joblib or pickle, XGBoost's own .json or .ubj, or an MLflow folder",
     )
     parser.add_argument(
-        "--contract", required=True, type=Path, metavar="FILE.toml", help="a model.toml; estimator and source may lack"
+        "--contract",
+        required=True,
+        type=Path,
+        metavar="FILE.toml",
+        help="a model.toml; estimator and source may be absent",
     )
-    parser.add_argument("--data", type=Path, metavar="FILE.csv", help="rows it should be judged by; label may lack")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE.csv", help="rows to evaluate it on, with or without the label"
+    )
     parser.add_argument(
         "--expected",
         default="",
         metavar="COLUMN",
-        help="a column of --data: the owner's own probabilities to hold it to",
+        help="a column of --data with the owner's probabilities, which the model must give",
     )
     parser.add_argument(
-        "--rounds", default="", choices=("best", "all"), help="which rounds count where an XGBoost model stopped early"
+        "--rounds", default="", choices=("best", "all"), help="which rounds to use if an XGBoost model stopped early"
     )
-    parser.add_argument("--trust", action="store_true", help="load the pickle without asking: it may run anything")
+    parser.add_argument("--trust", action="store_true", help="load the pickle without asking; it may run any code")
     parser.add_argument("--models", "--out", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
     return parser
 
@@ -77,9 +81,9 @@ def _trust(given: bool) -> Callable[[str, Listing], bool]:
         if given:
             return True
         if not sys.stdin.isatty():
-            print("Nobody is there to ask: --trust loads it.", file=sys.stderr)
+            print("No terminal to ask at: --trust loads it.", file=sys.stderr)
             return False
-        print("Loading it runs all of that. Load it? [y/N] ", end="", file=sys.stderr, flush=True)
+        print("Loading it runs these. Load it? [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     return trusted
@@ -90,7 +94,7 @@ def _shown(file: str, listing: Listing) -> str:
     usual = [f"    {entry}" for entry in listing.imports if is_expected(entry)]
     lines = [f"{file} is a pickle. Loading it would import:", *strange, *_some(usual)]
     if strange:
-        lines.append("What is marked ! is unusual in a model; a pickle can run anything through it.")
+        lines.append("Imports marked ! are unusual in a model; through them a pickle can run any code.")
     return "\n".join(lines)
 
 
@@ -128,11 +132,7 @@ def _summary(adopted: Adopted, folder: Path) -> str:
                 f"sha256     {hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}"
                 for name in (*adopted.contents, "manifest.json")
             ),
-            f"judge it by {folder / 'MODEL_CARD.md'}"
-            + (
-                f", and read over {folder / 'reasons.toml'}, whose words its answers have"
-                if manifest["explains"]
-                else ""
-            ),
+            f"evaluate it by {folder / 'MODEL_CARD.md'}"
+            + (f", and review {folder / 'reasons.toml'}, the texts of its reasons" if manifest["explains"] else ""),
         ]
     )

@@ -1,4 +1,4 @@
-"""Reports on the quality of a folder's transactions and labels, draws them, and writes the training set."""
+"""Writes a data-quality report on a folder's transactions and labels, with pictures and the training set."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         pictured = {name: what for name, (what, _) in PICTURES.items()}
         file.write(page(options.folder.resolve().name, quality, written, left, pictured))
     found = sum(finding.found > 0 for finding in quality.findings)
-    print(f"{report}: {found} of {counted(len(quality.findings), 'check')} found something")
+    print(f"{report}: {found} of {counted(len(quality.findings), 'check')} found problems")
     print(f"{options.out / 'training_set.csv'}: {counted(written, 'customer')}; {sum(left.values()):,} left out")
     return DONE
 
@@ -45,6 +45,6 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description=__doc__)
     result.add_argument("folder", type=Path, metavar="FOLDER", help="with transactions and labels, .csv or .parquet")
     result.add_argument(
-        "--out", type=Path, metavar="DIR", default=ROOT / "out" / MODEL, help=f"the files go there (out/{MODEL})"
+        "--out", type=Path, metavar="DIR", default=ROOT / "out" / MODEL, help=f"folder for the files (out/{MODEL})"
     )
     return result

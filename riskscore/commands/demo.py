@@ -1,4 +1,4 @@
-"""From nothing to a score, on real parts: a model's sources, its SQL, and the function under the Lambda emulator."""
+"""Shows a model step by step, from its data and SQL to the answer of the function under the Lambda emulator."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _ledgers() -> Iterator[str]:
         _say(
             f"An embedded server holds {CUSTOMERS:,} customers to score and {TRAINING:,} with known outcomes, all "
             f"simulated ({_since(started)}). Its data stay in {FOLDER.relative_to(ROOT)} for the next time. "
-            "From here on everything reads it as a role that may only read."
+            "From here on everything uses a role that may only read."
         )
         yield url
 
@@ -129,7 +129,7 @@ def _score(event_file: Path, environ: Mapping[str, str]) -> None:
     if '"error":' in json.dumps(answer):
         raise OurFault("the function answered with an error instead of a score")
     _heading("Do it again")
-    _say("Nothing is left running. In one terminal `make serve`, which keeps it up until Ctrl-C; in another:")
+    _say("Nothing is left running. `make serve` in one terminal starts it until Ctrl-C; in another:")
     print(f"  curl -d @{shown} http://localhost:9000{INVOCATIONS}\n")
 
 

@@ -1,4 +1,4 @@
-"""Dump a model's events from the database with the model's own SQL: one JSON file per row, or one JSONL for all."""
+"""Writes events from a database, by the model's SQL: one JSON file per row, or one JSONL file for all."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         else:
             dumped = dump_files(rows, folder, faults, with_dates=source.has_history(database))
     seconds = time.perf_counter() - started
-    ended = f"{counted(dumped.rows, 'row')}, {counted(dumped.faults, 'fault')}"
+    ended = f"{counted(dumped.rows, 'row')}, {dumped.faults:,} rejected"
     print(f"{ended}, {seconds:.1f} s, {dumped.rows / seconds:,.0f} rows/s")
     if dumped.faults:
-        print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
+        print(f"rejected rows, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if dumped.faults else DONE
 
 
@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--ids", type=lambda text: text.split(","), metavar="A,B", help="only these customers")
-    which.add_argument("--limit", type=whole_number, metavar="N", help="only the first N rows, by id")
-    parser.add_argument("--jsonl", type=Path, metavar="FILE", help="one file with an event per line instead")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="where the report of faulty ledgers goes")
+    which.add_argument("--limit", type=whole_number, metavar="N", help="only the first N rows, in the order of ids")
+    parser.add_argument(
+        "--jsonl", type=Path, metavar="FILE", help="one file with an event per line, instead of one file per event"
+    )
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="where to write the report of rejected rows")
     return parser

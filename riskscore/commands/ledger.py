@@ -1,4 +1,4 @@
-"""The ledger of answered rows: verify its chain, replay its scores, export it, purge what belongs to people."""
+"""Verifies, replays, exports and purges the ledger of answered rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _verify(options: argparse.Namespace, ledger: Ledger, _: Deployment) -> int:
         found = verify(connection, options.head, published and (published.rows, published.hash))
     texts = [finding.text for finding in found.findings]
     if published and ledger.heads and ledger.heads.asks_for_signatures and not published.signed:
-        texts.append("the newest published head is not signed by the ledger's key: it is somebody else's")
+        texts.append("the newest published head is not signed by the ledger's key")
     for text in texts:
         print(text)
     rows, findings = counted(found.rows, "row"), counted(len(texts), "finding")
@@ -64,9 +64,9 @@ def _verify(options: argparse.Namespace, ledger: Ledger, _: Deployment) -> int:
 def _held_to(published: Head | None) -> str:
     """What the chain's end was compared with."""
     if published is None:
-        return f"no head was published: that no row was cut off is not shown (set {PLACE}, or note the hash)"
+        return f"no head was published, so a cut-off end can't be detected (set {PLACE}, or note the hash)"
     signed = "signed" if published.signed else "without a signature"
-    return f"held to the head published at {published.time}, {signed}, of {counted(published.rows, 'row')}"
+    return f"compared with the head published at {published.time}, {signed}, of {counted(published.rows, 'row')}"
 
 
 def _replay(options: argparse.Namespace, ledger: Ledger, deployment: Deployment) -> int:
@@ -78,10 +78,10 @@ def _replay(options: argparse.Namespace, ledger: Ledger, deployment: Deployment)
         print(f"missing: {artefact}, named by {counted(rows, 'row')}; RISKSCORE_MODEL_URI may have it")
     waiting = sum(found.missing.values())
     every = found.matched + len(found.differences) + waiting + found.unscored
-    scored = f"{counted(every, 'row')}: {found.matched:,} the same to the bit, {len(found.differences):,} different"
+    scored = f"{counted(every, 'row')}: {found.matched:,} with the same bits, {len(found.differences):,} different"
     print(f"{scored}, {waiting:,} without their model, {found.unscored:,} without features")
     if options.id and not every:
-        raise InvalidFile("the ledger has no request of this id")
+        raise InvalidFile("the ledger has no request with this id")
     return OUR_FAULT if found.differences or waiting else DONE
 
 
@@ -121,28 +121,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="verify | replay | export | purge")
 
-    command = commands.add_parser("verify", help="look whether a row was changed, removed, added or moved")
-    command.add_argument(
-        "--head", metavar="HASH", help="the last hash as it was noted earlier: it has to be there still"
-    )
+    command = commands.add_parser("verify", help="check whether a row was changed, removed, added or moved")
+    command.add_argument("--head", metavar="HASH", help="a last hash that was noted earlier and must still be there")
     command.set_defaults(run=_verify)
 
-    command = commands.add_parser("replay", help="score stored rows again; they must match to the bit")
+    command = commands.add_parser("replay", help="score stored rows again; the bits must be the same")
     chosen = command.add_mutually_exclusive_group(required=True)
-    chosen.add_argument("--id", help="the rows of the requests of this id")
-    chosen.add_argument("--since", type=_stamp, metavar="TIME", help="the rows from this time (UTC) on")
+    chosen.add_argument("--id", help="rows of the requests with this id")
+    chosen.add_argument("--since", type=_stamp, metavar="TIME", help="rows from this time (UTC) on")
     chosen.add_argument("--all", action="store_true", help="every row")
     command.set_defaults(run=_replay)
 
     command = commands.add_parser("export", help="rows into a file")
     command.add_argument("--output", type=Path, required=True, metavar="FILE", help="a .csv or a .parquet")
-    command.add_argument("--table", choices=EXPORTS, default="rows", help="which columns (default: rows)")
+    command.add_argument("--table", choices=EXPORTS, default="rows", help="the columns (default: rows)")
     command.add_argument("--since", type=_stamp, metavar="TIME", help="from this time (UTC) on")
     command.add_argument("--until", type=_stamp, metavar="TIME", help="before this time (UTC)")
     command.add_argument("--model", help="the rows of this model")
     command.set_defaults(run=_export)
 
-    command = commands.add_parser("purge", help="erase ids, features, scores and answers; the chain stays")
+    command = commands.add_parser("purge", help="erase ids, features, scores and answers; the chain stays valid")
     command.add_argument(
         "--before", type=_moment, required=True, metavar="DATE", help="of the rows before this date (UTC)"
     )

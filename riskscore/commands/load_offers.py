@@ -1,4 +1,4 @@
-"""Loads leads, offers and clicks from parquet files into a SQLite database, whole or not at all."""
+"""Loads leads, offers and clicks from Parquet files into a SQLite database, all or nothing."""
 
 from __future__ import annotations
 
@@ -49,13 +49,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--leads", help="lead_uuid, requested, loan_purpose, credit, annual_income", **required)
     offers = result.add_mutually_exclusive_group(required=True)
     offers.add_argument("--offers", type=Path, metavar="FILE", help="lead_uuid, offer_id, apr, lender_id")
-    offers.add_argument(
-        "--simulate-offers", action="store_true", help="make offers that the leads got and clicks are of"
-    )
+    offers.add_argument("--simulate-offers", action="store_true", help="create offers that match the leads and clicks")
     result.add_argument("--clicks", help="offer_id, clicked_at", **required)
-    result.add_argument(
-        "--database", metavar="URL", required=True, help="sqlite:///offers.db; made where it isn't there"
-    )
+    result.add_argument("--database", metavar="URL", required=True, help="sqlite:///offers.db; created if missing")
     result.add_argument("--replace", action="store_true", help="drop the tables leads, offers and clicks first")
     return result
 

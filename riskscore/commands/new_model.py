@@ -1,4 +1,4 @@
-"""From a labelled table of anybody's to a model that serves: looks at its columns, drafts model.toml, trains, tells."""
+"""Drafts model.toml from a labelled table, trains the model, and shows how to serve it."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ KINDS = {
     "category": ("category", "categories"),
 }
 MORE_THAN_ONCE = (
-    ("--positive", "VALUE", "a label that counts as 1, where labels aren't 0 and 1"),
+    ("--positive", "VALUE", "a label that means 1, if labels aren't 0 and 1"),
     (
         "--negative",
         "VALUE",
-        "a label that counts as 0; without it all but the positive ones do, with it others are none",
+        "a label that means 0; without this option, all but the positive labels do",
     ),
-    ("--id", "COLUMN", "names a row, all of them together"),
-    ("--keep", "COLUMN", "a feature, though suspected"),
-    ("--leave-out", "COLUMN", "no feature"),
+    ("--id", "COLUMN", "a column that identifies rows; several identify them together"),
+    ("--keep", "COLUMN", "keep a column that seems to contain the label"),
+    ("--leave-out", "COLUMN", "drop a column"),
 )
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier"}
 
@@ -64,26 +64,26 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         trained, chance = (None, "") if options.draft_only else _train(folder, options, environ, replaced)
         read_settings(folder)
     for path in set_events_aside(_events(options) / options.name, before) if replaced else ():
-        print(f"kept       {_shown(path)}: it was an event of the model that was replaced")
+        print(f"kept       {_shown(path)}: an event of the model that was replaced")
     print(_trained(options, trained) if trained else _drafted(options))
     if chance:
-        written = "written all the same" if trained else "nothing is written but the draft; --even-so writes the model"
+        written = "written all the same" if trained else "only the draft is written; --even-so writes the model"
         print(f"{program()}: {chance}; {written}", file=sys.stderr)
     return DONE if trained or options.draft_only else NO_BETTER
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", metavar="NAME", help="what the model is called: the folder it is written to")
+    parser.add_argument("name", metavar="NAME", help="the model's name, and its folder")
     parser.add_argument("--data", required=True, type=Path, metavar="FILE", help=".csv (, ; or tab) or .parquet")
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the label: 0, 1 or empty")
     for option, what, help_ in MORE_THAN_ONCE:
-        parser.add_argument(option, action="append", default=[], metavar=what, help=f"{help_}; any number of times")
-    parser.add_argument("--draft-only", action="store_true", help="write model.toml, and train nothing")
-    parser.add_argument("--even-so", action="store_true", help="write the model, though it is no better than chance")
-    parser.add_argument("--force", action="store_true", help="in place of a model of this name; its model.toml is kept")
-    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
-    parser.add_argument("--events", type=Path, metavar="DIR", help="where NAME/*.json go (events beside --models)")
+        parser.add_argument(option, action="append", default=[], metavar=what, help=f"{help_}; repeatable")
+    parser.add_argument("--draft-only", action="store_true", help="write model.toml and don't train")
+    parser.add_argument("--even-so", action="store_true", help="write the model even if it is no better than chance")
+    parser.add_argument("--force", action="store_true", help="replace a model of this name; its model.toml is kept")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="folder of models")
+    parser.add_argument("--events", type=Path, metavar="DIR", help="folder for NAME/*.json (events beside --models)")
     return parser
 
 
@@ -117,7 +117,7 @@ def _train(
     chance = no_better_than_chance(trained.manifest["metrics"])
     if chance and not options.even_so:
         if replaced:
-            raise InvalidFile(f"{chance}; the {options.name} that is there stays, unless --even-so is given")
+            raise InvalidFile(f"{chance}; the {options.name} that is there stays; --even-so replaces it")
         return None, chance
     write(folder, trained)
     return trained, chance
@@ -139,7 +139,7 @@ def _found(name: str, table: TableProfile) -> str:
         *(f"read as    {column.name}: {column.reading}" for column in table.features if column.reading),
         *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
         *(f"left out   {column.name or '(no name)'}: {column.left_out}" for column in table.left_out),
-        *(["           (--keep COLUMN takes a suspected one all the same)"] if suspects else []),
+        *(["           (--keep COLUMN keeps a column that seems to contain the label)"] if suspects else []),
     ]
     return "\n".join(lines)
 
@@ -162,7 +162,7 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 def _drafted(options: argparse.Namespace) -> str:
     file = options.models / options.name / "model.toml"
-    return f"drafted    {_shown(file)}; read it over, then\n  {_training(options)}"
+    return f"drafted    {_shown(file)}; review it, then\n  {_training(options)}"
 
 
 def _training(options: argparse.Namespace) -> str:
@@ -194,7 +194,7 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
         [
             f"figures    {figures}; {metrics['method'].partition(',')[0]}",
             *_beside(metrics),
-            f"written    {_shown(folder)}: read model.toml over, and judge the model by MODEL_CARD.md",
+            f"written    {_shown(folder)}: review model.toml, and evaluate the model by MODEL_CARD.md",
             f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
             f"next       {_serve(options)}, and in another terminal",
             f"  curl -d {shlex.quote(f'@{_shown(event)}')} http://localhost:9000{INVOCATIONS}",
@@ -206,7 +206,7 @@ def _beside(metrics: Mapping[str, Any]) -> list[str]:
     """How a logistic regression does on the same folds, and what to do where that is better."""
     advice = [
         '           It is simpler, and better here. In model.toml put family = "logistic", take its parameters out',
-        "           and train anew; or have [search] look for gentler parameters of the trees.",
+        "           and train again; or let [search] find gentler parameters for the trees.",
     ]
     return [f"beside     {sentence(metrics)}", *(advice if verdict(metrics) < 0 else [])]
 

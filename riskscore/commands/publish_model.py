@@ -1,4 +1,4 @@
-"""Publish a model to S3, where functions with RISKSCORE_MODEL_URI fetch it from; what points to it comes last."""
+"""Publishes a model to S3, from where functions with RISKSCORE_MODEL_URI load it. The pointer is written last."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     check_serial(folder, bucket)
     for key, size, new in publish(uploads, bucket):
         print(f"{'uploaded' if new else 'is there'}  {size:>12,} bytes  {bucket.uri}/{key}")
-    print(f"functions that start from now on serve it, with {VARIABLE}={bucket.uri}")
+    print(f"functions that start from now on serve it with {VARIABLE}={bucket.uri}")
     print(f"and this version alone with RISKSCORE_MANIFEST_SHA256={digest}")
     return DONE
 
@@ -34,6 +34,6 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", metavar="NAME", help="the model's name, e.g. credit_risk")
-    parser.add_argument("uri", metavar="s3://bucket/prefix", help="where the models are kept")
+    parser.add_argument("uri", metavar="s3://bucket/prefix", help="the bucket and prefix of the models")
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
     return parser

@@ -1,4 +1,4 @@
-"""Write a model's simulated sample files: the same bytes for the same seed; no real person is in them."""
+"""Writes a model's simulated sample files, without any real person. The same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", choices=SAMPLES, help="whose files")
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="the files go there")
-    parser.add_argument("--rows", type=whole_number, metavar="N", help="how many rows (default: enough to train from)")
-    parser.add_argument("--seed", type=whole_number, metavar="N", default=SEED, help=f"of the simulation ({SEED})")
+    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the files")
+    parser.add_argument("--rows", type=whole_number, metavar="N", help="number of rows (default: enough to train on)")
+    parser.add_argument("--seed", type=whole_number, metavar="N", default=SEED, help=f"seed of the simulation ({SEED})")
     parser.add_argument(
         "--separator",
         choices=(",", ";"),
         metavar="CHARACTER",
-        help="of CSV files: ',' or ';' (default: the original's)",
+        help="separator of CSV files: ',' or ';' (default: the original's)",
     )
     return parser

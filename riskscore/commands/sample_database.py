@@ -1,4 +1,4 @@
-"""Run a command with DATABASE_URL naming a local PostgreSQL that holds the sample ledgers; alone, show the URL."""
+"""Runs a command with DATABASE_URL set to a local PostgreSQL with the sample data; without a command, shows the URL."""
 
 from __future__ import annotations
 

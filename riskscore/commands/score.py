@@ -1,4 +1,4 @@
-"""Score the rows of a file, a folder of files or a database into a CSV or JSONL file, or a table of SQLite."""
+"""Scores a file, a folder of files or a database into a CSV or JSONL file, or into a SQLite table."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with FaultReport(report) as faults:
         scored = score_file(engine, model, bar, output, faults)
     seconds = time.perf_counter() - started
-    ended = f"{counted(scored.rows, 'row')}, {counted(scored.faults, 'fault')}"
+    ended = f"{counted(scored.rows, 'row')}, {scored.faults:,} rejected"
     print(f"{ended}, {seconds:.1f} s, {scored.rows / seconds:,.0f} rows/s: {output}")
     print(_scorer(model, where))
     if scored.referred:
-        print(f"{counted(scored.referred, 'row')} for a person to look at (refer); a .jsonl says why", file=sys.stderr)
+        print(f"{counted(scored.referred, 'row')} for manual review (refer); a .jsonl says why", file=sys.stderr)
     if scored.faults:
-        print(f"the faults, with their reasons: {faults.path}", file=sys.stderr)
+        print(f"rejected rows, with their reasons: {faults.path}", file=sys.stderr)
     return DATA_FAULTS if scored.faults else DONE
 
 
@@ -58,7 +58,7 @@ def _models(given: str | None, environ: Mapping[str, str]) -> tuple[Deployment, 
     """The models to score with, where they are in words, and where the paths of their SQL start."""
     said = given or environ.get(VARIABLE)
     if given and "://" not in given and not Path(given).is_dir():
-        raise InvalidFile(f"--models: there is no folder {given}")
+        raise InvalidFile(f"--models: no such folder {given}")
     deployment = Deployment({**environ, VARIABLE: said} if said else environ, str(ROOT))
     root = Path(given).resolve().parent if given and "://" not in given else ROOT
     return deployment, said or str(ROOT / "model"), root

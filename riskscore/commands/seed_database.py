@@ -1,4 +1,4 @@
-"""Loads simulated bank ledgers, for trying the project out, into the two source tables of a PostgreSQL database."""
+"""Writes simulated customers into the two source tables of a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except psycopg.Error as error:
         return _fail(_sentence(error), 1)
     except KeyboardInterrupt:
-        return _fail("interrupted: the database is as it was", 130)
+        return _fail("interrupted: the database is unchanged", 130)
     seconds = time.perf_counter() - started
     tables = ", ".join(f"{table} {count:,}" for table, count in rows.items())
     print(f"seeded simulated rows: {tables}; {seconds:.1f} s, {sum(rows.values()) / seconds:,.0f} rows/s")
@@ -50,10 +50,12 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         "--edge-cases",
         choices=EDGE_LEDGERS,
         default="sound",
-        help="customers edge-..., one per trap of the features, beside those to score; `all` adds those whose data "
-        "are faulty, with which dump_events.py ends in status 3 (sound)",
+        help="customers edge-..., one per edge case of the features, beside those to score; `all` adds some that are "
+        "rejected, so that riskscore dump ends with status 3 (sound)",
     )
-    result.add_argument("--replace", action="store_true", help="drop tables of those names first, whatever they hold")
+    result.add_argument(
+        "--replace", action="store_true", help="first drop tables of these names, whatever they contain"
+    )
     return result
 
 
@@ -78,8 +80,8 @@ def _seed(options: argparse.Namespace) -> dict[str, int]:
 def _sentence(error: psycopg.Error) -> str:
     """What went wrong; an error that is not the server's answer may quote the host and the user, so is not shown."""
     if error.diag.message_primary is None:
-        return "no connection to the database: check that --database names a PostgreSQL that runs and lets you in"
-    return f"the database refused and is as it was: {error.diag.message_primary}"
+        return "no connection: check that --database names a PostgreSQL that is running and accepts this login"
+    return f"the database refused and is unchanged: {error.diag.message_primary}"
 
 
 def _fail(sentence: str, status: int) -> int:

@@ -1,4 +1,4 @@
-"""Serve scores over HTTP, with a page for people, until Ctrl-C or SIGTERM; no request under way is lost then."""
+"""Serves scores over HTTP, with a web page, until Ctrl-C or SIGTERM. Requests in progress are answered first."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _parser(settings: ServiceSettings) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default=settings.host, help="where to listen ($RISKSCORE_HOST; default: %(default)s)")
+    parser.add_argument(
+        "--host", default=settings.host, help="address to listen on ($RISKSCORE_HOST; default: %(default)s)"
+    )
     parser.add_argument("--port", type=int, default=settings.port, help="the port ($PORT; default: %(default)s)")
     parser.add_argument("--workers", type=int, default=settings.workers, help="processes (default: one per core)")
     return parser

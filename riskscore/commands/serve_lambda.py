@@ -1,4 +1,4 @@
-"""Serve the function on this machine under the real Lambda Runtime Interface Emulator; Ctrl-C ends it."""
+"""Serves the function on this machine under the real Lambda Runtime Interface Emulator, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _example(environ: Mapping[str, str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=9000, help="where to listen (%(default)s)")
+    parser.add_argument("--port", type=int, default=9000, help="port to listen on (%(default)s)")
     parser.add_argument("--handler", default=HANDLER, help="module.function (%(default)s)")
-    parser.add_argument("--directory", type=Path, default=ROOT, help="where the handler's module is (the project)")
+    parser.add_argument("--directory", type=Path, default=ROOT, help="folder of the handler's module (the project)")
     return parser

@@ -1,4 +1,4 @@
-"""Sign a model's manifest with an Ed25519 key, or make a key: whoever has the public half can tell your models."""
+"""Signs a model's manifest with an Ed25519 key, or creates a key. The public key then identifies your models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     path = options.key or new_key(options.new_key)
     key = read_key(path)
     if options.new_key:
-        print(f"{path} is the private key: keep it away from the repository, the image and the bucket")
+        print(f"{path} is the private key: keep it out of the repository, the image and the bucket")
     if options.model:
         require_model(options.model, list_models(str(options.models)), options.models)
         folder = options.models / options.model
@@ -60,9 +60,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("model", nargs="?", metavar="NAME", help="the model to sign, e.g. credit_risk")
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key", type=Path, metavar="FILE", help="the private key to sign with (PEM, unencrypted)")
-    key.add_argument("--new-key", type=Path, metavar="DIR", help="make a new key in DIR, and sign with it")
+    key.add_argument("--new-key", type=Path, metavar="DIR", help="create a key in DIR and sign with it")
     parser.add_argument(
-        "--renew", action="store_true", help="give the model a newer serial first: a return to an older model"
+        "--renew", action="store_true", help="first give the model a newer serial, to return to an older model"
     )
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
     options = parsed(parser, arguments)

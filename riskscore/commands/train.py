@@ -46,7 +46,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         trained = train(settings, data, folder, root, _now(environ), bar.update, state)
     print(summary(trained, folder, time.perf_counter() - started))
     if chance := no_better_than_chance(trained.manifest["metrics"]):
-        print(f"{program()}: warning: {chance}; the model was written all the same", file=sys.stderr)
+        print(f"{program()}: warning: {chance}; the model was written nevertheless", file=sys.stderr)
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
         print(predicted(folder, url, wanted_by(settings, root, environ), output))
@@ -66,7 +66,7 @@ def predicted(folder: Path, url: str, wanted: Wanted, output: Path) -> str:
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description=__doc__)
-    result.add_argument("model", help="its name: the folder with its model.toml and reasons.toml, e.g. credit_risk")
+    result.add_argument("model", help="the model's name, e.g. credit_risk: the folder with its model.toml")
     source = result.add_mutually_exclusive_group(required=True)
     source.add_argument("--database", metavar="URL", help="compute the features by the model's SQL (read-only)")
     source.add_argument(
@@ -111,14 +111,14 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
             f"validation {metrics['method']}",
             *(
                 f"  {METRIC_WORDS[name]:9}{value['mean']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-                f"   in-sample, on the rows it was fitted to: {metrics['in_sample'][name]:.3f}"
+                f"   in-sample:  {metrics['in_sample'][name]:.3f}"
                 for name, value in metrics["cross_validated"].items()
             ),
             f"  expected calibration error {metrics['reliability']['ece']:.3f}",
             f"beside     {sentence(metrics)}",
             f"engines    {engines}{'; ' + trained.twin_lacks if trained.twin_lacks else ', equal bit for bit'}",
             *(f"sha256     {_sha256(folder / name)}  {name}" for name in (*trained.contents, "manifest.json")),
-            f"judge it by {folder / 'MODEL_CARD.md'}",
+            f"evaluate it by {folder / 'MODEL_CARD.md'}",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Trains a model from the simulated data that the project ships with: ledgers in PostgreSQL, or files."""
+"""Trains a shipped model on its simulated sample: a PostgreSQL database, or files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     if options.model not in (LEDGERS, *FILES):
         raise InvalidFile(
             f"there are no simulated samples of {options.model}, only of {LEDGERS}, {', '.join(FILES)};"
-            f" a model of yours is trained by {PYTHON} scripts/train.py {options.model} --data FILE"
+            f" train a model of your own with {PYTHON} scripts/train.py {options.model} --data FILE"
         )
     out = f" --out {shlex.quote(options.out)}" if options.out else ""
     if options.model not in FILES:

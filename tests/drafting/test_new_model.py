@@ -239,7 +239,7 @@ def test_a_model_that_is_no_better_than_chance_is_written_where_that_is_asked_fo
     assert (done.returncode, "any better than chance, 0.5; written all the same" in done.stderr) == (0, True)
     before = files(tmp_path)
     again = new_model(tmp_path, tmp_path / "t.csv", "--force")
-    assert (again.returncode, "the theirs that is there stays, unless --even-so is given" in again.stderr) == (2, True)
+    assert (again.returncode, "the theirs that is there stays; --even-so replaces it" in again.stderr) == (2, True)
     assert files(tmp_path) == before
 
 
@@ -324,7 +324,7 @@ def test_by_force_events_of_the_replaced_model_go_and_a_persons_own_are_kept(tmp
     assert done.returncode == 0, done.stderr
     assert files(events) == ["example-2.json.old", "mine.json.old", "mine.json.old2"]
     assert [path.read_text() for path in sorted(events.iterdir())] == ['{"x": "by hand"}', "older", '{"x": 3}']
-    assert f"kept       {events}/mine.json.old2: it was an event of the model that was replaced" in done.stdout
+    assert f"kept       {events}/mine.json.old2: an event of the model that was replaced" in done.stdout
 
 
 def test_a_training_that_fails_by_force_leaves_the_events(tmp_path):

@@ -271,7 +271,7 @@ def test_a_ledger_from_its_first_row_to_its_purge(run, tmp_path):
         done = run("replay", *chosen, ledger=url)
         assert (done.returncode, done.stdout) == (
             0,
-            f"{count} rows: {count} the same to the bit, 0 different, 0 without their model, 0 without features\n",
+            f"{count} rows: {count} with the same bits, 0 different, 0 without their model, 0 without features\n",
         )
     assert run("export", "--output", tmp_path / "rows.parquet", ledger=url).stdout == f"{count} rows\n"
     tamper(tmp_path / "l.db", ("UPDATE riskscore_ledger SET margin = 0 WHERE seq = 2", ()))
@@ -312,7 +312,7 @@ def test_one_row_is_a_row(run, tmp_path):
     deployment.engine().answer(EVENTS[0])
     deployment.ledger().store.close()
     assert run("verify", ledger=url).stdout.startswith("1 row, 0 purged, 0 findings; the last hash is ")
-    assert run("replay", "--all", ledger=url).stdout.startswith("1 row: 1 the same to the bit, 0 different, ")
+    assert run("replay", "--all", ledger=url).stdout.startswith("1 row: 1 with the same bits, 0 different, ")
     assert run("export", "--output", tmp_path / "rows.csv", ledger=url).stdout == "1 row\n"
     tamper(tmp_path / "l.db", ("UPDATE riskscore_ledger SET margin = 0", ()))
     assert ", 1 finding; the last hash is " in run("verify", ledger=url).stdout
@@ -324,7 +324,7 @@ def test_an_id_that_no_request_had_and_a_file_of_another_kind(run, file, small_l
     file.store.close()
     url = sqlite_url(tmp_path / "file.db")
     unknown = run("replay", "--id", "r2", ledger=url)
-    assert (unknown.returncode, unknown.stderr) == (2, "ledger.py: the ledger has no request of this id\n")
+    assert (unknown.returncode, unknown.stderr) == (2, "ledger.py: the ledger has no request with this id\n")
     other = run("export", "--output", tmp_path / "rows.xlsx", ledger=url)
     assert (other.returncode, "expected a file ending in .csv or .parquet" in other.stderr) == (2, True)
     lacking = run("replay", "--all", ledger=url)

@@ -103,7 +103,7 @@ def test_a_database_that_cannot_be_reached_gets_a_sentence_without_secrets(url):
     done = run("--database", url)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("seed_database.py: no connection to the database")
+    assert done.stderr.startswith("seed_database.py: no connection: check")
     assert not re.search("hunter2|jane|127|invalid|bank", done.stderr)
 
 
@@ -112,7 +112,7 @@ def test_a_database_that_refuses_gets_its_own_words(database):
     done = run("--database", read_only, *SMALL)
     assert done.returncode == 1
     assert done.stderr == (
-        "seed_database.py: the database refused and is as it was: "
+        "seed_database.py: the database refused and is unchanged: "
         "cannot execute CREATE TABLE in a read-only transaction\n"
     )
 

@@ -392,9 +392,7 @@ def restart_and_replay(folder: Path, answered: dict[str, bytes]) -> None:
         assert httpx.post(f"{service.url}/predict", json=[EVENT] * 5).status_code == 200
     rows = f"{stored(service)[0][0]:,} rows"
     assert_ledger(service, f"{rows}, 0 purged, 0 findings; ", "verify")
-    assert_ledger(
-        service, f"{rows}: {rows.removesuffix(' rows')} the same to the bit, 0 different, ", "replay", "--all"
-    )
+    assert_ledger(service, f"{rows}: {rows.removesuffix(' rows')} with the same bits, 0 different, ", "replay", "--all")
 
 
 def test_the_ledger_names_the_holder_and_answers_a_known_request_again(tmp_path):
