@@ -1,8 +1,8 @@
-"""Same bytes: one result object for one event, whichever door it went through.
+"""Same bytes: one result object for one event, whichever interface it went through.
 
-Models x events x doors. A door takes a model's events and gives the result of each in the bytes of
-riskscore/serving/http_routes.py; a door that answers HTTP gives the very bytes of its body. Another door is another
-function with @door.
+Models x events x interfaces. An interface takes a model's events and gives the result of each in the bytes of
+riskscore/serving/http_routes.py; one that answers HTTP gives the very bytes of its body. Another interface is another
+function with @interface.
 
 By either engine the results are the same to the last byte. `auto`, the default, chooses by the number of rows and by
 what is loaded, and a result names the engine that computed it: there every byte but that word is the same.
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Events = Sequence[dict[str, Any]]
-    Door = Callable[["World", str, Events], list[bytes]]
+    Interface = Callable[["World", str, Events], list[bytes]]
 
 NAMED_ENGINE = re.compile(rb'"engine":"(twin|joblib)"')
 
@@ -90,7 +90,7 @@ EVENTS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 class World:
-    """What the doors open on: one folder with the shipped models and a small one."""
+    """What the interfaces serve: one folder with the shipped models and a small one."""
 
     def __init__(self, folder: Path, engine: str, emulator: Any) -> None:
         self.folder = folder
@@ -110,10 +110,10 @@ class World:
         return NAMED_ENGINE.sub(b'"engine":"auto"', result) if self.engine == "auto" else result
 
     def through(self, name: str, model: str) -> dict[str, bytes]:
-        """The results of a model's events that fit through a door, by the events' names."""
+        """The results of a model's events that an interface can take, by the events' names."""
         if (name, model) not in self._through:
             events = {key: given for key, given in EVENTS[model].items() if fits(name, key, given)}
-            results = DOORS[name](self, model, list(events.values()))
+            results = INTERFACES[name](self, model, list(events.values()))
             self._through[name, model] = dict(zip(events, results, strict=True))
         return self._through[name, model]
 
@@ -145,25 +145,25 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield World(folder, request.param, emulator)
 
 
-DOORS: dict[str, Door] = {}
+INTERFACES: dict[str, Interface] = {}
 
 
-def door(name: str) -> Callable[[Door], Door]:
-    def opened(function: Door) -> Door:
-        DOORS[name] = function
+def interface(name: str) -> Callable[[Interface], Interface]:
+    def added(function: Interface) -> Interface:
+        INTERFACES[name] = function
         return function
 
-    return opened
+    return added
 
 
-def fits(door: str, name: str, given: dict[str, Any]) -> bool:
+def fits(interface: str, name: str, given: dict[str, Any]) -> bool:
     """A table has a column for each id, feature and observation, and no other way to say what is wrong with a row.
 
     Of a file with labels, score.py takes the rows that have none.
     """
-    if door == "score.py, csv" and name.startswith("label"):
+    if interface == "score.py, csv" and name.startswith("label"):
         return False
-    return "csv" not in door or ("features" in given and "reasons" not in given and not name.startswith("invalid"))
+    return "csv" not in interface or ("features" in given and "reasons" not in given and not name.startswith("invalid"))
 
 
 def named(model: str, events: Events) -> list[dict[str, Any]]:
@@ -183,7 +183,7 @@ def apart(body: bytes) -> list[bytes]:
     return results
 
 
-@door("direct")
+@interface("direct")
 def direct(world: World, model: str, events: Events) -> list[bytes]:
     spec = importlib.util.spec_from_file_location("function_of_both_models", ROOT / "lambda_function.py")
     assert spec
@@ -196,18 +196,18 @@ def direct(world: World, model: str, events: Events) -> list[bytes]:
         return [one(encode(function.lambda_handler(given, None))) for given in named(model, events)]
 
 
-@door("direct, many")
+@interface("direct, many")
 def direct_many(world: World, model: str, events: Events) -> list[bytes]:
     engine = world.deployment.engine()
     return [encode(result) for result in engine.answer({"instances": list(events), "model": model})]
 
 
-@door("emulator")
+@interface("emulator")
 def emulator(world: World, model: str, events: Events) -> list[bytes]:
     return [one(encode(world.emulator.invoke(given))) for given in named(model, events)]
 
 
-@door("python-lambda-local")
+@interface("python-lambda-local")
 def python_lambda_local(world: World, model: str, events: Events) -> list[bytes]:
     from tests.conftest import _run_locally
 
@@ -221,8 +221,8 @@ def python_lambda_local(world: World, model: str, events: Events) -> list[bytes]
     return [encode(result) for result in found]
 
 
-def http_door(name: str, path: str, many: bool) -> None:
-    """A door that opens on a path with {model} in it, or on /predict where the event says its model."""
+def http_interface(name: str, path: str, many: bool) -> None:
+    """An interface on a path with {model} in it, or on /predict where the event says its model."""
 
     def send(world: World, model: str, body: Any) -> bytes:
         found = world.emulator.invoke(asking(name, "POST", path.format(model=model), json.dumps(body)))
@@ -230,18 +230,18 @@ def http_door(name: str, path: str, many: bool) -> None:
         assert found["statusCode"] == 200 or json.loads(one(body))["outcome"] == "invalid"
         return bytes(body)
 
-    @door(f"{name}, many" if many else name)
+    @interface(f"{name}, many" if many else name)
     def results(world: World, model: str, events: Events) -> list[bytes]:
         said = named(model, events) if "{model}" not in path else list(events)
         return apart(send(world, model, said)) if many else [one(send(world, model, given)) for given in said]
 
 
 for envelope in ("api-gateway-v1", "api-gateway-v2", "function-url", "load-balancer", "load-balancer-multi-value"):
-    http_door(envelope, "/models/{model}/predict", many=False)
-    http_door(envelope, "/predict", many=True)
+    http_interface(envelope, "/models/{model}/predict", many=False)
+    http_interface(envelope, "/predict", many=True)
 
 
-@door("queue")
+@interface("queue")
 def queue(world: World, model: str, events: Events) -> list[bytes]:
     """A queue answers nobody: its results are what the ledger is given."""
     kept: list[Any] = []
@@ -256,7 +256,7 @@ def queue(world: World, model: str, events: Events) -> list[bytes]:
     return [encode(json.loads(entry.personal["answer"])) for entry in kept]
 
 
-@door("step functions")
+@interface("step functions")
 def step_functions(world: World, model: str, events: Events) -> list[bytes]:
     found = world.emulator.invoke({"BatchInput": {"model": model}, "Items": list(events)})
     return [encode(result) for result in found]
@@ -273,7 +273,7 @@ def scored_file(world: World, model: str, given: Path) -> list[bytes]:
     return output.read_bytes().splitlines()
 
 
-@door("score.py, jsonl")
+@interface("score.py, jsonl")
 def score_jsonl(world: World, model: str, events: Events) -> list[bytes]:
     given = world.folder / f"{model}.events.jsonl"
     given.write_text("".join(json.dumps(event) + "\n" for event in events))
@@ -289,7 +289,7 @@ def write_table(given: Path, events: Events) -> None:
         writer.writerows(rows)
 
 
-@door("score.py, csv")
+@interface("score.py, csv")
 def score_csv(world: World, model: str, events: Events) -> list[bytes]:
     given = world.folder / f"{model}.csv"
     write_table(given, events)
@@ -308,17 +308,17 @@ def ask_service(world: World, path: str, bodies: list[bytes], **headers: str) ->
     return asyncio.run(ask())
 
 
-@door("service")
+@interface("service")
 def service(world: World, model: str, events: Events) -> list[bytes]:
     return list(map(one, ask_service(world, f"/models/{model}/predict", [encode(given) for given in events])))
 
 
-@door("service, many")
+@interface("service, many")
 def service_many(world: World, model: str, events: Events) -> list[bytes]:
     return apart(ask_service(world, "/predict", [encode(named(model, events))])[0])
 
 
-@door("service, csv")
+@interface("service, csv")
 def service_csv(world: World, model: str, events: Events) -> list[bytes]:
     given = world.folder / f"{model}.service.csv"
     write_table(given, events)
@@ -327,26 +327,29 @@ def service_csv(world: World, model: str, events: Events) -> list[bytes]:
 
 
 CASES = [
-    pytest.param(model, name, opened, id=f"{model}-{name}-{opened}")
+    pytest.param(model, name, sent_by, id=f"{model}-{name}-{sent_by}")
     for model, events in EVENTS.items()
     for name, given in events.items()
-    for opened in DOORS
-    if fits(opened, name, given)
+    for sent_by in INTERFACES
+    if fits(sent_by, name, given)
 ]
 
 
-@pytest.mark.parametrize(("model", "name", "opened"), CASES)
-def test_the_result_is_the_same_bytes_through_every_door(world: World, model: str, name: str, opened: str) -> None:
+@pytest.mark.parametrize(("model", "name", "sent_by"), CASES)
+def test_the_result_is_the_same_bytes_by_every_interface(world: World, model: str, name: str, sent_by: str) -> None:
     given = {**EVENTS[model][name], "model": model}
     engine = world.deployment.engine()
-    # a file of scores is for whoever made it, in our fields; every other door answers a model's clients in theirs
-    expected = encode(engine.score([given])[0]) if "score.py" in opened else one(encode(engine.answer(given)))
-    assert world.compared(world.through(opened, model)[name]) == world.compared(expected)
+    # a file of scores is for whoever made it, in our fields; every other interface answers a model's clients in theirs
+    expected = encode(engine.score([given])[0]) if "score.py" in sent_by else one(encode(engine.answer(given)))
+    assert world.compared(world.through(sent_by, model)[name]) == world.compared(expected)
 
 
 def test_the_results_name_the_engines_that_computed_them(world: World) -> None:
     found = {
-        name for opened in DOORS for result in world.through(opened, "credit_risk").values() for name in engines(result)
+        name
+        for sent_by in INTERFACES
+        for result in world.through(sent_by, "credit_risk").values()
+        for name in engines(result)
     }
     assert found == ({"twin", "joblib"} if world.engine == "auto" else {world.engine})
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Record = Callable[[Sequence[Entry]], Any]  # keeps a request's rows; the answer that another worker gave meanwhile
     Recall = Callable[[Request], Any]  # the answer that was given to this request, or None; raises Conflict
-    Fits = Callable[[Any], None]  # raises AnswerTooLarge where the door can't pass an answer on
+    Fits = Callable[[Any], None]  # raises AnswerTooLarge where the interface can't pass an answer on
 
 
 def _any_size(_: Any) -> None:

@@ -46,7 +46,7 @@ ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",",
 
 
 def encode(answer: Any) -> bytes:
-    """The one way in which an answer becomes bytes, whichever door it leaves by."""
+    """The one way in which an answer becomes bytes, whichever interface it leaves by."""
     return ENCODER.encode(answer).encode("utf-8")
 
 
@@ -195,8 +195,8 @@ class Routes:
 
     def _scored(self, event: Any, request: Request) -> tuple[int, Any]:
         request.event = event
-        doors: dict[str, Any] = {"request_id": request.request_id, "caller": request.caller, "fits": request.fits}
-        answer = self._engine.answer(event, **{name: said for name, said in doors.items() if said is not None})
+        options: dict[str, Any] = {"request_id": request.request_id, "caller": request.caller, "fits": request.fits}
+        answer = self._engine.answer(event, **{name: said for name, said in options.items() if said is not None})
         return _status(event, answer), answer
 
 

@@ -61,9 +61,9 @@ def send(tmp_path: Path) -> Send:
     return serving(RISKSCORE_LEDGER=sqlite_url(tmp_path / "ledger.db"))
 
 
-def posted(send: Send, door: str, table: str, request_id: str = "r1") -> httpx.Response:
-    """A table through one of its doors."""
-    if door == "upload":
+def posted(send: Send, route: str, table: str, request_id: str = "r1") -> httpx.Response:
+    """A table through one of its routes."""
+    if route == "upload":
         return send("POST", "/upload", files={"file": ("rows.csv", table)}, headers={"x-request-id": request_id})
     return send("POST", "/predict", content=table, headers={"content-type": "text/csv", "x-request-id": request_id})
 
@@ -73,9 +73,9 @@ def kept(ledger: Ledger) -> list[Any]:
         return list(connection.exec_driver_sql("SELECT * FROM riskscore_ledger ORDER BY seq").mappings())
 
 
-@pytest.mark.parametrize("door", ["predict", "upload"])
-def test_every_row_of_a_table_is_in_the_ledger_as_it_was_answered(send: Send, ledger: Ledger, door: str) -> None:
-    found = list(csv.DictReader(io.StringIO(posted(send, door, MIXED).text)))
+@pytest.mark.parametrize("route", ["predict", "upload"])
+def test_every_row_of_a_table_is_in_the_ledger_as_it_was_answered(send: Send, ledger: Ledger, route: str) -> None:
+    found = list(csv.DictReader(io.StringIO(posted(send, route, MIXED).text)))
     rows = kept(ledger)
     assert [row["outcome"] for row in found] == ["invalid", "scored", "invalid", "invalid"]
     assert [(row["row"], row["outcome"], row["model"]) for row in rows] == [
@@ -124,9 +124,9 @@ def test_a_table_as_a_whole_is_called_no_file(send: Send) -> None:
     assert found["error"]["message"] == "the table, line 1: column income_inflow_30d is missing"
 
 
-@pytest.mark.parametrize("door", ["predict", "upload"])
-def test_a_table_without_rows_says_so(send: Send, ledger: Ledger, door: str) -> None:
-    found = posted(send, door, f"{HEADER}\n")
+@pytest.mark.parametrize("route", ["predict", "upload"])
+def test_a_table_without_rows_says_so(send: Send, ledger: Ledger, route: str) -> None:
+    found = posted(send, route, f"{HEADER}\n")
     assert (found.status_code, "the table has no rows below its header" in found.text) == (422, True)
     assert kept(ledger) == []
 
@@ -162,13 +162,13 @@ def test_a_header_of_very_many_columns_is_read_in_one_go(send: Send) -> None:
 
 
 @needs("x100/rows_100.json")
-@pytest.mark.parametrize("door", ["json numbers", "json texts", "csv", "upload"])
-def test_ten_thousand_rows_as_wide_as_published_ones_are_one_call(door: str) -> None:
+@pytest.mark.parametrize("route", ["json numbers", "json texts", "csv", "upload"])
+def test_ten_thousand_rows_as_wide_as_published_ones_are_one_call(route: str) -> None:
     send = serving(RISKSCORE_LEDGER="", RISKSCORE_MODELS="x100", RISKSCORE_TIMEOUT="120")
     rows = json.loads((SHARED / "x100" / "rows_100.json").read_bytes()) * 100
-    if door == "json texts":
+    if route == "json texts":
         rows = [{name: None if value is None else str(value) for name, value in row.items()} for row in rows]
-    if door.startswith("json"):
+    if route.startswith("json"):
         body = json.dumps(rows).encode()
         assert len(body) > 16 * 1024 * 1024
         found = send("POST", "/predict", content=body, headers={"content-type": "application/json"})
@@ -178,5 +178,5 @@ def test_ten_thousand_rows_as_wide_as_published_ones_are_one_call(door: str) -> 
     writer = csv.DictWriter(table, [*rows[0]])
     writer.writeheader()
     writer.writerows(rows)
-    found = posted(send, "upload" if door == "upload" else "predict", table.getvalue())
+    found = posted(send, "upload" if route == "upload" else "predict", table.getvalue())
     assert (found.status_code, found.text.count("\n")) == (200, 10_001)

@@ -39,7 +39,7 @@ def no_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def opened(found: Any, name: str) -> tuple[int, dict[str, str], str]:
-    """Status, headers and body of an HTTP answer, once its shape is that which AWS documents for its door."""
+    """Status, headers and body of an HTTP answer, once its shape is that which AWS documents for its service."""
     headers = "multiValueHeaders" if name == MANY_VALUES else "headers"
     described = {"statusDescription"} if name in BALANCERS else set()
     assert set(found) == {"statusCode", headers, "body", "isBase64Encoded"} | described
@@ -403,7 +403,7 @@ def marshaller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def assert_documented(found: Any) -> None:
-    """The shape of one of the doors: HTTP, queue, plain."""
+    """The shape of one of the interfaces: HTTP, queue, plain."""
     if isinstance(found, list):
         assert all(row["outcome"] in ("scored", "refer", "invalid") for row in found)
     elif "statusCode" in found:
