@@ -36,7 +36,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Train; 0 where the model was written."""
     options = parsed(parser(), arguments)
     started = time.perf_counter()
-    settings = read_settings(options.models / options.model)
+    settings = read_settings(options.models / options.model, options.settings)
     folder = (options.out or options.models) / options.model
     root = options.models.resolve().parent
     url = options.data or database_url(options.database)
@@ -76,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
     result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
+    result.add_argument(
+        "--settings", metavar="FILE", type=Path, help="a .toml whose tables stand in the place of model.toml's"
+    )
     result.add_argument(
         "--predictions",
         metavar="FILE",

@@ -76,7 +76,7 @@ POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": 
 CALIBRATION = {"method": (str, REQUIRED)}
 RESPONSE = {"fields": (dict, {}), "always_list": (bool, False), "constants": (dict, {}), "columns": (dict, {})}
 PAGE = {"points": (bool, True), "assumed": (dict, {})}
-CARD: dict[str, tuple[Any, Any]] = {"purpose": (str, ""), "limits": (list, []), "reproduce": (list, [])}
+CARD = {"purpose": (str, ""), "choice": (str, ""), "limits": (list, []), "reproduce": (list, [])}
 FEATURE = {
     "name": (str, REQUIRED),
     "type": (str, "number"),
@@ -127,10 +127,17 @@ class Settings:
     page: Table = field(default_factory=dict)
 
 
-def read_settings(folder: Path) -> Settings:
-    """Read model/<name>/. Raises InvalidFile with one sentence that names the file and the key."""
+def read_settings(folder: Path, instead: Path | None = None) -> Settings:
+    """Read model/<name>/. Raises InvalidFile with one sentence that names the file and the key.
+
+    instead: a file whose keys and tables stand in the place of model.toml's.
+    """
     file = f"{folder.name}/model.toml"
-    table = checked(file, "", table_of(text_of(folder / "model.toml", file), file), MODEL)
+    given = table_of(text_of(folder / "model.toml", file), file)
+    if instead:
+        given |= table_of(text_of(instead, instead.name), instead.name)
+        file = f"{file} with {instead.name}"
+    table = checked(file, "", given, MODEL)
     estimator = checked(file, "estimator.", table["estimator"], ESTIMATOR)
     contract = _contract(file, table["features"], table["parse"], estimator["family"])
     validation = checked(file, "validation.", table["validation"], VALIDATION)

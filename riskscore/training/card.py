@@ -43,7 +43,7 @@ $metrics
 
 ![ROC and precision-recall curves of predictions for rows not seen; a faint line per repeat](curves.png)
 
-$search## Whether its probabilities can be taken at their word
+$choice$search## Whether its probabilities can be taken at their word
 Expected calibration error $ece, over ten bins of equally many predictions for rows not seen; each row counts once
 per repeat. $calibration
 
@@ -94,6 +94,11 @@ SOME_REFER = "Each of these is a warning; those marked `refer` make it the answe
 NONE_REFERS = (
     "Each of these is a warning. None sends a row to a person: `[refer]` in model.toml can name those that should."
 )
+CHOICE = Template("""\
+## Why this estimator
+$words
+
+""")
 SEARCH = Template("""\
 ## How its parameters were found
 $words
@@ -127,6 +132,7 @@ def papers(
         penalty=comparison.PARAMETERS["C"],
         comparison=comparison.sentence(metrics),
         metrics=card_sections.metrics(metrics),
+        choice=CHOICE.substitute(words=settings.card["choice"].strip()) if settings.card["choice"].strip() else "",
         search=_search(manifest["search"]),
         ece=f"{metrics['reliability']['ece']:.3f}",
         calibration=_calibration(manifest),
