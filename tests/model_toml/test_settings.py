@@ -64,7 +64,8 @@ def test_days_without_any_salary_have_their_own_text() -> None:
 
 def test_directions_become_signs() -> None:
     settings = read_settings(MODELS / "credit_risk")
-    assert settings.directions == {"late_fee_count_90d": 1, "pct_gambling_spend_90d": 1}
+    up = ("late_fee_count_90d", "pct_gambling_spend_90d", "cash_withdrawal_90d", "debit_credit_ratio_90d")
+    assert settings.directions == dict.fromkeys(up, 1)
 
 
 def test_what_may_be_left_out_has_a_default(folder: Path) -> None:
@@ -196,3 +197,33 @@ def test_features_that_an_identity_ties_give_one_reason() -> None:
     for identity in settings.identities:
         names = {name for _, *names in identity["terms"] for name in names}
         assert len({settings.reasons[name]["group"] for name in names}) == 1, identity["name"]
+
+
+def test_another_files_tables_stand_in_the_place_of_model_tomls(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "task.toml").write_text("seed = 1\n[estimator]\nfamily = 'xgboost'\nparameters = {max_depth = 9}\n")
+    theirs, ours = read_settings(folder, tmp_path / "task.toml"), read_settings(folder)
+    assert (theirs.seed, theirs.parameters) == (1, {"max_depth": 9})
+    assert (theirs.directions, theirs.card) == (ours.directions, ours.card)
+
+
+def test_the_tasks_parameters_of_credit_risk_can_be_trained_still(folder: Path) -> None:
+    settings = read_settings(folder, MODELS / "credit_risk" / "task.toml")
+    assert settings.parameters["max_depth"] == 4
+    assert set(settings.directions) == {"late_fee_count_90d", "pct_gambling_spend_90d"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("sed = 1", "credit_risk/model.toml with task.toml: unknown key sed"),
+        ("seed = 'x'", "credit_risk/model.toml with task.toml: seed must be a whole number"),
+        ("seed =", "task.toml is not TOML"),
+        (None, "task.toml can't be read"),
+    ],
+)
+def test_another_file_is_refused_in_one_sentence(folder: Path, tmp_path: Path, text: str | None, sentence: str) -> None:
+    if text is not None:
+        (tmp_path / "task.toml").write_text(text)
+    with pytest.raises(InvalidFile) as refused:
+        read_settings(folder, tmp_path / "task.toml")
+    assert refused.value.message.startswith(sentence)

@@ -73,6 +73,17 @@ def test_the_card_compares_with_an_honest_logistic_regression(tmp_path: Path) ->
     assert f"**{sentence(trained.manifest['metrics'])}.**" in card_of(trained)
 
 
+def test_the_card_says_why_an_estimator_was_chosen_where_people_said_it(tmp_path: Path) -> None:
+    settings = read_settings(write_model(tmp_path))
+    data = from_source(settings, write_csv(tmp_path / "rows.csv", rows()))
+    said, silent = (
+        card_of(build(replace(settings, card=settings.card | {"choice": words}), data, tmp_path, NOW))
+        for words in ("Trees bend.", "")
+    )
+    assert "## Why this estimator\nTrees bend.\n\n## Whether" in said
+    assert "Why this estimator" not in silent
+
+
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
 def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> None:
     trained, _ = example(tmp_path, calibration=method)

@@ -29,6 +29,7 @@ from riskscore.scoring.engine import Engine
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.scoring.model import Model
 from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.training.comparison import sentence, verdict
 from riskscore.training.fitting import fit, with_gaps
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.support import draw_rows, support_of
@@ -529,6 +530,17 @@ def test_a_committed_model_is_of_the_committed_settings_and_query(name: str) -> 
     if settings.source["sql"]:
         query = (ROOT / settings.source["sql"]).read_bytes()
         assert manifest["source"]["sha256"] == hashlib.sha256(query).hexdigest(), "train again: the query has changed"
+
+
+@pytest.mark.parametrize("name", ["credit_risk"])
+def test_a_committed_model_is_at_least_equal_to_the_logistic_regression(name: str) -> None:
+    metrics = manifest_of(ROOT / "model" / name)["metrics"]
+    assert verdict(metrics) >= 0
+    assert f"**{sentence(metrics)}.**" in (ROOT / "model" / name / "MODEL_CARD.md").read_text()
+
+
+def test_the_committed_probabilities_of_credit_risk_can_be_taken_at_their_word() -> None:
+    assert manifest_of(ROOT / "model" / "credit_risk")["metrics"]["reliability"]["ece"] <= 0.01
 
 
 @pytest.mark.parametrize("name", EVERY_MODEL)
