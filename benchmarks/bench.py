@@ -23,6 +23,7 @@ from benchmarks.cold_warm import cold, warm
 from benchmarks.files import files
 from benchmarks.places import ROOT, prepared
 from benchmarks.table import machine, rendered, write_page
+from benchmarks.turns import WARM_UP
 from riskscore.cli import DONE, OUR_FAULT, run
 from riskscore.local.postgres import temporary_postgres
 
@@ -42,6 +43,7 @@ class Sizes(NamedTuple):
     transactions: int = bench_sql.TRANSACTIONS
     sql_rounds: int = bench_sql.ROUNDS
     cold_rounds: int = 21
+    cold_warm_up: int = WARM_UP
     warm_rounds: int = 21
     warm_answers: int = 200
     bulk_rounds: int = 11
@@ -55,7 +57,7 @@ class Sizes(NamedTuple):
 
 
 # Enough to see the table, not enough to believe it.
-QUICK = Sizes(100, 20, 1, 1, 2, 20, 1, 500, 1, 1, (1, 10), (100,), 1, 500)
+QUICK = Sizes(100, 20, 1, 1, 0, 1, 10, 1, 50, 1, 1, (1, 10), (100,), 1, 50)
 
 
 def features(sizes: Sizes) -> Section:
@@ -67,7 +69,7 @@ def features(sizes: Sizes) -> Section:
 
 PARTS: dict[str, Callable[[Places, Sizes], Section]] = {
     "sql": lambda _, sizes: features(sizes),
-    "cold": lambda places, sizes: cold(places, sizes.cold_rounds),
+    "cold": lambda places, sizes: cold(places, sizes.cold_rounds, sizes.cold_warm_up),
     "warm": lambda places, sizes: warm(places, sizes.warm_rounds, sizes.warm_answers),
     "bulk": lambda places, sizes: bulk(places, sizes.bulk_rows, sizes.bulk_rounds),
     "refused": lambda places, sizes: bulk_refused(places, sizes.bulk_rows, sizes.refused_rounds),

@@ -51,11 +51,11 @@ def emulators(places: Places) -> dict[str, Start]:
     }
 
 
-def cold(places: Places, rounds: int) -> Section:
+def cold(places: Places, rounds: int, warm_up: int = WARM_UP) -> Section:
     """From the start of the emulator's process, which starts the function's, to the answer to its first event."""
     body = json.dumps(draw_events(places.task, 1)[0]).encode()
     starts = emulators(places)
-    found = in_turns({name: partial(_first_answer, start, body) for name, start in starts.items()}, rounds)
+    found = in_turns({name: partial(_first_answer, start, body) for name, start in starts.items()}, rounds, warm_up)
     return Section(
         f"Cold start through the emulator: process start to first answer ({rounds} rounds)",
         [

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 
 from riskscore.scoring.engine import Engine
 from riskscore.serving.deployment import Deployment
+from tests.programs import run
 from tests.scoring_examples import ROOT
 
 # Published rows, where they are at hand: the project holds none of them. CONTRIBUTING.md says which files these are.
@@ -37,8 +36,7 @@ def train_small(model: str, data: Path, folder: Path) -> dict[str, Any]:
     toml = re.sub(r"\[estimator.parameters\].*?(?=\n\[)", f"[estimator.parameters]\n{quick}\n", toml, flags=re.DOTALL)
     (folder / model).mkdir(parents=True)
     (folder / model / "model.toml").write_text(toml)
-    command = [sys.executable, "scripts/train.py", model, "--data", str(data), "--models", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("train.py", model, "--data", data, "--models", folder)
     assert done.returncode == 0, done.stderr
     manifest: dict[str, Any] = json.loads((folder / model / "manifest.json").read_bytes())
     return manifest

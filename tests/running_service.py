@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from tests.conftest import ROOT, without_database
+from tests.programs import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,8 +73,7 @@ def stored(service: Service, columns: str = "count(*)") -> list[Any]:
 
 def assert_ledger(service: Service, said: str, *arguments: str) -> None:
     """What scripts/ledger.py says of the service's ledger, all being well."""
-    command = [sys.executable, "scripts/ledger.py", "--ledger", f"sqlite:///{service.ledger}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("ledger.py", "--ledger", f"sqlite:///{service.ledger}", *arguments)
     assert (done.returncode, done.stdout[: len(said)]) == (0, said), done.stdout + done.stderr
 
 

@@ -15,8 +15,6 @@ import csv
 import importlib.util
 import json
 import re
-import subprocess
-import sys
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -37,6 +35,7 @@ from riskscore.serving.http_routes import encode
 from riskscore.training.contribution_tables import prepare
 from tests.conftest import without_database
 from tests.envelope_examples import SAMPLES, asking
+from tests.programs import run
 from tests.scoring_examples import EVENT, FEATURES, LINEAR, ROOT, SMALL, event, features
 
 if TYPE_CHECKING:
@@ -264,12 +263,7 @@ def step_functions(world: World, model: str, events: Events) -> list[bytes]:
 
 def scored_file(world: World, model: str, given: Path) -> list[bytes]:
     output = given.with_suffix(".scores.jsonl")
-    subprocess.run(
-        [sys.executable, ROOT / "scripts" / "score.py", model, "--input", given, "--output", output],
-        env=world.environ,
-        capture_output=True,
-        check=False,  # 3 where rows can't be scored
-    )
+    run("score.py", model, "--input", given, "--output", output, environ=world.environ)  # 3 where rows can't be scored
     return output.read_bytes().splitlines()
 
 

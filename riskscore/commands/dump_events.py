@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,10 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     source = FeatureSource.from_file(
         str(ROOT / settings.source["sql"]), settings.source, settings.ids, settings.contract.names
     )
-    database = Database(options.database or url_from(environ), environ)
-    rows = progress(source.stream(database, options.ids, options.limit), unit=" rows", desc="dumping")
     folder = options.out / options.model
-    with FaultReport(options.faults or (options.jsonl or folder / "events").with_suffix(".faults.csv")) as faults:
+    report = options.faults or (options.jsonl or folder / "events").with_suffix(".faults.csv")
+    with closing(Database(options.database or url_from(environ), environ)) as database, FaultReport(report) as faults:
+        rows = progress(source.stream(database, options.ids, options.limit), unit=" rows", desc="dumping")
         if options.jsonl:
             dumped = dump_lines(rows, options.jsonl, faults)
         else:

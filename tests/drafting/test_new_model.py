@@ -7,7 +7,6 @@ import json
 import random
 import shlex
 import subprocess
-import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ import riskscore.commands.train
 from riskscore.drafting.model_folder import check_name, new_folder
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import running_emulator
+from tests import programs
 from tests.conftest import without_database
 from tests.scoring_examples import ROOT
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 
 def run(program: str, *arguments: object) -> CompletedProcess[str]:
-    command = [sys.executable, f"scripts/{program}", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=without_database(), capture_output=True, text=True, check=False)
+    return programs.run(program, *arguments, environ=without_database())
 
 
 def new_model(
@@ -125,16 +124,8 @@ def test_its_contract_is_what_the_table_holds(german):
 def test_the_file_itself_is_scored_its_label_unread(german, tmp_path):
     root, _ = german
     environ = {**without_database(), "RISKSCORE_MODEL_URI": str(root / "model")}
-    command = [
-        sys.executable,
-        "scripts/score.py",
-        "theirs",
-        "--input",
-        root / "bank.csv",
-        "--output",
-        tmp_path / "o.csv",
-    ]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    output = tmp_path / "o.csv"
+    done = programs.run("score.py", "theirs", "--input", root / "bank.csv", "--output", output, environ=environ)
     assert done.returncode == 0, done.stderr
     header, *rows = csv.reader((tmp_path / "o.csv").read_text().splitlines())
     assert (header[:2], len(rows), rows[7][0]) == (["Kunden-Nr", "probability"], 240, "K-00007")

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from riskscore.local.edge_cases import FAULTY, SOUND
+from tests import programs
 from tests.scoring_examples import ROOT
 
 SCRIPT = ROOT / "scripts" / "seed_database.py"
@@ -22,9 +23,7 @@ COUNTS = """SELECT (SELECT count(*) FROM bank_transactions), (SELECT count(*) FR
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | environ
-    return subprocess.run(
-        [sys.executable, SCRIPT, *arguments], capture_output=True, text=True, env=environment, timeout=60, check=False
-    )
+    return programs.run("seed_database.py", *arguments, environ=environment)
 
 
 def counts(url: str) -> tuple[int, int]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from riskscore.errors import ArtefactRefused, DataFault
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
 from riskscore.sources.sources import rows_at, wanted_by, wanted_of
+from tests import programs
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, needs, train_small
 
 if TYPE_CHECKING:
@@ -28,8 +27,7 @@ HEADER = "customer_id,transaction_id,amount,type,description,timestamp\n"
 
 
 def run(script: str, *arguments: str, status: int = 0) -> str:
-    command = [sys.executable, f"scripts/{script}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = programs.run(script, *arguments)
     assert done.returncode == status, done.stderr
     return done.stdout + done.stderr
 

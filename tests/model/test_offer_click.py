@@ -6,8 +6,6 @@ import json
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from riskscore.samples import offer_click
 from riskscore.sources.offers import load
 from riskscore.sources.results import RESULTS
 from riskscore.sources.sources import rows_at, wanted_by
+from tests import programs
 from tests.model_examples import ROOT, engine_for, events
 
 if TYPE_CHECKING:
@@ -111,8 +110,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(script: str, *arguments: str) -> None:
-    command = [sys.executable, f"scripts/{script}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = programs.run(script, *arguments)
     assert done.returncode == 0, done.stderr
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import subprocess
-import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from riskscore.errors import UnknownField
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import pay_later
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, needs, train_small
+from tests.programs import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,9 +95,8 @@ def test_it_trains_on_the_labelled_rows_whatever_separates_them(sample: Path, sm
 
 def test_predictions_hold_uuid_and_pd_of_the_rows_without_a_label(sample: Path, small: Path, tmp_path: Path) -> None:
     output = tmp_path / "predictions.csv"
-    command = [sys.executable, "scripts/score.py", "pay_later", "--data", str(sample), "--output", str(output)]
     environ = {"RISKSCORE_MODEL_URI": str(small)}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    done = run("score.py", "pay_later", "--data", sample, "--output", output, environ=environ)
     assert done.returncode == 0, done.stderr
     header, *lines = output.read_text().splitlines()
     assert header == "uuid,pd"
@@ -111,8 +109,7 @@ def test_scores_go_beside_the_folder_of_models_and_say_which_model_it_was(sample
     predictions = small.parent / "out" / "pay_later" / "predictions.csv"
     trained = predictions.read_text()
     predictions.unlink()
-    command = [sys.executable, "scripts/score.py", "pay_later", "--data", str(sample), "--models", str(small)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("score.py", "pay_later", "--data", sample, "--models", small)
     assert (done.returncode, predictions.read_text()) == (0, trained), done.stderr
     version = json.loads((small / "pay_later" / "manifest.json").read_bytes())["version"]
     ended, scorer = done.stdout.splitlines()
@@ -158,8 +155,7 @@ def test_a_column_too_many_is_refused_by_name() -> None:
 @needs("pay_later/unlabelled_5000.csv")
 def test_every_real_row_is_scored(tmp_path: Path) -> None:
     output = tmp_path / "predictions.csv"
-    command = [sys.executable, "scripts/score.py", "pay_later", "--data", str(REAL), "--output", str(output)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("score.py", "pay_later", "--data", REAL, "--output", output)
     assert done.returncode == 0, done.stderr
     header, *lines = output.read_text().splitlines()
     assert (header, len(lines)) == ("uuid,pd", 5000)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from riskscore.sources.sources import files_of, wanted_by
 from riskscore.sources.sqlite_output import said_by
 from riskscore.training.training_data import from_source, said_of
 from tests.model_examples import SHARED, needs
+from tests.programs import run
 from tests.scoring_examples import ROOT
 
 if TYPE_CHECKING:
@@ -67,14 +66,13 @@ def test_a_semicolon_separates_the_same_cells(model: str, tmp_path: Path) -> Non
 
 
 def test_the_program_writes_what_is_asked_for(tmp_path: Path) -> None:
-    command = [sys.executable, "scripts/sample_data.py", "pay_later", "--out", str(tmp_path), "--rows", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run("sample_data.py", "pay_later", "--out", tmp_path, "--rows", 3)
     assert done.stdout == f"{tmp_path}/dataset.csv: simulated, seed 7\n"
     assert len(table(tmp_path / "dataset.csv", ";")) == 3  # the original's separator
 
 
 def ran(*words: str | Path) -> None:
-    subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, capture_output=True, check=True)
+    assert run(Path(words[0]).name, *words[1:]).returncode == 0
 
 
 def test_what_is_said_of_a_sample_is_said_of_what_is_loaded_from_it_and_of_nobodys_own_file(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ from riskscore.model_toml.settings import Settings, read_settings
 from riskscore.sources.sources import FORMS, SourceRow, placed_rows, rows_at, wanted_by
 from riskscore.training.manifest_sections import source_of
 from riskscore.training.training_data import from_source
+from tests import programs
 from tests.conftest import without_database
 from tests.model_examples import SHARED, needs
 from tests.scoring_examples import ROOT
@@ -338,8 +337,7 @@ def test_tables_of_the_query_itself_lie_beside_it(tmp_path: Path) -> None:
 
 
 def run(program: str, *arguments: object, **environ: str) -> tuple[int, str, str]:
-    command = [sys.executable, ROOT / "scripts" / program, "small", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**without_database(), **environ})
+    done = programs.run(program, "small", *arguments, environ={**without_database(), **environ})
     return done.returncode, done.stdout, done.stderr
 
 

@@ -17,6 +17,7 @@ from riskscore.training.search import FEW, search, search_steps
 from riskscore.training.training import build
 from riskscore.training.training_data import TrainingData, from_source
 from riskscore.training.validation import splits
+from tests.programs import run
 from tests.scoring_examples import ROOT
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 
@@ -379,8 +380,7 @@ def test_the_script_searches_says_what_it_chose_and_keeps_the_trials(tmp_path: P
     prepared(tmp_path)
     write_csv(tmp_path / "rows.csv", rows())
     places = ("--data", tmp_path / "rows.csv", "--models", tmp_path / "model", "--out", tmp_path / "out")
-    command = [sys.executable, ROOT / "scripts" / "train.py", "small", *places]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, env={})
+    shown = run("train.py", "small", *places, environ={})
     assert shown.returncode == 0, shown.stderr
     best = json.loads((tmp_path / "out" / "small" / "manifest.json").read_text())["search"]["best"]["learning_rate"]
     assert f"search     the best of 5 trials is learning_rate = {best}; Brier" in shown.stdout

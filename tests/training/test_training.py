@@ -33,9 +33,10 @@ from riskscore.training.comparison import sentence, verdict
 from riskscore.training.fitting import fit, with_gaps
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.support import draw_rows, support_of
-from riskscore.training.training import train
+from riskscore.training.training import build, train, write
 from riskscore.training.training_data import from_source
 from riskscore.twin import trees
+from tests.programs import run
 from tests.scoring_examples import ROOT
 from tests.training_examples import COLUMNS, MODEL_TOML, NOW, rows, write_csv, write_model
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from riskscore.model_toml.settings import Settings
+    from riskscore.training.training import Trained
     from riskscore.training.training_data import TrainingData
 
 EVERY_MODEL = sorted(path.parent.name for path in (ROOT / "model").glob("*/manifest.json"))
@@ -61,11 +63,18 @@ def prepared(root: Path, toml: str = MODEL_TOML, count: int = 80) -> tuple[Setti
     return settings, from_source(settings, write_csv(root / "rows.csv", lines)), folder
 
 
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """The small model, trained and not yet written."""
+    settings, data, folder = prepared(tmp_path_factory.mktemp("small"))
+    return build(settings, data, folder.parent.parent, NOW)
+
+
 @pytest.fixture
-def trained(tmp_path: Path) -> Path:
+def trained(tmp_path: Path, built: Trained) -> Path:
     """The folder of the small model, trained."""
-    settings, data, folder = prepared(tmp_path)
-    train(settings, data, folder, tmp_path, NOW)
+    folder = prepared(tmp_path)[2]
+    write(folder, built)
     return folder
 
 
@@ -85,10 +94,10 @@ def test_the_folder_opens_and_both_engines_serve_it(trained: Path) -> None:
     assert twin.margins(vectors, "twin") == estimator.margins(vectors, "joblib")
 
 
-def test_the_same_rows_in_another_order_give_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_rows_in_another_order_give_the_same_bytes(tmp_path: Path, built: Trained) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    settings, data, folder = prepared(first)
-    train(settings, data, folder, first, NOW)
+    settings, _, folder = prepared(first)
+    write(folder, built)
     columns = ("label", "extra", "share", "inflow", "late")
     shuffled = [[label, "x", share, inflow, late] for _, inflow, late, share, label in reversed(rows())]
     other = from_source(settings, write_csv(tmp_path / "shuffled.csv", shuffled, columns))
@@ -133,9 +142,9 @@ def test_golden_margins_are_the_estimators_to_the_bit(trained: Path) -> None:
     assert any(value is None for row in golden for value in row["vector"])
 
 
-def test_no_golden_row_is_a_training_row(tmp_path: Path) -> None:
-    settings, data, folder = prepared(tmp_path)
-    train(settings, data, folder, tmp_path, NOW)
+def test_no_golden_row_is_a_training_row(tmp_path: Path, built: Trained) -> None:
+    _, data, folder = prepared(tmp_path)
+    write(folder, built)
     known = {tuple(map(str, row)) for row in data.matrix.tolist()}
     assert not known & {
         tuple("nan" if value is None else str(value) for value in row["vector"])
@@ -198,11 +207,11 @@ def test_a_script_that_knows_nothing_of_the_project_scores_without_scikit_learn(
     assert float(shown.stdout) == pytest.approx(expected, rel=1e-6)
 
 
-def test_training_again_replaces_the_artefact_and_leaves_peoples_files(tmp_path: Path) -> None:
+def test_training_again_replaces_the_artefact_and_leaves_peoples_files(tmp_path: Path, built: Trained) -> None:
     settings, data, folder = prepared(tmp_path)
     (folder / "contributions.bin").write_bytes(b"of an earlier model")
     (folder / "notes.txt").write_text("by a person")
-    train(settings, data, folder, tmp_path, NOW)
+    write(folder, built)
     dart = replace(settings, parameters={**settings.parameters, "booster": "dart"})
     train(dart, data, folder, tmp_path, NOW)
     assert not (folder / "contributions.bin").exists()
@@ -300,9 +309,9 @@ def test_values_at_the_limits_of_a_float_are_named_as_what_is_the_matter(tmp_pat
     assert not (folder / "manifest.json").exists()
 
 
-def test_a_pickle_of_another_estimator_is_refused(tmp_path: Path) -> None:
+def test_a_pickle_of_another_estimator_is_refused(tmp_path: Path, built: Trained) -> None:
     settings, data, folder = prepared(tmp_path)
-    train(settings, data, folder, tmp_path, NOW)
+    write(folder, built)
     other = fit(replace(settings, parameters={**settings.parameters, "max_depth": 2}), data.matrix, data.labels)
     with pytest.raises(ArtefactRefused, match=r"small/model.joblib doesn't give the margins"):
         check_pickle(settings, other, (folder / "model.joblib").read_bytes(), data.matrix)
@@ -461,9 +470,8 @@ while status:
 """
 
 
-def test_writing_killed_at_any_moment_leaves_an_artefact_that_opens(tmp_path: Path) -> None:
-    settings, data, folder = prepared(tmp_path)
-    train(settings, data, folder, tmp_path, NOW)
+def test_writing_killed_at_any_moment_leaves_an_artefact_that_opens(tmp_path: Path, built: Trained) -> None:
+    write(prepared(tmp_path)[2], built)
     run = subprocess.run(
         [sys.executable, "-c", KILLED_EVERYWHERE, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -474,9 +482,9 @@ def test_writing_killed_at_any_moment_leaves_an_artefact_that_opens(tmp_path: Pa
     assert (years[0], years[-1]) == ("2025", "2026")
 
 
-def test_a_training_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+def test_a_training_that_fails_leaves_the_folder_as_it_was(tmp_path: Path, built: Trained) -> None:
     settings, data, folder = prepared(tmp_path)
-    train(settings, data, folder, tmp_path, NOW)
+    write(folder, built)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(InvalidFile):
         train(replace(settings, parameters={"max_depth": -1}), data, folder, tmp_path, NOW)
@@ -488,8 +496,7 @@ def test_a_training_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> No
 
 
 def run_script(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "scripts" / "train.py", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
+    return run("train.py", *arguments, environ=environ)
 
 
 def test_the_script_trains_from_a_csv_file_and_says_what_came_of_it(tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -14,7 +11,7 @@ from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import Settings, read_settings
 from riskscore.samples.sample_files import say_of
 from riskscore.training.training_data import TrainingData, from_source, said_of, statements
-from tests.scoring_examples import ROOT
+from tests.programs import run
 from tests.training_examples import MODEL_TOML, rows, write_csv, write_model
 
 if TYPE_CHECKING:
@@ -130,8 +127,7 @@ def test_a_row_beyond_the_hard_limits_is_refused_without_its_value(root: Path, l
 
 
 def test_the_script_trains_from_the_database(root: Path, ledgers: str) -> None:
-    command = [sys.executable, ROOT / "scripts/train.py", "small", "--database", ledgers, "--models", root / "model"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    shown = run("train.py", "small", "--database", ledgers, "--models", root / "model")
     assert shown.returncode == 0, shown.stderr
     assert "from table ledgers; base rate" in shown.stdout
     assert "rows rejected, because their transactions can't be read: amount is not a number" in shown.stdout
