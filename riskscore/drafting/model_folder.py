@@ -40,8 +40,8 @@ def check_name(models: Path, name: str, force: bool) -> None:
 def new_folder(models: Path, name: str) -> Iterator[Path]:
     """An empty folder of this name to fill; it takes its place among the models in one step when the block ends well.
 
-    What people wrote in a folder that stood there is kept with .old behind its name, older ones beside it; what a
-    training wrote goes.
+    What people wrote in a folder that stood there is kept with .old behind its name, older ones beside it, unless the
+    same is written anew; what a training wrote goes.
     """
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside) / name
@@ -49,7 +49,7 @@ def new_folder(models: Path, name: str) -> Iterator[Path]:
         yield folder
         with replacing_folder(models / name) as fresh:
             for file in BY_PEOPLE:
-                if (fresh / file).exists():
+                if (fresh / file).exists() and not _are_same(fresh / file, folder / file):
                     _set_aside(fresh / file)
             for file in (*WRITTEN, *PAPERS, MANIFEST, SIGNATURE):
                 (fresh / file).unlink(missing_ok=True)
@@ -91,6 +91,10 @@ def set_events_aside(events: Path, written: Mapping[str, str]) -> list[Path]:
         else:
             kept.append(_set_aside(path))
     return kept
+
+
+def _are_same(path: Path, other: Path) -> bool:
+    return other.exists() and path.read_bytes() == other.read_bytes()
 
 
 def _set_aside(path: Path) -> Path:
