@@ -97,7 +97,7 @@ def test_a_limit_of_time_is_read_back_as_it_was_set(database, seconds, shown):
 
 
 def test_a_setting_that_the_server_does_not_take_is_refused():
-    with pytest.raises(DatabaseUnavailable, match="didn't take the setting statement_timeout = 10s, so nothing was"):
+    with pytest.raises(DatabaseUnavailable, match="doesn't apply the setting statement_timeout = 10s, so nothing was"):
         require_taken({"TimeZone": "UTC", "statement_timeout": "10s"}, ("UTC", "0"))
 
 
