@@ -10,7 +10,8 @@ PORT ?= 9000
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
   "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo "$$python" && break; done)
 IN := .venv/bin/python
-READY := .venv/.ready
+READY := .venv/bin/riskscore
+RISKSCORE := $(IN) -m riskscore
 POOLER := $(MAKE) --no-print-directory pooler || echo 'The tests behind a pooler, tests/database/test_pooler.py, will not run.' >&2
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
@@ -22,7 +23,7 @@ help:  ## this list
 	@sed -n -e 's/^##@ /\t/p' -e 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '\
 	  $$1 == "" {printf "\n%s\n", $$2} $$1 != "" {printf "make %-23s %s\n", $$1, $$2}'
 
-setup: $(READY)  ## the virtual environment in .venv with the pinned packages
+setup: $(READY)  ## the virtual environment in .venv with the pinned packages and the command riskscore
 	@$(POOLER)
 
 $(READY): requirements.txt requirements-dev.txt
@@ -36,18 +37,19 @@ $(READY): requirements.txt requirements-dev.txt
 	  -r requirements-dev.txt | awk -v total="$$(grep -c '^[^ ]*==' requirements-dev.txt)" \
 	  '/^(Collecting|Requirement already)/ {if (++n % 20 == 0) {print "  " n " of about " total " packages"; fflush()}} \
 	   /^(Building|Installing)/ {print "  " substr($$0, 1, 40) " ..."; fflush()}'
+	@$(IN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 	@echo 'The environment is ready.'
 
 demo: $(READY)  ## from nothing to a score: PostgreSQL, feature SQL, events, the function under the Lambda emulator (MODEL=name)
-	@$(IN) scripts/demo.py $(MODEL)
+	@$(RISKSCORE) demo $(MODEL)
 
 ##@ Serve
 serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000, MODEL=name)
-	@RISKSCORE_MODEL=$(MODEL) exec $(IN) scripts/sample_database.py $(IN) scripts/serve_lambda.py --port $(PORT)
+	@RISKSCORE_MODEL=$(MODEL) exec $(RISKSCORE) sample-database $(RISKSCORE) serve-lambda --port $(PORT)
 
 serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001)
-	@exec $(IN) scripts/serve_http.py
+	@exec $(RISKSCORE) serve
 
 ##@ Test
 test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
@@ -90,7 +92,7 @@ lint: $(READY)  ## ruff and mypy
 
 ##@ Train and measure
 train: $(READY)  ## a model anew from its simulated sample (MODEL=name)
-	@$(IN) scripts/train_sample.py $(MODEL)
+	@$(RISKSCORE) train-sample $(MODEL)
 
 bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
 	@$(IN) benchmarks/bench.py
@@ -121,5 +123,5 @@ test-postgres-versions: $(READY)  ## the tests that use PostgreSQL, on every ver
 
 clean:  ## remove the environment, the caches and the sample database; the service's ledger stays
 	@if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name 'ledger.db*' -exec rm -rf {} +; fi
-	@rm -rf .venv build .coverage* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .aws-sam
+	@rm -rf .venv build .coverage* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .aws-sam riskscore.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,4 +11,4 @@ if [ "${1:-}" = --docker ]; then
   exec docker compose up --build service
 fi
 make --no-print-directory --silent setup
-exec .venv/bin/python scripts/serve_http.py "$@"
+exec .venv/bin/python -m riskscore serve "$@"

@@ -113,7 +113,8 @@ def _unknown(name: str) -> str:
 
     known = {name: name for name in COMMANDS} | {module: name for name, (module, _) in COMMANDS.items()}
     typed = os.path.basename(name).removesuffix(".py").lower()
-    near = dict.fromkeys(known[found] for found in get_close_matches(typed, known, 2 * NEAREST))
+    found = [typed] if typed in known else get_close_matches(typed, known, 2 * NEAREST)
+    near = dict.fromkeys(known[word] for word in found)
     said = f"; the nearest: {', '.join([*near][:NEAREST])}" if near else ""
     return f"there is no command {shown(name)!r}{said}; riskscore --help shows them all"
 

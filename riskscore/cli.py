@@ -43,6 +43,12 @@ def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argpars
     return parser.parse_args(arguments)
 
 
+def model_argument(parser: argparse.ArgumentParser, **said: Any) -> None:
+    """Take a model's name; a shell completes it (argcomplete) to those in model/. said: as add_argument has it."""
+    models = sorted(path.parent.name for path in ROOT.glob("model/*/model.toml"))
+    parser.add_argument("model", **said).completer = lambda **_: models  # type: ignore[attr-defined]
+
+
 def whole_number(text: str) -> int:
     """An argument that counts something: a whole number from 0 up."""
     if not (text.isascii() and text.isdecimal()):

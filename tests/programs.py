@@ -1,4 +1,4 @@
-"""The programs of scripts/ in the process of the tests: what they print and how they end, without a start of Python."""
+"""The programs in the process of the tests: what they print and how they end, without a start of Python."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 def run(
     program: str, *arguments: object, environ: Mapping[str, str] | None = None, folder: Path = ROOT
 ) -> CompletedProcess[str]:
-    """What `python scripts/PROGRAM ARGUMENTS` comes to, started in a folder. environ: instead of the environment."""
-    path, given = str(ROOT / "scripts" / program), [str(argument) for argument in arguments]
+    """What `python scripts/PROGRAM.py ARGUMENTS`, or `riskscore PROGRAM ARGUMENTS`, comes to, started in a folder.
+
+    environ: instead of the environment.
+    """
+    of_scripts = program.endswith(".py")
+    path = str(ROOT / "scripts" / program if of_scripts else ROOT / "riskscore" / "__main__.py")
+    given = [*([] if of_scripts else [program]), *map(str, arguments)]
     output, errors = io.StringIO(), io.StringIO()
     with (
         _as_it_was(),

@@ -124,7 +124,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / source).is_dir():
             shutil.copytree(ROOT / source, copied, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            copied.parent.mkdir(parents=True)
+            copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / source, copied)
     link_packages(locked("requirements-service.txt"), place.parent / "packages")
     return place

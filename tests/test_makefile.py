@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAKEFILE = (ROOT / "Makefile").read_text()
+READY = ".venv/bin/riskscore"
 TARGETS = re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE)
 
 
@@ -57,18 +58,19 @@ def test_every_command_sets_itself_up(target: str) -> None:
 
 
 def test_a_second_run_installs_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".venv").mkdir()
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", ".venv/.ready"):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    assert make("--question", ".venv/.ready", folder=tmp_path).returncode == 0
+    (tmp_path / READY).touch()
+    assert make("--question", READY, folder=tmp_path).returncode == 0
     os.utime(tmp_path / "requirements-dev.txt", (2**32, 2**32))  # a lock newer than the environment
-    assert make("--question", ".venv/.ready", folder=tmp_path).returncode == 1
+    assert make("--question", READY, folder=tmp_path).returncode == 1
 
 
 def test_the_demo_of_an_unknown_model_names_the_known_ones() -> None:
     done = make("demo", "MODEL=nonsense")
     assert done.returncode == 2
-    assert "demo.py: there is no model nonsense; known: " in done.stderr
+    assert "riskscore demo: there is no model nonsense; known: " in done.stderr
     assert "credit_risk" in done.stderr
 
 
@@ -118,5 +120,5 @@ def test_a_taken_port_is_one_sentence_with_a_way_out_and_no_address() -> None:
         done = run_api(PORT=str(port), RISKSCORE_LEDGER="", RISKSCORE_HOST="127.0.0.1")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        f"serve_http.py: port {port} can't be used (Address already in use); another: PORT={port + 1} ./run_api.sh\n"
+        f"riskscore serve: port {port} can't be used (Address already in use); another: PORT={port + 1} ./run_api.sh\n"
     )

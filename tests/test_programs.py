@@ -1,20 +1,24 @@
-"""The programs as a person runs them: dump_events.py and score.py on seeded ledgers, their words and exit statuses."""
+"""The programs as a person runs them, by `riskscore` and by scripts/: their words, files and exit statuses."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 
 import psycopg
 import pytest
 
+from riskscore import __main__
+from riskscore.__main__ import COMMANDS, GROUPS
 from riskscore.cli import progress
 from riskscore.local.seed import seed
-from riskscore.samples.commands import PYTHON, WITH_LEDGERS
+from riskscore.samples.commands import WITH_LEDGERS
 from tests import programs
 from tests.scoring_examples import FEATURES, ROOT
 
@@ -34,6 +38,120 @@ def run(program, *arguments, database=None):
     if database:
         environ["DATABASE_URL"] = database
     return programs.run(program, *arguments, environ=environ)
+
+
+def call(monkeypatch, capsys, *arguments):
+    """The status, stdout and stderr of `riskscore` with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["riskscore", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        __main__.command()
+    return (ended.value.code, *capsys.readouterr())
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_riskscore_alone_shows_every_command_in_its_group(monkeypatch, capsys, arguments):
+    status, shown, _ = call(monkeypatch, capsys, *arguments)
+    assert (status, shown.splitlines()[0]) == (0, "usage: riskscore COMMAND [ARGUMENT ...]")
+    listed = [re.findall(r"^  (\S+) ", group, re.MULTILINE) for group in shown.split("\n\n")[1:-1]]
+    assert listed == [[*commands] for commands in GROUPS.values()]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_shows_its_usage_under_its_own_name(monkeypatch, capsys, name):
+    status, shown, _ = call(monkeypatch, capsys, name, "--help")
+    assert (status, shown.startswith(f"usage: riskscore {name} ")) == (0, True)
+    assert call(monkeypatch, capsys, "help", name) == (0, shown, "")
+
+
+@pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
+def test_a_file_of_scripts_shows_its_usage_under_its_own_name(module):
+    done = run(f"{module}.py", "--help")
+    assert (done.returncode, done.stdout.startswith(f"usage: {module}.py "), done.stderr) == (0, True, "")
+
+
+def test_every_program_has_a_command_and_a_file_in_scripts():
+    modules = {module for module, _ in COMMANDS.values()}
+    assert modules == {path.stem for path in ROOT.glob("riskscore/commands/*.py")} - {"__init__"}
+    assert modules == {path.stem for path in ROOT.glob("scripts/*.py")} - {"update_docs"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("trian", "; the nearest: train"),
+        ("scor", "; the nearest: score"),
+        ("SCORE", "; the nearest: score"),
+        ("sample_data", "; the nearest: sample-data"),
+        ("scripts/serve_http.py", "; the nearest: serve"),
+        ("new_modle", "; the nearest: new"),
+        ("zzzz", ""),
+        ("", ""),
+        ("--modles", ""),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_nearest(monkeypatch, capsys, typed, nearest):
+    sentence = f"riskscore: there is no command {typed!r}{nearest}"
+    status, shown, error = call(monkeypatch, capsys, typed, "credit_risk")
+    assert (status, shown, error.count("\n")) == (2, "", 1)
+    assert error.startswith(sentence)
+    assert error.endswith("; riskscore --help shows them all\n")
+
+
+def test_the_version_is_that_of_the_checkout_or_else_of_the_package(monkeypatch, capsys, tmp_path):
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert call(monkeypatch, capsys, "--version") == (0, f"riskscore {declared['version']}\n", "")
+    metadata = tmp_path / "riskscore-9.8.7.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Name: riskscore\nVersion: 9.8.7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(__main__, "ROOT", tmp_path)
+    assert call(monkeypatch, capsys, "--version") == (0, "riskscore 9.8.7\n", "")
+
+
+def test_an_installed_riskscore_starts_where_the_project_says():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    module, _, function = declared["project"]["scripts"]["riskscore"].partition(":")
+    assert getattr(sys.modules[module], function) is __main__.command
+    assert f"\n{declared['build-system']['requires'][0]} " in (ROOT / "requirements-dev.txt").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trian"]])
+def test_what_runs_no_command_imports_none(arguments):
+    """A `riskscore --help` takes no longer than Python and argparse; `train` needs nothing that `score` does."""
+    code = "import sys; from riskscore import __main__\ntry: __main__.command()\nfinally: print(*sys.modules)"
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ours = {name for name in done.stdout.split() if name.startswith("riskscore")}
+    assert ours == {"riskscore", "riskscore.__main__", "riskscore.cli", "riskscore.errors"}
+    assert {"numpy", "importlib.metadata", "tqdm"} & {*done.stdout.split()} == set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("riskscore le", ["ledger"]),
+        ("riskscore serve", ["serve", "serve-lambda"]),
+        ("riskscore train credit", ["credit_risk"]),
+        ("riskscore score default", ["default_90d"]),
+        ("riskscore sample-data x", ["x100"]),
+        ("riskscore ledger p", ["purge"]),
+        ("riskscore ledger purge --be", ["--before"]),
+        ("riskscore seed --edge-cases s", ["sound"]),
+        ("riskscore sample-database --h", ["--help"]),
+        ("riskscore nonsense cr", []),
+        ("riskscore --ver", ["--version"]),
+        ("python -m riskscore publish credit", ["credit_risk"]),
+        ("python scripts/sign_model.py --key k credit", ["credit_risk"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_models(tmp_path, typed, offered):
+    """As argcomplete's line in a shell's start-up file asks: by variables, the answer in a file."""
+    start = typed.split().index("publish") if "-m" in typed else 1 + typed.startswith("python")
+    asked = {"_ARGCOMPLETE": str(start), "COMP_LINE": typed, "COMP_POINT": str(len(typed)), "_ARGCOMPLETE_IFS": " "}
+    answer = {"_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "offered"), "_ARGCOMPLETE_SUPPRESS_SPACE": "1"}
+    program = ["scripts/sign_model.py"] if "scripts" in typed else ["-m", "riskscore"]
+    done = subprocess.run([sys.executable, *program], cwd=ROOT, env={**os.environ, **asked, **answer}, check=False)
+    assert (done.returncode, (tmp_path / "offered").read_text().split()) == (0, offered)
 
 
 def test_the_committed_events_are_what_the_sql_dumps(ledgers, tmp_path):
@@ -90,6 +208,19 @@ def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
 @pytest.mark.parametrize(
     ("program", "arguments", "status", "sentence"),
     [
+        ("dump", ["nothing"], 2, "riskscore dump: nothing/model.toml can't be read"),
+        (
+            "dump",
+            ["credit_risk", "--limit", "-1"],
+            2,
+            "riskscore dump: error: argument --limit: expected a",
+        ),
+        ("score", ["nothing", "--output", "o.csv"], 2, "riskscore score: there is no trained model 'nothing' in "),
+        ("score", ["credit_risk", "--outptu", "o.csv"], 2, "riskscore score: error: unrecognized arguments: --outptu"),
+        ("publish", ["mine", "s3://bucket/models"], 2, "riskscore publish: there is no trained model 'mine' in "),
+        ("train", ["nothing", "--data", "o.csv"], 2, "riskscore train: nothing/model.toml can't be read"),
+        ("train-sample", ["mine"], 2, "riskscore train-sample: there are no simulated samples of mine, only of "),
+        ("demo", ["nothing"], 2, "riskscore demo: there is no model nothing; known: credit_risk"),
         ("dump_events.py", ["nothing"], 2, "nothing/model.toml can't be read"),
         ("dump_events.py", ["credit_risk"], 1, "no database is configured; set DATABASE_URL"),
         ("dump_events.py", ["credit_risk", "--limit", "few"], 2, "expected a whole number from 0 up"),
@@ -159,18 +290,22 @@ def test_the_commands_that_the_demo_shows_work_when_they_are_pasted():
     shown = run("demo.py", "pay_later")
     assert shown.returncode == 0, shown.stderr
     commands = [line.removeprefix("  $ ") for line in shown.stdout.splitlines() if line.startswith("  $ ")]
-    assert [command.split()[:2] for command in commands] == [
-        [".venv/bin/python", "scripts/sample_data.py"],
-        [".venv/bin/python", "scripts/score.py"],
-    ]
+    assert [command.split()[:2] for command in commands] == [["riskscore", "sample-data"], ["riskscore", "score"]]
     for command in (f"{commands[0]} --rows 300", commands[1]):
-        assert subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, check=False).returncode == 0
+        assert subprocess.run(pasted(command), shell=True, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
+def pasted(command):
+    """A shell's line, with the `riskscore` of this checkout, whichever is installed."""
+    return f'riskscore() {{ "{sys.executable}" -m riskscore "$@"; }}; {command}'
 
 
 def test_the_sample_ledgers_give_a_command_its_database(tmp_path):
     """As `make demo` shows it: the dump needs DATABASE_URL, and this runs a command with it."""
-    command = f"{WITH_LEDGERS} {PYTHON} scripts/dump_events.py credit_risk --limit 1 --out {tmp_path}"
-    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    dump = f"{sys.executable} -m riskscore dump credit_risk --limit 1 --out {tmp_path}"
+    done = subprocess.run(
+        pasted(f"{WITH_LEDGERS} {dump}"), shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, [path.name for path in tmp_path.glob("*/*")]) == (0, ["S0001.json"]), done.stderr
 
 

@@ -55,7 +55,7 @@ def check_serial(folder: Path, bucket: Bucket) -> None:
     if serial < known:
         raise InvalidFile(
             f"{folder.name} has serial {serial}, the bucket serves {known}: to publish this older model all the same,"
-            " give it a newer serial (sign_model.py --renew)"
+            " give it a newer serial (riskscore sign --renew)"
         )
 
 

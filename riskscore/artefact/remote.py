@@ -1,6 +1,6 @@
 """Models outside the image: fetched into the temporary folder, and checked there like any other before anything loads.
 
-Under s3://bucket/prefix, as scripts/publish_model.py writes it:
+Under s3://bucket/prefix, as `riskscore publish` writes it:
 
     <model>/<SHA-256 of its manifest>/   one version: manifest.json, the files it names, manifest.sig, features.sql
     <model>/manifest.json                a copy of one version's manifest: the version that is served

@@ -48,7 +48,7 @@ class Serials:
                 if serial < seen.get(name, 0):
                     raise ArtefactRefused(
                         f"{name} has serial {serial}, but {seen[name]} was seen here: it is an older model. To serve it"
-                        " all the same, give it a newer serial (sign_model.py --renew) or pin it"
+                        " all the same, give it a newer serial (riskscore sign --renew) or pin it"
                         " (RISKSCORE_MANIFEST_SHA256)"
                     )
                 if serial > seen.get(name, 0):

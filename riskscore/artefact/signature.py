@@ -68,7 +68,7 @@ def raw_public_key(text: str, variable: str = VARIABLE) -> bytes:
     if len(raw) != 32:
         raise NotConfigured(f"{variable} must be an Ed25519 public key, its 32 bytes in base64 or PEM", variable)
     if bytes([*raw[:31], raw[31] & 0x7F]) in WEAK:
-        raise NotConfigured(f"{variable} is a key under which anybody can sign; make one with sign_model.py", variable)
+        raise NotConfigured(f"{variable} is a key under which anybody can sign; make one with riskscore sign", variable)
     return raw
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shlex
 import subprocess
 import sys
 import textwrap
 import time
 from typing import TYPE_CHECKING
 
-from riskscore.cli import DATA_FAULTS, DONE, ROOT, parsed, progress
+from riskscore.cli import DATA_FAULTS, DONE, ROOT, model_argument, parsed, progress
 from riskscore.errors import OurFault, UnknownModel
 from riskscore.local.emulator import INVOCATIONS, Emulator, running_emulator
 from riskscore.local.sample_database import CUSTOMERS, FOLDER, TRAINING, sample_database
 from riskscore.model_toml.settings import read_settings
-from riskscore.samples.commands import FILES, PYTHON, WITH_LEDGERS
+from riskscore.samples.commands import FILES, WITH_LEDGERS, process_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", default="credit_risk", help="a folder of model/ (%(default)s)")
+    model_argument(parser, nargs="?", default="credit_risk", help="a folder of model/ (%(default)s)")
     return parser
 
 
@@ -73,13 +72,13 @@ def _dumped(model: str, url: str, environ: Mapping[str, str]) -> Path:
     """The first event that the model's SQL yields, dumped as a user would."""
     _heading("Features, by SQL, into event files")
     sql = read_settings(ROOT / "model" / model).source["sql"]
-    _say(f"{sql} turns each ledger (JSONB) into one row of features; dump_events.py writes a JSON file per row.")
-    command = ["scripts/dump_events.py", model, "--out", str(EVENTS.relative_to(ROOT)), "--limit", "5"]
-    print(f"  $ {WITH_LEDGERS} {PYTHON} {' '.join(command)}\n")
+    _say(f"{sql} turns each ledger (JSONB) into one row of features; `riskscore dump` writes a JSON file per row.")
+    command = f"riskscore dump {model} --out {EVENTS.relative_to(ROOT)} --limit 5"
+    print(f"  $ {WITH_LEDGERS} {command}\n")
     # DATABASE_URL rather than --database, since a process list shows arguments and a real URL holds a password.
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, env={**environ, "DATABASE_URL": url}, check=False)
+    done = subprocess.run(process_of(command), cwd=ROOT, env={**environ, "DATABASE_URL": url}, check=False)
     if done.returncode:
-        raise OurFault(f"dump_events.py ended with status {done.returncode}")
+        raise OurFault(f"riskscore dump ended with status {done.returncode}")
     return _first(EVENTS / model)
 
 
@@ -93,7 +92,7 @@ def _from_files(model: str) -> Path:
             _run(command)
         _heading("Their rows, scored")
         output = f"{DEMO.relative_to(ROOT)}/{model}.csv"
-        _run(f"scripts/score.py {model} --data {files.url(str(folder))} --output {output}")
+        _run(f"riskscore score {model} --data {files.url(str(folder))} --output {output}")
         lines = (ROOT / output).read_text(encoding="utf-8").splitlines()[: 1 + SHOWN]
         print(textwrap.indent("\n".join([output, *lines, "..."]), "  "))
     return _first(ROOT / "events" / model)
@@ -101,10 +100,10 @@ def _from_files(model: str) -> Path:
 
 def _run(command: str) -> None:
     """One of our programs, as a person would call it; rows that it leaves out are no failure here."""
-    print(textwrap.indent(f"$ {PYTHON} {command}", "  "), flush=True)
-    done = subprocess.run([sys.executable, *shlex.split(command)], cwd=ROOT, check=False)
+    print(textwrap.indent(f"$ {command}", "  "), flush=True)
+    done = subprocess.run(process_of(command), cwd=ROOT, check=False)
     if done.returncode not in (DONE, DATA_FAULTS):
-        raise OurFault(f"{command.partition(' ')[0]} ended with status {done.returncode}")
+        raise OurFault(f"{' '.join(command.split()[:2])} ended with status {done.returncode}")
 
 
 def _first(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riskscore.cli import DATA_FAULTS, DONE, ROOT, counted, parsed, progress, whole_number
+from riskscore.cli import DATA_FAULTS, DONE, ROOT, counted, model_argument, parsed, progress, whole_number
 from riskscore.database.connection import Database, url_from
 from riskscore.database.dump import FaultReport, dump_files, dump_lines
 from riskscore.database.features import FeatureSource
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="the model's name, as in model/ and sql/")
+    model_argument(parser, help="the model's name, as in model/ and sql/")
     parser.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", default=ROOT / "events", help="files go to DIR/MODEL (events)"

@@ -19,7 +19,7 @@ from riskscore.training.training_data import said_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SIMULATED = "The offers are simulated by scripts/load_offers.py --simulate-offers: no lender made them."
+SIMULATED = "The offers are simulated by riskscore load-offers --simulate-offers: no lender made them."
 
 
 def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from riskscore.artefact.artefact import list_models
 from riskscore.artefact.publishing import check_serial, publish, read_version
 from riskscore.artefact.s3 import VARIABLE, Bucket
-from riskscore.cli import DONE, ROOT, parsed, require_model
+from riskscore.cli import DONE, ROOT, model_argument, parsed, require_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", metavar="NAME", help="the model's name, e.g. credit_risk")
+    model_argument(parser, metavar="NAME", help="the model's name, e.g. credit_risk")
     parser.add_argument("uri", metavar="s3://bucket/prefix", help="the bucket and prefix of the models")
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
     return parser

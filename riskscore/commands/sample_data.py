@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     files = sample.write(options.out, rows, options.seed, options.separator or sample.separator)
     for path in files:
         print(f"{path}: simulated, seed {options.seed}")
-    say_of(files, f"Simulated by scripts/sample_data.py {options.model} --seed {options.seed}: nobody's data.")
+    say_of(files, f"Simulated by riskscore sample-data {options.model} --seed {options.seed}: nobody's data.")
     return DONE
 
 

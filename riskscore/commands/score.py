@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.s3 import VARIABLE
 from riskscore.batch.files import PREDICTIONS, items_to_score, report_beside, score_file
-from riskscore.cli import DATA_FAULTS, DONE, ROOT, counted, parsed, progress, require_model
+from riskscore.cli import DATA_FAULTS, DONE, ROOT, counted, model_argument, parsed, progress, require_model
 from riskscore.database.connection import url_from
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
@@ -95,7 +95,7 @@ def _note(bar: tqdm[Any], text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="the model's name, as in model/")
+    model_argument(parser, help="the model's name, as in model/")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
     source.add_argument("--input", metavar="FILE", help="a .csv or .parquet of ids and features, or a .jsonl of events")
@@ -112,6 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--models",
         metavar="DIR",
-        help="where MODEL/ is, as train.py --out wrote it (default: $RISKSCORE_MODEL_URI, model)",
+        help="where MODEL/ is, as `riskscore train --out` wrote it (default: $RISKSCORE_MODEL_URI, model)",
     )
     return parser

@@ -7,10 +7,6 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-# As in the image: one row is slower with more threads.
-os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from riskscore.cli import DONE, ROOT, parsed, require_free
 from riskscore.service.access_log import CONFIGURATION
 from riskscore.service.settings import ServiceSettings, with_ledger
@@ -24,6 +20,9 @@ STOP_SECONDS = 30  # that requests under way get to end
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Serve; 1 where it can't start."""
+    # As in the image, before numpy is imported: one row is slower with more threads.
+    os.environ.setdefault("JOBLIB_MULTIPROCESSING", "0")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     import uvicorn
 
     from riskscore.service.protocol import guarded

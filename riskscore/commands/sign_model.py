@@ -13,7 +13,7 @@ from riskscore.artefact.artefact import SIGNATURE, list_models, next_serial, ope
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.artefact.signature import VARIABLE, new_key, public_text, read_key, sign
 from riskscore.atomic import replacing_file
-from riskscore.cli import DONE, ROOT, parsed, require_model
+from riskscore.cli import DONE, ROOT, model_argument, parsed, require_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ def renew(folder: Path) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", metavar="NAME", help="the model to sign, e.g. credit_risk")
+    model_argument(parser, nargs="?", metavar="NAME", help="the model to sign, e.g. credit_risk")
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--key", type=Path, metavar="FILE", help="the private key to sign with (PEM, unencrypted)")
     key.add_argument("--new-key", type=Path, metavar="DIR", help="create a key in DIR and sign with it")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch.files import PREDICTIONS, items_without_label, report_beside, score_file
-from riskscore.cli import DONE, ROOT, counted, parsed, program, progress
+from riskscore.cli import DONE, ROOT, counted, model_argument, parsed, program, progress
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
@@ -66,7 +66,7 @@ def predicted(folder: Path, url: str, wanted: Wanted, output: Path) -> str:
 
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description=__doc__)
-    result.add_argument("model", help="the model's name, e.g. credit_risk: the folder with its model.toml")
+    model_argument(result, help="the model's name, e.g. credit_risk: the folder with its model.toml")
     source = result.add_mutually_exclusive_group(required=True)
     source.add_argument("--database", metavar="URL", help="compute the features by the model's SQL (read-only)")
     source.add_argument(

@@ -54,7 +54,7 @@ def _head(table: TableProfile, text: bool, training: str) -> list[str]:
     unlabelled = table.rows - table.labelled
     return [
         *comment(
-            f"A first draft by scripts/new_model.py, from {quoted(table.file)}: {table.rows:,} rows,"
+            f"A first draft by riskscore new, from {quoted(table.file)}: {table.rows:,} rows,"
             f" {table.labelled:,} of them labelled. Review it: all of it was guessed from that file. After a"
             " change, train it anew by"
         ),
@@ -82,7 +82,7 @@ TEXT_WHY = (
 
 def training_command(name: str, data: str, *more: str) -> str:
     """What a person pastes to train a model from a file."""
-    return shlex.join([".venv/bin/python", "scripts/train.py", name, "--data", data, *more])
+    return shlex.join(["riskscore", "train", name, "--data", data, *more])
 
 
 def _ids(table: TableProfile) -> list[str]:

@@ -31,7 +31,7 @@ def check_name(models: Path, name: str, force: bool) -> None:
     check_model_name(name)
     if (models / name).exists() and not force:
         raise InvalidFile(
-            f"there is a model {name} already; train it by .venv/bin/python scripts/train.py {name} --data FILE, or"
+            f"there is a model {name} already; train it by riskscore train {name} --data FILE, or"
             " draft it anew by --force, which keeps its model.toml as model.toml.old"
         )
 

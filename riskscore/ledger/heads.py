@@ -6,7 +6,7 @@ that were written after the newest published head stand unproven, those of the l
 
 RISKSCORE_LEDGER_HEADS names the place: a file, to which lines are appended; s3://bucket/prefix, where an object lock
 keeps what was written; or https://..., which takes a line by POST and gives the newest one by GET.
-RISKSCORE_LEDGER_KEY names the private key (scripts/sign_model.py --new-key makes one); RISKSCORE_LEDGER_PUBLIC_KEY is
+RISKSCORE_LEDGER_KEY names the private key (`riskscore sign --new-key` makes one); RISKSCORE_LEDGER_PUBLIC_KEY is
 its public half, for who only verifies.
 """
 

@@ -217,7 +217,7 @@ def append(
     """Add rows (kept and personal columns) to the end of the chain; returns the new last seq and hash."""
     at = connection.execute(_HEAD).one_or_none()
     if at is None:
-        raise LedgerUnavailable("the ledger has lost its head: run .venv/bin/python scripts/ledger.py verify")
+        raise LedgerUnavailable("the ledger has lost its head: run riskscore ledger verify")
     seq, previous = at
     time = stamp(moment)
     linked = []

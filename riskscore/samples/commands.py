@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import NamedTuple
 
-PYTHON = ".venv/bin/python"
-WITH_LEDGERS = f"{PYTHON} scripts/sample_database.py"  # runs a command with DATABASE_URL naming the sample ledgers
+WITH_LEDGERS = "riskscore sample-database"  # runs a command with DATABASE_URL naming the sample ledgers
 
 
 class Files(NamedTuple):
-    """sample: whose files sample_data.py writes; data: the URL of their rows; steps: programs that prepare them.
+    """sample: whose files `riskscore sample-data` writes; data: the URL of their rows; steps: what prepares them.
 
     {folder} stands for where the files are.
     """
@@ -20,16 +21,16 @@ class Files(NamedTuple):
 
     def commands(self, folder: str) -> list[str]:
         """The programs and their arguments, up to the rows."""
-        sample = f"scripts/sample_data.py {self.sample} --out {folder}"
+        sample = f"riskscore sample-data {self.sample} --out {folder}"
         return [sample, *(step.format(folder=folder) for step in self.steps)]
 
     def url(self, folder: str) -> str:
-        """What --data of train.py and score.py is."""
+        """What --data of `riskscore train` and `riskscore score` is."""
         return self.data.format(folder=folder)
 
 
 LOAD_OFFERS = (
-    "scripts/load_offers.py --replace --leads {folder}/leads.parquet --offers {folder}/offers.parquet"
+    "riskscore load-offers --replace --leads {folder}/leads.parquet --offers {folder}/offers.parquet"
     " --clicks {folder}/clicks.parquet --database sqlite:///{folder}/offers.db"
 )
 OFFERS = Files("offer_click", "sqlite:///{folder}/offers.db", (LOAD_OFFERS,))
@@ -41,3 +42,8 @@ FILES = {
     "x100": Files("x100", "{folder}/train.csv"),
     "default_90d": Files("default_90d", "duckdb:{folder}"),
 }
+
+
+def process_of(command: str) -> list[str]:
+    """The words that run a command of `riskscore`, also in a checkout that isn't installed, in its folder."""
+    return [sys.executable, "-m", "riskscore", *shlex.split(command)[1:]]

@@ -23,9 +23,7 @@ GZIP = ("H4sI", "\x1f\x8b", "\x1f\ufffd")  # how it begins in base64, and as wha
 REQUEST_KEYS = frozenset(("requestContext", "httpMethod", "isBase64Encoded", "headers"))
 NO_EVENT = "a message must contain an event: a JSON object, or a list of objects"
 
-S3 = (
-    "an S3 notification names a file and brings no rows: score files with scripts/score.py, or send the rows themselves"
-)
+S3 = "an S3 notification names a file and brings no rows: score files with riskscore score, or send the rows themselves"
 STREAM = "a record of {} isn't supported: let a consumer, or an EventBridge pipe to SQS, send each event as a message"
 SCHEDULE = (
     "a scheduled event brings no rows: give its rule an event as constant input, or warm by provisioned concurrency"

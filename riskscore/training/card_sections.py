@@ -32,7 +32,7 @@ RARE = 0.05  # a base rate below it needs a fourth decimal to tell bins apart
 
 HIDDEN = (
     "Its clients hear nothing of it: `[response]` leaves {} out of the answer, so that a row which a person"
-    " has to look at\nreaches them like any other. The ledger, and a `.jsonl` of `scripts/score.py`, name such rows."
+    " has to look at\nreaches them like any other. The ledger, and a `.jsonl` of `riskscore score`, name such rows."
 )
 
 

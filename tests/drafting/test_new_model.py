@@ -183,7 +183,7 @@ def table(path: Path, text: str = "") -> Path:
 def test_a_draft_alone_is_trained_afterwards(tmp_path):
     done = new_model(tmp_path, table(tmp_path / "t.csv"), "--draft-only")
     assert (done.returncode, files(tmp_path)) == (0, ["model/theirs/model.toml", "t.csv"])
-    assert f"  .venv/bin/python scripts/train.py theirs --data {tmp_path}/t.csv" in done.stdout
+    assert f"  riskscore train theirs --data {tmp_path}/t.csv" in done.stdout
     text = (tmp_path / "model" / "theirs" / "model.toml").read_text()
     (command,) = tomllib.loads(text)["card"]["reproduce"]
     assert f"#   {command}\n" in text

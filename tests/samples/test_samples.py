@@ -85,7 +85,7 @@ def test_what_is_said_of_a_sample_is_said_of_what_is_loaded_from_it_and_of_nobod
     ran(*shlex.split(LOAD_OFFERS.format(folder=tmp_path)))
     folder = f"duckdb:{tmp_path}"
     wanted = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT)
-    said = "Simulated by scripts/sample_data.py {} --seed 7: nobody's data.".format
+    said = "Simulated by riskscore sample-data {} --seed 7: nobody's data.".format
     assert said_by(tmp_path / "offers.db") == said("offer_click")
     assert said_of(files_of(folder, wanted)) == said("default_90d")
     assert said_of([tmp_path / "mine.csv"]) == ""
