@@ -29,8 +29,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "SUBMISSION_TEMPLATE.md", "docs/BENCHMARKS.md")
 MODEL = ROOT / "model" / "credit_risk"
 EVENT = ROOT / "events" / "credit_risk" / "S0001.json"
-# By name, so that other models in model/ make no page out of date.
-SHIPPED = ("credit_risk", "pay_later", "offer_click", "offer_click_balanced", "x100", "default_90d")
 # Of the page: colours, and what is typed over the example before it is sent.
 PICTURES: dict[str, tuple[str, dict[str, str]]] = {
     "docs/page_light.png": ("light", {}),
@@ -182,13 +180,9 @@ def _artefacts() -> str:
 
 
 def _artefact_paths() -> list[Path]:
-    """Of every model that is shipped: its SQL with the tables beside it, its files and its events."""
-    return [path for name in SHIPPED for path in _paths_of(name)]
-
-
-def _paths_of(model: str) -> list[Path]:
-    queries, events = (ROOT / "sql" / model).glob("*"), (ROOT / "events" / model).glob("*.json")
-    files = [ROOT / "model" / model / name for name in ARTEFACTS]
+    """Of credit_risk: its SQL with the tables beside it, its files and its events."""
+    queries, events = (ROOT / "sql" / MODEL.name).glob("*"), EVENT.parent.glob("*.json")
+    files = [MODEL / name for name in ARTEFACTS]
     return [
         *sorted(path for path in queries if path.suffix in QUERIES),
         *(path for path in files if path.exists()),

@@ -48,12 +48,17 @@ def test_a_picture_is_small(name):
     assert (ROOT / name).stat().st_size < 200_000
 
 
-def test_the_submission_has_the_hashes_of_every_model_that_it_names():
+def test_the_submission_s_command_prints_the_hashes_of_every_model_s_files():
     submission = PAPERS["SUBMISSION_TEMPLATE.md"]
-    named = set(re.findall(r"\(model/(\w+)/MODEL_CARD\.md\)", submission))
+    command = re.search(r"```sh\n(.*sha256sum)\n```", submission)[1]
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
+    printed = {file: digest for digest, file in map(str.split, done.stdout.splitlines())}
+    shown = dict(re.findall(r"^\| `(\S+)` \| `([0-9a-f]{64})` \|$", submission, re.MULTILINE))
+    assert {file.split("/")[1] for file in shown} == {"credit_risk"}
+    assert shown.items() <= printed.items()
+    named = set(re.findall(r"\(model/(\w+)/MODEL_CARD\.md\)", submission)) | {"credit_risk"}
     assert len(named) == 6
-    for file in ("model/{}/model.json", "model/{}/manifest.json"):
-        assert {name for name in named if f"| `{file.format(name)}` | `" in submission} == named
+    assert named <= {file.split("/")[1] for file in printed if file.endswith("/manifest.json")}
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -157,7 +157,7 @@ def test_a_shell_completes_commands_options_and_models(tmp_path, typed, offered)
 def test_the_committed_events_are_what_the_sql_dumps(ledgers, tmp_path):
     ids = ",".join(path.stem for path in EVENTS)
     done = run("dump_events.py", "credit_risk", "--out", tmp_path, "--ids", ids, database=ledgers)
-    assert (done.returncode, done.stdout.split(",")[:2]) == (0, [f"{len(EVENTS)} rows", " 0 faults"]), done.stderr
+    assert (done.returncode, done.stdout.split(",")[:2]) == (0, [f"{len(EVENTS)} rows", " 0 rejected"]), done.stderr
     dumped = {path.name: path.read_text() for path in (tmp_path / "credit_risk").iterdir()}
     assert dumped == {path.name: path.read_text() for path in EVENTS}
 
@@ -172,7 +172,7 @@ def test_faulty_ledgers_are_reported_and_all_others_dumped(ledgers, tmp_path):
     assert reported["edge-non-numeric-amount"].endswith("amount is not a number")
     assert {"S0001", "S0005", "edge-empty"} <= dumped
     assert not dumped & set(reported)
-    assert done.stdout.startswith(f"{len(dumped)} rows, {len(reported)} faults, ")
+    assert done.stdout.startswith(f"{len(dumped)} rows, {len(reported)} rejected, ")
     assert str(tmp_path / "all.faults.csv") in done.stderr
 
 
