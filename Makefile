@@ -19,11 +19,11 @@ LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 
 .PHONY: help setup demo serve serve-http test test-fast soak browser pooler test-browser docs lint train bench bench-http lock image test-postgres-versions clean
 
 ##@ Start here
-help:  ## this list
+help:  ## show this list
 	@sed -n -e 's/^##@ /\t/p' -e 's/^\([a-z][a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '\
 	  $$1 == "" {printf "\n%s\n", $$2} $$1 != "" {printf "make %-23s %s\n", $$1, $$2}'
 
-setup: $(READY)  ## the virtual environment in .venv with the pinned packages and the command riskscore
+setup: $(READY)  ## create .venv with the pinned packages and the command riskscore
 	@$(POOLER)
 
 $(READY): requirements.txt requirements-dev.txt
@@ -41,25 +41,25 @@ $(READY): requirements.txt requirements-dev.txt
 	@touch $(READY)
 	@echo 'The environment is ready.'
 
-demo: $(READY)  ## from nothing to a score: PostgreSQL, feature SQL, events, the function under the Lambda emulator (MODEL=name)
+demo: $(READY)  ## from an empty machine to a score: database, features, events, function, answer (MODEL=name)
 	@$(RISKSCORE) demo $(MODEL)
 
 ##@ Serve
-serve: $(READY)  ## the function under the Lambda emulator with the sample ledgers, until Ctrl-C (PORT=9000, MODEL=name)
+serve: $(READY)  ## the function under the Lambda emulator with the sample data, until Ctrl-C (PORT=9000, MODEL=name)
 	@RISKSCORE_MODEL=$(MODEL) exec $(RISKSCORE) sample-database $(RISKSCORE) serve-lambda --port $(PORT)
 
 serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001)
 	@exec $(RISKSCORE) serve
 
 ##@ Test
-test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator, with the coverage of riskscore
+test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator, with coverage
 	@$(POOLER)
 	@$(IN) -m pytest -n auto --dist worksteal --cov --cov-report=term
 
-test-fast: $(READY)  ## the tests that need neither a server nor a training: an answer within a minute
+test-fast: $(READY)  ## the tests that need no server and no training, within a minute
 	@$(IN) -m pytest -q -n auto --dist worksteal -m 'not browser and not slow'
 
-soak: $(READY)  ## an hour or two of kills, random events, hostile pickles and full disks; prints its counts
+soak: $(READY)  ## an hour or two of kills, random events, hostile pickles and full disks; prints counts
 	@$(IN) -m tests.soak.events
 	@$(IN) -m tests.soak.kills
 	@$(IN) -m tests.soak.programs
@@ -81,7 +81,7 @@ pooler:  ## PgBouncer for the tests behind a pooler, through apt, where this mac
 test-browser: $(READY) browser  ## the page in a headless Chromium, with JavaScript and without
 	@$(IN) -m pytest -q -m browser tests/service/test_page.py
 
-docs: $(READY)  ## docs/ as a site with search and an API reference, in build/site; links and anchors are checked
+docs: $(READY)  ## docs/ as a site with search and an API reference, in build/site; checks links and anchors
 	@NO_MKDOCS_2_WARNING=1 $(IN) -m mkdocs build --strict --quiet
 	@echo 'build/site/index.html'
 
@@ -91,17 +91,17 @@ lint: $(READY)  ## ruff and mypy
 	@$(IN) -m mypy
 
 ##@ Train and measure
-train: $(READY)  ## a model anew from its simulated sample (MODEL=name)
+train: $(READY)  ## train a model on its simulated sample (MODEL=name)
 	@$(RISKSCORE) train-sample $(MODEL)
 
-bench: $(READY)  ## the table of measurements: SQL, cold start, warm answers, bulk
+bench: $(READY)  ## benchmarks: SQL, cold start, warm answers, bulk scoring
 	@$(IN) benchmarks/bench.py
 
-bench-http: $(READY)  ## the HTTP service beside the usual one: requests a second, times to an answer, many rows
+bench-http: $(READY)  ## benchmarks of the HTTP service beside a typical one
 	@$(IN) benchmarks/bench_http.py
 
 ##@ Ship
-lock: $(READY)  ## the newest versions that requirements*.in allow, pinned with hashes; one version of each for all
+lock: $(READY)  ## update the pinned versions and hashes to the newest that requirements*.in allow
 	@$(LOCK) requirements.in requirements-service.in requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) requirements.in -c requirements-dev.txt -o requirements.txt
 	@$(LOCK) requirements-service.in -c requirements-dev.txt -o requirements-service.txt
@@ -121,7 +121,7 @@ test-postgres-versions: $(READY)  ## the tests that use PostgreSQL, on every ver
 	  RISKSCORE_POSTGRES_PROGRAMS="$$(realpath "$$programs")" $(IN) -m pytest -q $$(grep -rlE 'database|postgres_url' tests --include='test_*.py'); \
 	done
 
-clean:  ## remove the environment, the caches and the sample database; the service's ledger stays
+clean:  ## remove the environment, caches and sample database; keep the HTTP service's ledger
 	@if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name 'ledger.db*' -exec rm -rf {} +; fi
 	@rm -rf .venv build .coverage* htmlcov .hypothesis .pytest_cache .mypy_cache .ruff_cache .aws-sam riskscore.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
