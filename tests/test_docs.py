@@ -14,6 +14,7 @@ from riskscore.model_toml import reasons, rules, settings
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.estimators import family_of
 from scripts import update_docs
+from tests.programs import run
 from tests.scoring_examples import ROOT
 
 PAPERS = {
@@ -96,9 +97,7 @@ def test_every_command_named_exists(paper):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented_with_options_that_it_has(command):
     assert f"`riskscore {command}`" in PAPERS["docs/LAYOUT.md"]
-    shown = subprocess.run(
-        [sys.executable, "-m", "riskscore", command, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    shown = run(command, "--help")
     assert shown.stdout.startswith(f"usage: riskscore {command}")
     for arguments in (said for page in PAPERS.values() for name, said in calls_in(page) if name == command):
         assert set(re.findall(r"(?<=\s)--[a-z-]+", arguments)) <= set(re.findall(r"--[a-z-]+", shown.stdout)), arguments
