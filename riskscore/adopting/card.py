@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 CARD = Template("""\
 # Model card: $name $version
 
-**Adopted, not trained here.** Whoever trained it knows on which people, when and how well it was validated; this card
-doesn't. Without that knowledge, refuse it.
+**Adopted, not trained here.** Only the people who trained it know on which data, when and how well it was validated.
+Without that knowledge, don't use it.
 
 $description
 
-## Where it came from
+## Origin
 * $file, SHA-256 `$sha256`
 * a $kind, written with $written
 $notes
 
 ## What was checked
-* Its features agree with the contract in number$names, and it tells 0 from 1.
-* What is served gives the probabilities that the file's own estimator gives, to 0.000001, on $rows rows.
+* Its features agree with the contract in number$names, and its classes are 0 and 1.
+* The served model gives the probabilities of the file's own estimator, to 0.000001, on $rows rows.
 * $expected
 * Engines: $engines.
 * Reasons: $reasons
@@ -33,8 +33,8 @@ $notes
 ## Data given at adoption
 $data
 
-## Known limits
-* Nobody cross-validated it here. Base rate, calibration and validity for other people or times are unknown.
+## Limits
+* It was not cross-validated here. Base rate, calibration and validity for other people or times are unknown.
 * $support
 $referral""")
 
@@ -45,7 +45,7 @@ def card_of(manifest: Mapping[str, Any], lacks: str) -> str:
     return CARD.substitute(
         name=manifest["model"],
         version=manifest["version"],
-        description=manifest["description"] or "Nobody described what it predicts.",
+        description=manifest["description"] or "No description was given.",
         file=adopted["file"],
         sha256=adopted["sha256"],
         kind=manifest["estimator"]["class"],
@@ -69,13 +69,13 @@ def _listed(notes: Iterable[str]) -> str:
 
 def _reasons(manifest: Mapping[str, Any]) -> str:
     if not manifest["explains"]:
-        return "none; nothing is known of how this kind of model comes to a score, and none are made up."
+        return "none; contributions can't be computed for this kind of model, and none are made up."
     return "exact contributions of the features, which add up to the log-odds."
 
 
 def _expected(held: Mapping[str, Any] | None) -> str:
     if held is None:
-        return "**Not shown:** that these are the probabilities that its owner gets; nobody gave any to compare with."
+        return "**Not shown:** that these are the probabilities that its owner gets; none were given to compare with."
     return (
         f"It gives the owner's own probabilities, column {held['column']}, on {held['rows']:,} rows to"
         f" {held['tolerance']:g}; the largest difference is {held['largest_difference']:g}."
@@ -84,14 +84,14 @@ def _expected(held: Mapping[str, Any] | None) -> str:
 
 def _support(given: bool) -> str:
     if given:
-        return "What it saw in training is unknown; rows outside the given data are marked `outside_support`."
-    return "What it saw in training is unknown, and no data were given: no row is ever marked `outside_support`."
+        return "Its training range is unknown; rows outside the given data are marked `outside_support`."
+    return "Its training range is unknown and no data were given: no row is ever marked `outside_support`."
 
 
 def _data(manifest: Mapping[str, Any]) -> str:
     data = manifest["adopted"]["data"]
     if not data:
-        return "None, so that nothing at all is said here of how well it tells the two apart."
+        return "None, so nothing is known here about its performance."
     found = [f"{data['rows']:,} rows from {data['origin']}", *data["notes"]]
     if manifest["metrics"]:
         figures = manifest["metrics"]["on_given_data"].items()

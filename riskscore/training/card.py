@@ -31,20 +31,20 @@ $purpose
 ## Data
 $data
 
-## How well it tells the two apart
+## Performance
 ${chance}\
-By $method. Judge by the cross-validated figures. The in-sample ones, on the very rows that the model was fitted to,
-only show how far it has learnt them by heart. The last column is what a $plain reaches on the same
-folds (an indicator for what is missing, a column for each category, C $penalty): what a model has to equal.
+By $method. Use the cross-validated figures. The in-sample figures are those of the training rows themselves,
+and show how far the model overfits. The last column is a $plain on the same
+folds (an indicator for missing values, one column per category, C $penalty): the model should be at least as good.
 
 $metrics
 
-**$comparison.** These are the differences fold by fold, with 95 % intervals; what the folds have in common falls out.
+**$comparison.** The differences are computed fold by fold, with 95 % intervals.
 
-![ROC and precision-recall curves of predictions for rows not seen; a faint line per repeat](curves.png)
+![ROC and precision-recall curves of out-of-fold predictions; a faint line per repeat](curves.png)
 
-$choice$search## Whether its probabilities can be taken at their word
-Expected calibration error $ece, over ten bins of equally many predictions for rows not seen; each row counts once
+$choice$search## Calibration
+Expected calibration error $ece, over ten bins with equally many out-of-fold predictions; each row counts once
 per repeat. $calibration
 
 $reliability
@@ -54,45 +54,46 @@ $reliability
 ## At the threshold
 $threshold
 
-## What drives it
-Mean absolute contribution to the log-odds over the training rows (for trees, exact TreeSHAP). It says what the model
-uses, and nothing about causes.
+## Feature importance
+Mean absolute contribution to the log-odds over the training rows (for trees, exact TreeSHAP). It shows what the model
+uses, not what causes the outcome.
 
 $drivers
 
 ![Mean absolute contribution of $driving](drivers.png)
 
-## What it has seen
-The range of the training rows, rounded outwards. A value beyond it is scored with a warning; one beyond the hard
-limits isn't scored at all.
+## Training range
+The range of the training rows, rounded outwards. A value outside it is scored with a warning; a value beyond the hard
+limits isn't scored.
 
 $support
 
-## When a person has to look
+## Manual review
 $refer
 
 $warnings
 
-## Known limits
+## Limits
 $limits
 
-## How to make it again
+## Reproduce
 $recipe
 
-The same rows, seed and versions give the same `model.json` to the byte. `manifest.json` holds these hashes, and all
-else that is checked before the model serves.
+The same rows, seed and versions give the same `model.json`, byte for byte. `manifest.json` has these hashes and
+everything else that is checked before the model is served.
 
 $hashes
 """)
 
-AS_THEY_ARE = "The function answers these probabilities as they are; model.toml can ask for a calibration."
+AS_THEY_ARE = "The function returns these probabilities unchanged; model.toml can add a calibration."
 FAR_OFF = (
-    "The function answers these figures as they are, and they are far from the rates observed: they put rows in an"
-    " order, and are no\nprobabilities. A table `[calibration]` in model.toml would make them such."
+    "The function returns these values unchanged, and they are far from the observed rates: they rank rows and are"
+    " not\nprobabilities. A table `[calibration]` in model.toml would make them probabilities."
 )
-SOME_REFER = "Each of these is a warning; those marked `refer` make it the answer's outcome."
+SOME_REFER = "Each of these gives a warning; those marked `refer` also set the outcome to `refer`, for manual review."
 NONE_REFERS = (
-    "Each of these is a warning. None sends a row to a person: `[refer]` in model.toml can name those that should."
+    "Each of these gives a warning. None refers a row to manual review: `[refer]` in model.toml can name those that"
+    " should."
 )
 CHOICE = Template("""\
 ## Why this estimator
@@ -100,7 +101,7 @@ $words
 
 """)
 SEARCH = Template("""\
-## How its parameters were found
+## Parameter search
 $words
 
 $note.
@@ -144,7 +145,7 @@ def papers(
         refer=SOME_REFER if settings.refer else NONE_REFERS,
         warnings=card_sections.warnings(settings),
         limits=card_sections.bullets(
-            settings.card["limits"] or ["Nobody has named any, which is no proof that there are none."]
+            settings.card["limits"] or ["None were given, which doesn't mean that there are none."]
         ),
         recipe=_recipe(settings, manifest),
         hashes=card_sections.hashes(manifest["source"], contents),
@@ -159,7 +160,7 @@ def papers(
 
 def _chance(metrics: Manifest) -> str:
     sentence = no_better_than_chance(metrics)
-    return f"**{sentence}. Nobody should be judged by it.**\n\n" if sentence else ""
+    return f"**{sentence}. Don't use it for decisions.**\n\n" if sentence else ""
 
 
 def _calibration(manifest: Manifest) -> str:
@@ -169,9 +170,9 @@ def _calibration(manifest: Manifest) -> str:
         return FAR_OFF if far else AS_THEY_ARE
     found = manifest["metrics"]["calibrated"]
     return (
-        f"The function answers them calibrated ({manifest['calibration']['method']}): then, each row by a map that was"
-        f" fitted without it, the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f} and"
-        f" the log loss {found['log_loss']:.3f}."
+        f"The function returns calibrated probabilities ({manifest['calibration']['method']}): with each row calibrated"
+        f" by a map that was fitted without it, the error is {found['reliability']['ece']:.3f}, the Brier score"
+        f" {found['brier']:.3f} and the log loss {found['log_loss']:.3f}."
     )
 
 

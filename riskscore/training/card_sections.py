@@ -31,8 +31,8 @@ DIRECTION_WORDS = {1: "a larger value never lowers the risk", -1: "a larger valu
 RARE = 0.05  # a base rate below it needs a fourth decimal to tell bins apart
 
 HIDDEN = (
-    "Its clients hear nothing of it: `[response]` leaves {} out of the answer, so that a row which a person"
-    " has to look at\nreaches them like any other. The ledger, and a `.jsonl` of `riskscore score`, name such rows."
+    "Clients don't see this: `[response]` leaves {} out of the answer, so a row that needs manual"
+    " review\nlooks like any other. The ledger, and a `.jsonl` of `riskscore score`, show such rows."
 )
 
 
@@ -89,10 +89,11 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> str:
 
 def at_threshold(threshold: float, labels: NDArray[np.int8], out_of_fold: NDArray[np.float64]) -> str:
     flagged, bad = out_of_fold >= threshold, np.broadcast_to(labels == 1, out_of_fold.shape)
-    share = f"{bad[flagged].mean():.1%} of those flagged have label 1" if flagged.any() else "so no precision is known"
+    precision = f"{bad[flagged].mean():.1%} of the flagged rows have label 1" if flagged.any() else "none is flagged"
     return (
-        f"`prediction` is 1 from a probability of {threshold:g} on. Of rows not seen that flags {flagged.mean():.1%}:\n"
-        f"{flagged[bad].mean():.1%} of those with label 1 and {flagged[~bad].mean():.1%} of the others; {share}."
+        f"`prediction` is 1 from a probability of {threshold:g} on. Of the out-of-fold rows it flags"
+        f" {flagged.mean():.1%}:\n{flagged[bad].mean():.1%} of those with label 1 and {flagged[~bad].mean():.1%} of the"
+        f" others; {precision}."
     )
 
 

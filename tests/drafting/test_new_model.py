@@ -222,7 +222,7 @@ def test_a_model_that_is_no_better_than_chance_is_drafted_and_no_more(tmp_path):
     assert trained.returncode == 0
     assert "train.py: warning: AUC 0." in trained.stderr
     card = (tmp_path / "model" / "theirs" / "MODEL_CARD.md").read_text()
-    assert "any better than chance, 0.5. Nobody should be judged by it.**" in card
+    assert "any better than chance, 0.5. Don't use it for decisions.**" in card
 
 
 def test_a_model_that_is_no_better_than_chance_is_written_where_that_is_asked_for(tmp_path):

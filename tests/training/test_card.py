@@ -80,7 +80,7 @@ def test_the_card_says_why_an_estimator_was_chosen_where_people_said_it(tmp_path
         card_of(build(replace(settings, card=settings.card | {"choice": words}), data, tmp_path, NOW))
         for words in ("Trees bend.", "")
     )
-    assert "## Why this estimator\nTrees bend.\n\n## Whether" in said
+    assert "## Why this estimator\nTrees bend.\n\n## Calibration" in said
     assert "Why this estimator" not in silent
 
 
@@ -88,12 +88,12 @@ def test_the_card_says_why_an_estimator_was_chosen_where_people_said_it(tmp_path
 def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> None:
     trained, _ = example(tmp_path, calibration=method)
     found = trained.manifest["metrics"]["calibrated"]
-    assert f"The function answers them calibrated ({method})" in card_of(trained)
+    assert f"The function returns calibrated probabilities ({method})" in card_of(trained)
     assert f"the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f}" in card_of(trained)
 
 
 @pytest.mark.parametrize(
-    ("ece", "sentence"), [(0.04, "as they are; model.toml can"), (0.06, "far from the rates observed")]
+    ("ece", "sentence"), [(0.04, "unchanged; model.toml can"), (0.06, "far from the observed rates")]
 )
 def test_the_card_says_what_uncalibrated_probabilities_are_worth(tmp_path: Path, ece: float, sentence: str) -> None:
     trained, _ = example(tmp_path)
