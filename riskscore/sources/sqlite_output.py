@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SCHEME = "sqlite:///"
 SECONDS_FOR_A_LOCK = 30.0
 ABOUT_TABLE = "riskscore_about"
+PRIMARY = 0xFF  # the bits of an error's code that say its kind
+NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)  # on such a disk another program can't fill the file either
 
 
 def sqlite_path(url: str) -> Path:
@@ -42,7 +44,8 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
             connection.execute("COMMIT")
     except BaseException as error:
-        if began and not existed and not path.stat().st_size:
+        alone = began or getattr(error, "sqlite_errorcode", 0) & PRIMARY in NO_ROOM
+        if alone and not existed and path.exists() and not path.stat().st_size:
             path.unlink()
         if isinstance(error, sqlite3.Error):
             raise InvalidFile(f"{path.name} is unchanged; SQLite refused: {_reason(error)}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import datetime
 from itertools import chain
@@ -95,6 +97,20 @@ def test_the_folders_of_a_database_are_made(tmp_path):
     with writing(tmp_path / "out" / "more" / "new.db") as connection:
         connection.execute("CREATE TABLE ours (x)")
     assert (tmp_path / "out" / "more" / "new.db").is_file()
+
+
+def test_a_disk_without_room_leaves_no_file_that_was_not_there(tmp_path):
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "from pathlib import Path\n"
+        "from riskscore.sources.sqlite_output import writing\n"
+        "with writing(Path(sys.argv[1])) as connection:\n"
+        "    connection.execute('CREATE TABLE ours (x)')\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "new.db")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "new.db is unchanged; SQLite refused: disk I/O error" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_leaves_no_file_that_was_not_there(tmp_path):
