@@ -239,7 +239,7 @@ def test_dumped_lines_score_as_the_database_does(ledgers, tmp_path):
         ("score.py", ["credit_risk", "--output", "o.csv"], 1, "no database is configured"),
         ("score.py", ["credit_risk", "--input", "README.csv", "--output", "/"], 2, "--output names no file"),
         ("train_sample.py", ["mine"], 2, "there are no simulated samples of mine, only of credit_risk, pay_later"),
-        ("score.py", ["x100", "--output", "o.csv"], 2, "say where its rows are by --data or --input"),
+        ("score.py", ["x100", "--output", "o.csv"], 2, "name its rows with --data or --input"),
     ],
 )
 def test_what_can_not_be_done_is_one_sentence(program, arguments, status, sentence, tmp_path):
@@ -276,7 +276,7 @@ def test_a_note_on_a_scored_file_is_a_line_of_its_own(tmp_path):
     (tmp_path / "rows.csv").write_text(f"{','.join(FEATURES)},label\n{values},0\n")
     done = run("score.py", "credit_risk", "--input", tmp_path / "rows.csv", "--output", tmp_path / "o.csv")
     assert "\r" not in done.stderr
-    assert done.stderr.splitlines()[0] == "no row lacks label, so every row is scored and label ignored"
+    assert done.stderr.splitlines()[0] == "every row has label, so all rows are scored and label is ignored"
 
 
 def test_a_bar_is_for_terminals_alone(capfd):

@@ -69,7 +69,7 @@ def check_classes(file: str, estimator: Any) -> None:
     except (AttributeError, ValueError):  # not fitted, or of several outputs
         raise InvalidFile(f"{file} holds a {type(estimator).__name__} that isn't fitted to two classes") from None
     if len(classes) != 2:
-        raise InvalidFile(f"{file} tells {len(classes)} classes apart, but a score needs two, 0 and 1")
+        raise InvalidFile(f"{file} has {len(classes)} classes, but a score needs two, 0 and 1")
     if classes not in ([0, 1], [1, 0]):
         shown = " and ".join(repr(label)[:40] for label in classes)
         raise InvalidFile(
@@ -97,8 +97,8 @@ def check_columns(file: str, found: Foreign, contract: Contract) -> None:
     for place, (own, name) in enumerate(zip(names, agreed, strict=True), 1):
         if own != name:
             raise InvalidFile(
-                f"{file} takes its features in another order than the contract: as number {place}, {own!r} and not"
-                f" {name!r}; put the contract's features in the file's order",
+                f"{file} takes its features in another order than the contract: feature {place} is {own!r},"
+                f" not {name!r}; put the contract's features in the file's order",
                 name,
             )
 

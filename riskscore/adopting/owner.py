@@ -57,15 +57,15 @@ def missing_doubts(
             continue
         if given is not None and (seen := _suspect(given.matrix[:, place])):
             doubts.append(
-                f"{file} doesn't keep the code that stood for missing (missing=), and {seen} in {given.origin} looks"
+                f"{file} doesn't store its missing-value code (missing=), and {seen} in {given.origin} looks"
                 f" like one of {feature.name}: say nullable = true and missing = [{seen.partition(' ')[0]}], or"
                 " missing = [] where it is a value"
             )
         elif place in found.met_missing and not feature.nullable:
             doubts.append(
-                f"{file} has met missing values of {feature.name} in training, but the contract lets none come: say"
-                " nullable = true, with missing = [...] where a number stood for them (the file doesn't keep missing=),"
-                " or missing = [] where none can come"
+                f"{file} had missing values of {feature.name} in training, but the contract allows none: set"
+                " nullable = true, with missing = [...] if a number stood for them (the file doesn't store missing=),"
+                " or missing = [] if none can occur"
             )
     return doubts
 

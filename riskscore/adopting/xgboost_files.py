@@ -49,7 +49,7 @@ def from_file(file: str, data: bytes, rounds: str) -> Foreign:
         booster.load_model(bytearray(json.dumps(document).encode()))
         booster.save_raw("ubj")  # fails where the parts don't fit each other
     except (XGBoostError, ArtefactRefused, LookupError, TypeError, ValueError, AttributeError, RecursionError):
-        raise InvalidFile(f"{file} is no XGBoost model, or a broken one") from None
+        raise InvalidFile(f"{file} isn't an XGBoost model, or is broken") from None
     found = from_booster(file, booster, None, rounds, booster.attr("scikit_learn") is not None)
     found.versions = {"xgboost": written} if written else {}
     if written and _minor(written) != _minor(here):
@@ -138,7 +138,7 @@ def from_booster(file: str, booster: Any, missing: float | None, rounds: str, wr
 def _check_objective(file: str, learner: dict[str, Any]) -> None:
     objective, classes = learner["objective"]["name"], int(learner["learner_model_param"]["num_class"])
     if classes > 2:
-        raise InvalidFile(f"{file} tells {classes} classes apart, but a score needs two, 0 and 1")
+        raise InvalidFile(f"{file} has {classes} classes, but a score needs two, 0 and 1")
     if objective.startswith("multi:"):
         raise InvalidFile(
             f"{file} has the objective {objective}, a margin for each class; train it with {OBJECTIVES[0]}"

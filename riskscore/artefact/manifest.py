@@ -191,7 +191,7 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     yield from _unknown("engines", manifest["engines"], ENGINE_FILES)
     yield from _unknown("versions", manifest["versions"], VERSION_PARTS)
     yield from (
-        f"files names {file!r}, which is no file name" for file in manifest["files"] if not FILE_NAME.fullmatch(file)
+        f"files names {file!r}, which isn't a file name" for file in manifest["files"] if not FILE_NAME.fullmatch(file)
     )
     needed = {file for engine in ("joblib", *manifest["engines"]) for file in ENGINE_FILES[engine]}
     yield from (f"files lacks {file}" for file in sorted(needed.difference(manifest["files"])))

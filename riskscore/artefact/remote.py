@@ -223,7 +223,7 @@ def sizes_of(manifest: Mapping[str, Any]) -> list[tuple[str, int]]:
     for file, entry in manifest["files"].items():
         size = entry.get("bytes")
         if file in RESERVED:
-            raise ArtefactRefused(f"{name}/{MANIFEST} names {file} among its files, which is no file of a model's own")
+            raise ArtefactRefused(f"{name}/{MANIFEST} names {file} among its files, which isn't a file of a model")
         if type(size) is not int or size < 0:
             raise ArtefactRefused(f"{name}/{MANIFEST} doesn't say how many bytes {file} has")
         sizes.append((file, size))

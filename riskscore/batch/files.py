@@ -81,7 +81,7 @@ def items_to_score(url: str | Path, wanted: Wanted, note: Note) -> Iterator[tupl
         else:
             labelled += 1
     if labelled:
-        note(f"no row lacks {wanted.target}, so every row is scored and {wanted.target} ignored")
+        note(f"every row has {wanted.target}, so all rows are scored and {wanted.target} is ignored")
     yield from map(_item, placed_rows(url, wanted))
 
 

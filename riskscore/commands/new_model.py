@@ -67,7 +67,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         print(f"kept       {_shown(path)}: an event of the model that was replaced")
     print(_trained(options, trained) if trained else _drafted(options))
     if chance:
-        written = "written all the same" if trained else "only the draft is written; --even-so writes the model"
+        written = "written nevertheless" if trained else "only the draft is written; --even-so writes the model"
         print(f"{program()}: {chance}; {written}", file=sys.stderr)
     return DONE if trained or options.draft_only else NO_BETTER
 

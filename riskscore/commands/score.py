@@ -82,7 +82,7 @@ def _scorer(model: Model, where: str) -> str:
 def _database(given: str | None, model: Model, environ: Mapping[str, str]) -> str:
     """PostgreSQL's URL: the one given, or the environment's for a model whose query runs there."""
     if not given and not model.artefact.looks_up:
-        raise InvalidFile(f"{model.name} has no query for PostgreSQL: say where its rows are by --data or --input")
+        raise InvalidFile(f"{model.name} has no query for PostgreSQL: name its rows with --data or --input")
     return database_url(given or url_from(environ))
 
 

@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
     result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
     result.add_argument(
-        "--settings", metavar="FILE", type=Path, help="a .toml whose tables stand in the place of model.toml's"
+        "--settings", metavar="FILE", type=Path, help="a .toml whose tables replace those of model.toml"
     )
     result.add_argument(
         "--predictions",

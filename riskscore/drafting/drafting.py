@@ -56,7 +56,7 @@ def _head(table: TableProfile, text: bool, training: str) -> list[str]:
         *comment(
             f"A first draft by riskscore new, from {quoted(table.file)}: {table.rows:,} rows,"
             f" {table.labelled:,} of them labelled. Review it: all of it was guessed from that file. After a"
-            " change, train it anew by"
+            " change, train again with"
         ),
         f"#   {printable(training)}",
         *(comment(f"{unlabelled:,} rows have no label: training skips them.") if unlabelled else []),
@@ -257,7 +257,7 @@ def _left_out(table: TableProfile, text: bool) -> list[str]:
             lines += [f"# {line}" for line in _feature(column, text)]
     heading = [
         "",
-        *comment("Columns of the file that are no features. To take one in, remove the # below its reason."),
+        *comment("Columns of the file that are no features. To use one, remove the # below its reason."),
     ]
     return [*heading, *lines] if lines else []
 

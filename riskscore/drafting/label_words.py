@@ -67,7 +67,7 @@ def _or(meaning: int | None, otherwise: int | None) -> int | None:
 
 def _check_words(table: TableFile, target: str, positive: Sequence[str], negative: Sequence[str]) -> None:
     if negative and not positive:
-        raise InvalidFile("--negative says which labels count as 0 beside those of --positive: name these as well")
+        raise InvalidFile("--negative needs --positive: name the labels that mean 1 as well")
     twice = {*positive} & {*negative}
     if twice:
         raise InvalidFile(f"{min(twice)!r} is given as --positive and as --negative; it can't be both", target)
@@ -105,10 +105,10 @@ def _check_known(table: TableFile, target: str, found: Iterable[int | None]) -> 
         return
     place, named = table.place(int(np.argmax(strange))), sorted(filter(None, column.texts.to_pylist()))
     if len(named) != 2 or column.counts().min() < 2:
-        choice = "--positive VALUE says which ones count as 1, --negative VALUE which as 0; each any number of times"
+        choice = "--positive VALUE names those that mean 1, --negative VALUE those that mean 0; both repeatable"
         raise InvalidFile(f"{place}: {target} must be 0 or 1, or empty, but {_there(column)}; {choice}", target)
     first, second = named
-    choice = f"--positive {first!r} or --positive {second!r} says which one counts as 1"  # only people know the bad one
+    choice = f"--positive {first!r} or --positive {second!r} names the one that means 1"  # only people know the bad one
     raise InvalidFile(f"{place}: {target} must be 0 or 1, but it is {first!r} or {second!r} here; {choice}", target)
 
 

@@ -31,8 +31,8 @@ def check_name(models: Path, name: str, force: bool) -> None:
     check_model_name(name)
     if (models / name).exists() and not force:
         raise InvalidFile(
-            f"there is a model {name} already; train it by riskscore train {name} --data FILE, or"
-            " draft it anew by --force, which keeps its model.toml as model.toml.old"
+            f"there is already a model {name}; train it with riskscore train {name} --data FILE, or"
+            " draft it again with --force, which keeps its model.toml as model.toml.old"
         )
 
 

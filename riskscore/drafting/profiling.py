@@ -135,7 +135,7 @@ def _check_ids(table: TableFile, ids: Sequence[str]) -> None:
             row = int(np.argmax(again))
             raise InvalidFile(
                 f"{table.place(row)}: the same {' and '.join(ids)} as in {table.unit} {table.lines[before[row]]};"
-                f" {counted(int(again.sum()), 'row')} in all with ids that stand there before (where two columns name a"
+                f" {counted(int(again.sum()), 'row')} in all repeat earlier ids (if two columns identify a"
                 " row together, give --id twice)",
                 ids[0],
             )

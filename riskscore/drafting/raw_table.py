@@ -158,7 +158,7 @@ def _as_texts(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray
     try:
         return column.cast(pa.string())
     except pa.ArrowException:
-        raise InvalidFile(f"{path.name}: column {name} holds {column.type}, which is no single value", name) from None
+        raise InvalidFile(f"{path.name}: column {name} holds {column.type}, which isn't a single value", name) from None
 
 
 READERS: dict[str, Callable[[Path, str, Step], TableFile]] = {".csv": _read_csv, ".parquet": _read_parquet}

@@ -62,6 +62,6 @@ def model_for(names: Iterable[str], default: str, models: Mapping[str, Fields]) 
     if len(meant) > 1:
         listed = f"{', '.join(meant[:-1])} and {meant[-1]}"
         raise AmbiguousModel(
-            f'the row names no model, and its fields are those of {listed}: say which as "model"', "model"
+            f'the row names no model, and its fields are those of {listed}: name one as "model"', "model"
         )
     return meant[0]

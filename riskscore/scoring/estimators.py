@@ -215,7 +215,7 @@ def _check_parameters(settings: Settings, known: Mapping[str, Any], reserved: Se
         if name in (*reserved, "monotone_constraints"):
             raise InvalidFile(f"{where} is set by training (seed and constraints have their own keys)", name)
         if name not in known:
-            raise InvalidFile(f"{where} is no parameter of the family {settings.family}", name)
+            raise InvalidFile(f"{where} isn't a parameter of the family {settings.family}", name)
 
 
 FAMILIES: dict[str, Family] = {

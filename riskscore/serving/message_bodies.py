@@ -156,7 +156,7 @@ def _request_body(request: Mapping[str, Any]) -> Any:
     try:
         return a2b_base64(request["body"], strict_mode=True)
     except ValueError:
-        raise BrokenJson("the body of the request in the message is not the base64 that it says it is") from None
+        raise BrokenJson("the body of the request in the message is marked as base64 and isn't") from None
 
 
 def _is_of_aws(source: str) -> bool:

@@ -130,7 +130,7 @@ def _opened(path: Path, form: Form) -> pq.ParquetFile:
         if not count:
             raise InvalidFile(f"{path.name}: column {name} is missing; expected {', '.join(form.columns)}", name)
         if count > 1:
-            raise InvalidFile(f"{path.name}: column {name} stands there {count} times", name)
+            raise InvalidFile(f"{path.name}: column {name} appears {count} times", name)
     if not source.metadata.num_rows:
         raise InvalidFile(f"{path.name} has no rows")
     return source

@@ -59,7 +59,7 @@ def plain_column(path: Path, name: str, column: Any) -> Any:
         try:
             texts = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
         except pa.ArrowException:
-            raise InvalidFile(f"{path.name}: column {name} holds {column.type} that is no UTF-8 text", name) from None
+            raise InvalidFile(f"{path.name}: column {name} holds {column.type} that isn't UTF-8 text", name) from None
         return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
     if pa.types.is_floating(column.type):
         return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)

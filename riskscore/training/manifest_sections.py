@@ -109,7 +109,9 @@ def referral_notes(rules: Mapping[str, Any]) -> list[str]:
     """What to think of where model.toml sends rows to a person, and doesn't let its clients know. rules: `rules_of`."""
     if not rules["refer"] or "outcome" not in hidden_of(rules["response"]):
         return []
-    return ["refer.warnings send rows to a person, but response.fields leave outcome out: clients can't tell which"]
+    return [
+        "refer.warnings refer rows to manual review, but response.fields leave out outcome: clients can't tell which"
+    ]
 
 
 def golden_of(settings: Settings, estimator: Any, rows: Floats) -> list[dict[str, Any]]:

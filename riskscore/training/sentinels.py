@@ -53,5 +53,5 @@ def _is_code(distinct: Floats, rows: Floats, edge: int) -> bool:
 def _doubts(distinct: Floats, rows: Floats) -> list[str]:
     """A lone -1 below zero is often a code, and as often a value."""
     if len(distinct) > 2 and distinct[0] == -1 and distinct[1] >= 0 and rows[0] >= max(2, SPIKE * rows.sum()):
-        return [f"-1 stands on {int(rows[0]):,} rows and is the only value below 0: if it is a code, add it to missing"]
+        return [f"-1 occurs in {int(rows[0]):,} rows and is the only value below 0: if it is a code, add it to missing"]
     return []

@@ -191,7 +191,7 @@ def _check_ids(ids: Sequence[str], hashes: bytearray, numbers: array[int], at: t
         name, unit = at
         raise InvalidFile(
             f"{name}, {unit}s {numbers[first]} and {numbers[second]}: the same {' and '.join(ids)};"
-            f" in all {counted(int(again.sum()), unit)} with ids that stand there before",
+            f" {counted(int(again.sum()), unit)} in all with ids of an earlier one",
             ids[0],
         )
 

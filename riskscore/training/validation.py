@@ -111,8 +111,8 @@ def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[
         for seen, unseen in splitter.split(data.matrix, data.labels, data.customers if grouped else None):
             if len(np.unique(data.labels[unseen])) < 2:
                 raise InvalidFile(
-                    f"{data.origin}: all rows of one {data.group} stay in one fold, and so one of the {folds} folds"
-                    " doesn't hold both labels; that takes fewer folds or more customers"
+                    f"{data.origin}: all rows of one {data.group} stay in one fold, so one of the {folds} folds"
+                    " lacks a label; use fewer folds or more customers"
                 )
             yield repeat, seen, unseen
 

@@ -393,9 +393,9 @@ NOT_MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "regressor": (lambda: fitted(LinearRegression()), "m.pkl holds a LinearRegression, which has no predict_proba"),
     "XGBRegressor": (lambda: fitted(xgb.XGBRegressor(n_estimators=1)), "m.pkl holds a XGBRegressor, which has no"),
     "Booster": (lambda: booster(objective="reg:squarederror"), "has the objective reg:squarederror, which gives no"),
-    "three classes": (lambda: fitted(LogisticRegression(), X, Y3), "m.pkl tells 3 classes apart"),
-    "three in XGBoost": (lambda: fitted(boosted(), X, Y3), "m.pkl tells 3 classes apart"),
-    "one class": (lambda: fitted(DecisionTreeClassifier(), X, Y * 0), "m.pkl tells 1 classes apart"),
+    "three classes": (lambda: fitted(LogisticRegression(), X, Y3), "m.pkl has 3 classes"),
+    "three in XGBoost": (lambda: fitted(boosted(), X, Y3), "m.pkl has 3 classes"),
+    "one class": (lambda: fitted(DecisionTreeClassifier(), X, Y * 0), "m.pkl has 1 classes"),
     "1 and 2": (
         lambda: fitted(LogisticRegression(), X, Y + 1),
         "must be 0 and 1, and are 1 and 2",
@@ -418,7 +418,7 @@ NOT_MODELS: dict[str, tuple[Callable[[], Any], str]] = {
     "other names": (lambda: booster(["inflow", "late", "other"]), "'other', which is not one of the contract's; it"),
     "another order": (
         lambda: booster(["late", "inflow", "share"]),
-        "as number 1, 'late' and not 'inflow'; put the contract's",
+        "feature 1 is 'late', not 'inflow'; put the contract's",
     ),
 }
 
@@ -432,7 +432,7 @@ def test_what_is_no_model_of_the_contract_is_refused(tmp_path: Path, kind: str) 
 def test_a_data_frames_names_are_compared_too(tmp_path: Path) -> None:
     estimator = fitted(LogisticRegression())
     estimator.feature_names_in_ = np.array(["share", "late", "inflow"], dtype=object)
-    assert "as number 1, 'share' and not 'inflow'" in refused(tmp_path, write(tmp_path / "m.joblib", estimator))
+    assert "feature 1 is 'share', not 'inflow'" in refused(tmp_path, write(tmp_path / "m.joblib", estimator))
 
 
 def test_an_adopted_model_has_no_encoding_of_ours(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def coded(code: float) -> tuple[Any, Any]:
 def test_a_code_that_the_file_lost_is_asked_and_then_taken(tmp_path: Path, code: float, file: str) -> None:
     rows, model = coded(code)
     path = saved(tmp_path / file, model)
-    assert f"{file} has met missing values of a in training" in refused(tmp_path, path)
+    assert f"{file} had missing values of a in training" in refused(tmp_path, path)
     sentence = refused(tmp_path, path, rows=rows)
     seen = int((rows[:, 0] == code).sum())
     assert (f"{code:g} on {seen:,} rows in file rows.csv" in sentence) == (code != 0)
@@ -260,7 +260,7 @@ def test_names_without_their_features_are_refused(tmp_path: Path) -> None:
     document = json.loads(path.read_bytes())
     document["learner"]["gradient_booster"]["model"]["cats"]["enc"] = []
     path.write_text(json.dumps(document))
-    assert "m.json is no XGBoost model, or a broken one" in refused(tmp_path, path)
+    assert "m.json isn't an XGBoost model, or is broken" in refused(tmp_path, path)
 
 
 def test_a_category_of_label_codes_is_its_place_to_any_estimator(tmp_path: Path) -> None:
@@ -483,7 +483,7 @@ def test_any_other_folder_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("objective", "sentence"),
     [
-        ({"objective": "multi:softprob", "num_class": 3}, "tells 3 classes apart"),
+        ({"objective": "multi:softprob", "num_class": 3}, "has 3 classes"),
         ({"objective": "multi:softprob", "num_class": 2}, "has the objective multi:softprob"),
         ({"objective": "binary:logitraw"}, "which gives no probability"),
     ],

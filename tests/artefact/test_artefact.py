@@ -181,7 +181,7 @@ def test_the_configured_hash_lets_its_manifest_through(folder: Path, case: Calla
 def test_a_manifest_cannot_lead_out_of_its_folder(folder: Path, name: str) -> None:
     (folder.parent / "secret").write_text("secret")
     edit_manifest(folder, lambda manifest: manifest["files"].update({name: {"sha256": "0"}}))
-    assert refusal(folder) == f"credit_risk/manifest.json: files names {name!r}, which is no file name"
+    assert refusal(folder) == f"credit_risk/manifest.json: files names {name!r}, which isn't a file name"
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_what_is_no_manifest_of_this_version_is_refused(document: bytes, sentenc
         ("files", [], "files must be an object, not a list"),
         ("files/model.json/sha256", None, "files['model.json'].sha256 must be a non-empty string, not null"),
         ("files/model.json", DROP, "files lacks model.json"),
-        ("files/..", {"sha256": "0"}, "files names '..', which is no file name"),
+        ("files/..", {"sha256": "0"}, "files names '..', which isn't a file name"),
         ("ids", [], "ids is empty"),
         ("ids", "loan_id", "ids must be a list, not a string"),
         ("features", [], "features is empty"),

@@ -198,7 +198,7 @@ def test_of_a_table_with_the_target_the_rows_without_it_are_scored_into_the_colu
 def test_where_every_row_has_the_target_all_are_scored_and_it_is_ignored(offered):
     lines, notes, _ = offered(HEADER + "1;1;900;;A\nodd;1;900;;B\n")
     assert [line.split(",")[0] for line in lines] == ["who", "A", "B"]
-    assert notes == ["no row lacks label, so every row is scored and label ignored"]
+    assert notes == ["every row has label, so all rows are scored and label is ignored"]
 
 
 def test_a_table_without_the_target_is_scored_without_a_word(offered):

@@ -227,7 +227,7 @@ def test_a_model_that_is_no_better_than_chance_is_drafted_and_no_more(tmp_path):
 
 def test_a_model_that_is_no_better_than_chance_is_written_where_that_is_asked_for(tmp_path):
     done = new_model(tmp_path, chancy(tmp_path / "t.csv"), "--even-so")
-    assert (done.returncode, "any better than chance, 0.5; written all the same" in done.stderr) == (0, True)
+    assert (done.returncode, "any better than chance, 0.5; written nevertheless" in done.stderr) == (0, True)
     before = files(tmp_path)
     again = new_model(tmp_path, tmp_path / "t.csv", "--force")
     assert (again.returncode, "the theirs that is there stays; --even-so replaces it" in again.stderr) == (2, True)
@@ -283,7 +283,7 @@ def test_a_model_that_is_there_stays_as_it_is(tmp_path):
     folder.mkdir(parents=True)
     (folder / "model.toml").write_text("a person's")
     done = new_model(tmp_path, table(tmp_path / "t.csv"))
-    assert (done.returncode, done.stderr.startswith("new_model.py: there is a model theirs already")) == (2, True)
+    assert (done.returncode, done.stderr.startswith("new_model.py: there is already a model theirs")) == (2, True)
     assert files(folder) == ["model.toml"]
 
 

@@ -189,7 +189,7 @@ def test_codes_for_missing_with_their_rows(tmp_path, values, codes, empty):
 def test_a_lone_minus_one_is_left_to_a_person(tmp_path):
     column = only(tmp_path, [-1, 0, 1, 2])
     assert column.missing == {}
-    assert column.notes == ["-1 stands on 20 rows and is the only value below 0: if it is a code, add it to missing"]
+    assert column.notes == ["-1 occurs in 20 rows and is the only value below 0: if it is a code, add it to missing"]
 
 
 def test_values_of_a_category_come_by_their_rows_spelled_as_most_rows_have_them(tmp_path):
@@ -522,7 +522,10 @@ def test_a_parquet_is_read_as_the_csv_would_be(tmp_path):
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ({"x": [[1, 2], [3]], "y": [0, 1]}, "t.parquet: column x holds list<element: int64>, which is no single value"),
+        (
+            {"x": [[1, 2], [3]], "y": [0, 1]},
+            "t.parquet: column x holds list<element: int64>, which isn't a single value",
+        ),
         ({"x": [1, 2], "z": [0, 1]}, "t.parquet: column y is missing"),
         ({"x": [], "y": []}, "t.parquet has a header and no rows"),
     ],

@@ -28,7 +28,7 @@ X100 = {name: str(value) for name, value in events("x100")["ordinary"]["features
 PAY_LATER = without_model(events("pay_later")["flat"])
 OFFER = without_model(events("offer_click")["ordinary"])
 AMBIGUOUS = (
-    'the row names no model, and its fields are those of offer_click and offer_click_balanced: say which as "model"'
+    'the row names no model, and its fields are those of offer_click and offer_click_balanced: name one as "model"'
 )
 
 
@@ -82,9 +82,7 @@ def test_a_row_is_for_the_model_that_gets_all_its_features_or_else_knows_most_of
 def test_between_several_models_there_is_no_guess(names: str) -> None:
     with pytest.raises(AmbiguousModel) as caught:
         model_for(names.split(), "ab", MODELS)
-    assert (
-        caught.value.message == 'the row names no model, and its fields are those of pq and pq2: say which as "model"'
-    )
+    assert caught.value.message == 'the row names no model, and its fields are those of pq and pq2: name one as "model"'
 
 
 @pytest.mark.parametrize("row", [X100, {"features": X100}, X100 | {"y": 1}, X100 | {"id": "7", "reasons": 0}])

@@ -219,7 +219,7 @@ def test_an_apr_follows_its_lender():
         (leads(annual_income=["a lot", "5"]), r"leads\.parquet, row 1, column annual_income: expected a number"),
         (
             leads().append_column("credit", leads().column("credit")),
-            r"leads\.parquet: column credit stands there 2 times",
+            r"leads\.parquet: column credit appears 2 times",
         ),
         (None, r"leads\.parquet is not a whole parquet file"),
     ],

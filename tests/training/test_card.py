@@ -110,7 +110,7 @@ def test_the_card_says_what_clients_are_not_told(tmp_path: Path) -> None:
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
     assert "`[response]` leaves `outcome` out of the answer" in card_of(trained)
     assert trained.manifest["training"]["notes"] == [
-        "refer.warnings send rows to a person, but response.fields leave outcome out: clients can't tell which"
+        "refer.warnings refer rows to manual review, but response.fields leave out outcome: clients can't tell which"
     ]
 
 

@@ -175,7 +175,7 @@ def test_progress_is_told_for_each_fold_of_each_trial(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("learning_rate =", "lerning_rate =", "search.parameters.lerning_rate is no parameter of the family xgboost"),
+        ("learning_rate =", "lerning_rate =", "search.parameters.lerning_rate isn't a parameter of the family xgboost"),
         ("learning_rate =", "n_jobs =", "search.parameters.n_jobs is set by training"),
         ("[0.1, 0.2, 0.3, 0.4, 0.5]", '[0.1, "fast"]', '(search.parameters: learning_rate = "fast")'),
         ("learning_rate = [0.1, 0.2, 0.3, 0.4, 0.5]", "max_depth = [3, -1]", "(search.parameters: max_depth = -1)"),

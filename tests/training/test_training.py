@@ -268,10 +268,10 @@ def test_a_model_beyond_the_twin_is_served_by_joblib_alone_and_says_why(tmp_path
     ("old", "new", "sentence"),
     [
         ('"xgboost"', '"forest"', "unknown estimator.family 'forest'; known: xgboost, logistic"),
-        ("max_depth", "max_dept", "estimator.parameters.max_dept is no parameter of the family xgboost"),
+        ("max_depth", "max_dept", "estimator.parameters.max_dept isn't a parameter of the family xgboost"),
         ("max_depth", "n_jobs", "estimator.parameters.n_jobs is set by training"),
         ("max_depth = 3", 'max_depth = "deep"', "the estimator refuses its parameters"),
-        ('"xgboost"', '"logistic"', "n_estimators is no parameter of the family logistic"),
+        ('"xgboost"', '"logistic"', "n_estimators isn't a parameter of the family logistic"),
     ],
 )
 def test_an_estimator_that_cant_be_built_is_refused(tmp_path: Path, old: str, new: str, sentence: str) -> None:

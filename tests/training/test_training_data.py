@@ -172,11 +172,11 @@ LABELLED = "customer_id,inflow,late,share,label\nA,1,1,1,1\nB,1,1,1,0\n"
         (LABELLED.replace("label", "target"), "rows.csv, line 1: column label is missing"),
         (
             LABELLED + "C,1,1,1,0\nA,2,1,1,0\n",
-            "rows.csv, lines 2 and 5: the same customer_id; in all 1 line with ids that stand there before",
+            "rows.csv, lines 2 and 5: the same customer_id; 1 line in all with ids of an earlier one",
         ),
         (
             LABELLED + "A,2,1,1,\nC,1,1,1,0\nB,2,1,1,0\nA,2,1,1,1\n",
-            "rows.csv, lines 2 and 4: the same customer_id; in all 3 lines with ids that stand there before",
+            "rows.csv, lines 2 and 4: the same customer_id; 3 lines in all with ids of an earlier one",
         ),
         ("inflow,late,share,label\n1,1,1,\n", "file rows.csv has no rows to train on: 1 row without label left out"),
         ("inflow,late,share,label\n", "file rows.csv has no rows to train on"),

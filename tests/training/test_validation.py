@@ -50,8 +50,8 @@ def test_rows_of_one_customer_are_never_on_both_sides() -> None:
     ("customers", "folds", "sentence"),
     [
         (None, 6, "rows of a test: 5 rows of the rarer label can't be split into 6 folds"),
-        (["C1"] * 12 + ["C2", "C3", "C4"], 3, "one of the 3 folds doesn't hold both labels"),
-        ([*("C1", "C2", "C2") * 5], 2, "one of the 2 folds doesn't hold both labels"),
+        (["C1"] * 12 + ["C2", "C3", "C4"], 3, "one of the 3 folds lacks a label"),
+        ([*("C1", "C2", "C2") * 5], 2, "one of the 2 folds lacks a label"),
     ],
 )
 def test_folds_that_would_lack_a_label_are_refused(customers: list[str] | None, folds: int, sentence: str) -> None:
