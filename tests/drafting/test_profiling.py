@@ -436,7 +436,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"positive": ["worse"]},
         "t.csv: no row has 'worse' as its y; the column has 2 different",
     ),
-    ("a,y\n1,good\n2,bad\n", {"negative": ["good"]}, "--negative says which labels count as 0 beside those of --pos"),
+    (
+        "a,y\n1,good\n2,bad\n",
+        {"negative": ["good"]},
+        "--negative needs --positive: name the labels that mean 1",
+    ),
     ("a,y\n1,b\n2,c\n", {"positive": ["b"], "negative": ["b"]}, "'b' is given as --positive and as --negative"),
     ("a,b,y\n" + "1,2025-01-01,0\n2,2025-01-02,1\n" * 2, {"keep": ["b"]}, "t.csv: column b can't be kept, since it"),
     ("a,y\n1,0\n2,1\n", {"ids": ["b"]}, "t.csv: column b is missing"),
