@@ -21,8 +21,8 @@ from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.settings import read_settings
-from riskscore.training.comparison import sentence, verdict
-from riskscore.training.training import Trained, build, write
+from riskscore.training.comparison import chosen, sentence, verdict
+from riskscore.training.training import Trained, build, steps, write
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import no_better_than_chance
 
@@ -112,8 +112,9 @@ def _train(
     data = from_source(
         settings, options.data, root, environ, lambda rows: progress(rows, unit=" rows", desc="reading again")
     )
-    with progress(total=settings.folds * settings.repeats, unit=" folds", desc="cross-validation") as bar:
-        trained = build(settings, data, root, datetime.now(UTC), bar.update)
+    state = root / ".cache" / "search" / f"{options.name}.jsonl"
+    with progress(total=steps(settings), unit=" folds", desc="cross-validation") as bar:
+        trained = build(settings, data, root, datetime.now(UTC), bar.update, state)
     chance = no_better_than_chance(trained.manifest["metrics"])
     if chance and not options.even_so:
         if replaced:
@@ -193,6 +194,7 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
     return "\n".join(
         [
             f"figures    {figures}; {metrics['method'].partition(',')[0]}",
+            *chosen(trained.manifest["search"]),
             *_beside(metrics),
             f"written    {_shown(folder)}: review model.toml, and evaluate the model by MODEL_CARD.md",
             f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
@@ -205,8 +207,8 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
 def _beside(metrics: Mapping[str, Any]) -> list[str]:
     """How a logistic regression does on the same folds, and what to do where that is better."""
     advice = [
-        '           It is simpler, and better here. In model.toml put family = "logistic", take its parameters out',
-        "           and train again; or let [search] find gentler parameters for the trees.",
+        "           It is better here: give the choice more time by estimator.minutes in model.toml, or put",
+        '           family = "logistic" there, and train again.',
     ]
     return [f"beside     {sentence(metrics)}", *(advice if verdict(metrics) < 0 else [])]
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.artefact import open_artefact
 from riskscore.batch.files import PREDICTIONS, items_without_label, report_beside, score_file
-from riskscore.cli import DONE, ROOT, counted, model_argument, parsed, program, progress
+from riskscore.cli import DONE, NO_BETTER, ROOT, counted, model_argument, parsed, program, progress
 from riskscore.database.dump import FaultReport
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.sources.sources import database_url, wanted_by
-from riskscore.training.comparison import sentence
-from riskscore.training.training import Trained, steps, train
+from riskscore.training.comparison import chosen, sentence
+from riskscore.training.training import Trained, build, steps, write
 from riskscore.training.training_data import from_source
 from riskscore.training.validation import no_better_than_chance
 
@@ -33,7 +33,7 @@ METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": 
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Train; 0 where the model was written."""
+    """Train; 0 where the model was written, 4 where it is no better than chance and wasn't."""
     options = parsed(parser(), arguments)
     started = time.perf_counter()
     settings = read_settings(options.models / options.model, options.settings)
@@ -43,10 +43,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     data = from_source(settings, url, root, environ, lambda rows: progress(rows, unit=" rows", desc="reading"))
     state = root / ".cache" / "search" / f"{settings.name}.jsonl"
     with progress(total=steps(settings), unit=" folds", desc="cross-validation") as bar:
-        trained = train(settings, data, folder, root, _now(environ), bar.update, state)
-    print(summary(trained, folder, time.perf_counter() - started))
+        trained = build(settings, data, root, _now(environ), bar.update, state)
     if chance := no_better_than_chance(trained.manifest["metrics"]):
-        print(f"{program()}: warning: {chance}; the model was written nevertheless", file=sys.stderr)
+        said = (
+            "the model was written nevertheless"
+            if options.even_so
+            else "nothing is written; --even-so writes the model"
+        )
+        print(f"{program()}: warning: {chance}; {said}", file=sys.stderr)
+        if not options.even_so:
+            return NO_BETTER
+    write(folder, trained)
+    print(summary(trained, folder, time.perf_counter() - started))
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
         print(predicted(folder, url, wanted_by(settings, root, environ), output))
@@ -76,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
     result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
+    result.add_argument("--even-so", action="store_true", help="write the model even if it is no better than chance")
     result.add_argument(
         "--settings", metavar="FILE", type=Path, help="a .toml whose tables replace those of model.toml"
     )
@@ -130,6 +139,8 @@ def _searched(found: Mapping[str, Any]) -> list[str]:
     """What a search chose, and by which figure; nothing where there was none."""
     if not found:
         return []
+    if found["method"] == "auto":
+        return chosen(found)
     best = ", ".join(f"{name} = {value}" for name, value in found["best"].items())
     figure = f"{METRIC_WORDS[found['metric']]} {found['table'][0]['mean']:.4f} on the search's own folds"
     return [f"search     the best of {found['trials']:,} trials is {best}; {figure}, which is optimistic"]

@@ -14,6 +14,7 @@ import numpy as np
 from riskscore.drafting.type_inference import ORDINAL_FROM
 from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.schema import quoted
+from riskscore.model_toml.settings import MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 WIDTH = 118
 SEED = 1
 WELL_MANY = 25  # rows of the rarer label, for five folds
-REPEATS = ((5_000, 5), (50_000, 2))  # rows below which -> repeats of the cross-validation
+REPEATS = ((1_000, 3), (3_000, 2))  # rows below which -> repeats of the cross-validation
 PURPOSE = """\
 Drafted from a file by a program, which knows its columns and nothing else. Say here what the score is for, on whom, \
 and who decides by it."""
@@ -114,7 +115,7 @@ def _rest(table: TableProfile, training: str) -> list[str]:
     rarer = min(table.positives, table.labelled - table.positives)
     return [
         *_source(table),
-        *_estimator(rarer),
+        *_estimator(),
         *_validation(table, rarer),
         "",
         *comment("Remove the #, and a value that training never saw gives the outcome refer instead of scored."),
@@ -138,21 +139,17 @@ def _source(table: TableProfile) -> list[str]:
     return ["", "[source]", f"target = {quoted(table.target)}", *lines]
 
 
-def _estimator(rarer: int) -> list[str]:
-    """rarer: rows of the rarer label; few of them carry no large trees."""
+def _estimator() -> list[str]:
     return [
         "",
+        *comment(
+            "Training chooses between logistic regressions and trees of several depths: the simplest within one"
+            " standard error of the best; MODEL_CARD.md shows them all. It starts with the simplest. What the minutes"
+            " don't suffice for is left out, and training again goes on with it."
+        ),
         "[estimator]",
-        'family = "xgboost"',
-        "",
-        "[estimator.parameters]",
-        f"n_estimators = {200 if rarer >= 10 * WELL_MANY else 100 if rarer >= WELL_MANY else 50}",
-        f"max_depth = {4 if rarer >= 10 * WELL_MANY else 2}",
-        "learning_rate = 0.05",
-        "min_child_weight = 5",
-        "subsample = 0.9",
-        "colsample_bytree = 0.9",
-        'tree_method = "hist"',
+        'family = "auto"',
+        f"minutes = {MINUTES:g}",
     ]
 
 

@@ -63,7 +63,9 @@ SOURCE = {
     "unlabelled": (list, []),
 }
 DIALECTS = ("postgresql", "sqlite", "duckdb")
-ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {})}
+ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {}), "minutes": (REAL, None)}
+AUTO = "auto"  # the family that training chooses by itself
+MINUTES = 15.0  # that the choice may take
 VALIDATION = {"folds": (int, 5), "repeats": (int, 5), "group": (str, "")}
 SEARCH = {
     "method": (str, REQUIRED),
@@ -125,6 +127,7 @@ class Settings:
     card: Table
     reasons: dict[str, Table]
     page: Table = field(default_factory=dict)
+    minutes: float = MINUTES
 
 
 def read_settings(folder: Path, instead: Path | None = None) -> Settings:
@@ -143,6 +146,7 @@ def read_settings(folder: Path, instead: Path | None = None) -> Settings:
     validation = checked(file, "validation.", table["validation"], VALIDATION)
     source = _source(file, table["source"])
     _check_ranges(file, table, validation)
+    _check_auto(file, estimator, table["search"])
     _check_names(file, table["ids"], source["target"], contract)
     return Settings(
         name=folder.name,
@@ -164,6 +168,7 @@ def read_settings(folder: Path, instead: Path | None = None) -> Settings:
         calibration=_calibration(file, table["calibration"]),
         card=checked(file, "card.", table["card"], CARD),
         reasons=read_reasons(folder, contract),
+        minutes=MINUTES if estimator["minutes"] is None else estimator["minutes"],
         **read_rules(file, table, contract),
     )
 
@@ -175,6 +180,16 @@ def _check_ranges(file: str, table: Table, validation: Table) -> None:
     require(validation["repeats"] > 0, file, "validation.repeats must be at least 1")
     require(validation["group"] in ("", *table["ids"]), file, "validation.group must be one of the ids")
     require(0 <= table["seed"] < 2**32, file, "seed must lie between 0 and 4294967295")
+
+
+def _check_auto(file: str, estimator: Table, search: Table) -> None:
+    """Refuse what has no meaning where training chooses the family, and what has none where it doesn't."""
+    auto, minutes = estimator["family"] == AUTO, estimator["minutes"]
+    require(auto or minutes is None, file, f'estimator.minutes is for the family "{AUTO}" alone')
+    require(minutes is None or 0 < minutes < math.inf, file, "estimator.minutes must be above 0")
+    chosen = f'the family "{AUTO}" chooses its parameters itself'
+    require(not (auto and estimator["parameters"]), file, f"estimator.parameters must go: {chosen}")
+    require(not (auto and search), file, f"search must go: {chosen}")
 
 
 def _check_names(file: str, ids: list[str], target: str, contract: Contract) -> None:

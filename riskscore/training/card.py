@@ -101,7 +101,7 @@ $words
 
 """)
 SEARCH = Template("""\
-## Parameter search
+## $heading
 $words
 
 $note.
@@ -180,17 +180,11 @@ def _search(found: Manifest) -> str:
     """The search's best trials and what their figures are worth; "" where people chose the parameters."""
     if not found:
         return ""
-    words = (
-        f"A {found['method']} search tried {found['trials']:,} settings of"
-        f" {', '.join(f'`{name}`' for name in found['searched'])}, each by {found['folds']}-fold cross-validation, and"
-        f" kept the one of the best {card_sections.METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
+    say = card_sections.choice if found["method"] == "auto" else card_sections.search
+    heading, words, table = say(found)
+    return SEARCH.substitute(
+        heading=heading, words=words, note=found["note"][0].upper() + found["note"][1:], table=table
     )
-    rows = [
-        (card_sections.parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}")
-        for row in found["table"]
-    ]
-    table = card_sections.table(("parameters", "mean over the folds", "standard deviation"), rows)
-    return SEARCH.substitute(words=words, note=found["note"][0].upper() + found["note"][1:], table=table)
 
 
 def _about(training: Manifest) -> str:

@@ -68,6 +68,44 @@ def metrics(found: Manifest) -> str:
     return table(header, rows)
 
 
+def search(found: Manifest) -> tuple[str, str, str]:
+    """Heading, words and table of a search for parameters."""
+    words = (
+        f"A {found['method']} search tried {found['trials']:,} settings of"
+        f" {', '.join(f'`{name}`' for name in found['searched'])}, each by {found['folds']}-fold cross-validation, and"
+        f" kept the one of the best {METRIC_WORDS[found['metric']][0]}; of equals, the one tried first."
+    )
+    rows = [(parameters(row["parameters"]), f"{row['mean']:.4f}", f"{row['spread']:.4f}") for row in found["table"]]
+    header = ("parameters", "mean over the folds", "standard deviation")
+    return "Parameter search", words, table(header, rows)
+
+
+def choice(found: Manifest) -> tuple[str, str, str]:
+    """Heading, words and table of a choice among families, the simplest first."""
+    late = (
+        f" There was no time left, after {found['minutes']:g} minutes, for {', '.join(found['left_out'])}."
+        if found["left_out"]
+        else ""
+    )
+    words = (
+        f"Training chose **{found['chosen']}**: of the candidates below, the simplest first, it is the first whose log"
+        " loss lies within one standard error of the lowest one's, folds paired. All were measured on the same folds as"
+        f" the figures above.{late}"
+    )
+    rows = [
+        (
+            row["name"],
+            _interval(row["metrics"]["auc"]),
+            f"{row['metrics']['log_loss']['mean']:.4f}",
+            f"{row['behind']['mean']:.4f} ({row['behind']['error']:.4f})",
+            f"{row['chosen_in_folds']}",
+        )
+        for row in found["candidates"]
+    ]
+    header = ("candidate", "AUC", "log loss", "above the lowest (standard error)", "outer folds that chose it")
+    return "Choice of the estimator", words, table(header, rows)
+
+
 def _interval(figures: Mapping[str, float]) -> str:
     return f"{figures['mean']:.3f} ({figures['low']:.3f} to {figures['high']:.3f})"
 

@@ -5,8 +5,11 @@ Numbers as signed logarithms, an indicator for what is missing, a column for eac
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from riskscore.contract.contract import Contract
 from riskscore.contract.encoding import linear
@@ -30,12 +33,21 @@ VERDICTS = {
 
 
 def beside_logistic(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:
-    """The regression's metrics, and the model's less them with the interval of their difference, fold by fold."""
+    """The regression's metrics, and the model's less them with the interval of their difference, fold by fold.
+
+    Also the log loss of the base rate, which a model with weighted classes can't be held to.
+    """
     contract = Contract(map(linear, settings.contract.features))
     parameters = PARAMETERS | _weights(settings)
     plain = replace(settings, family="logistic", parameters=parameters, directions={}, contract=contract)
     found = cross_validate(encoded(plain, data), predictor(plain), settings.folds, settings.repeats, settings.seed)
-    return {"logistic_regression": found.metrics, "beside_logistic": difference(validation, found)}
+    beside = {"logistic_regression": found.metrics, "beside_logistic": difference(validation, found)}
+    return beside if _weights(settings) else beside | {"base_rate_log_loss": _entropy(float(np.mean(data.labels)))}
+
+
+def _entropy(rate: float) -> float:
+    """The log loss of one probability for all, the base rate."""
+    return -rate * math.log(rate) - (1 - rate) * math.log(1 - rate)
 
 
 def _weights(settings: Settings) -> dict[str, Any]:
@@ -58,6 +70,19 @@ def sentence(metrics: Mapping[str, Any]) -> str:
     """One sentence of both figures that matter, and the verdict."""
     auc, loss = (_signed(metrics["beside_logistic"][name]) for name in ("auc", "log_loss"))
     return f"AUC {auc} and log loss {loss} beside the {NAME}: {VERDICTS[verdict(metrics)]}"
+
+
+def chosen(found: Mapping[str, Any]) -> list[str]:
+    """What `family = "auto"` chose, and all candidates on the same folds. found: the manifest's `search`."""
+    late = f"; left out for want of time: {', '.join(found['left_out'])}" if found["left_out"] else ""
+    return [
+        f"chosen     {found['chosen']}: the simplest within one standard error of the lowest log loss{late}",
+        *(
+            f"  log loss {loss['mean']:.4f}, AUC {auc['mean']:.3f}  {row['name']}"
+            for row in found["candidates"]
+            for loss, auc in [(row["metrics"]["log_loss"], row["metrics"]["auc"])]
+        ),
+    ]
 
 
 def _signed(found: Mapping[str, float]) -> str:

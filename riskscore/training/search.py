@@ -66,10 +66,10 @@ def search(
         return Found(settings.parameters, {})
     trials = trials_of(settings.search, settings.seed)
     _refuse_names(settings, trials[0])
-    key = _key(settings, data)
-    known = _read_state(state, key)
+    key = state_key(settings, data)
+    known = read_state(state, key)
     _refuse_values(settings, data, predictor, [trial for trial in trials if key_of(trial) not in known])
-    with _keeping(state, key, known) as keep:
+    with keeping(state, key, known) as keep:
         for trial in trials:
             if key_of(trial) in known:
                 for _ in known[key_of(trial)]:
@@ -169,9 +169,9 @@ def _note(trials: int) -> str:
 # The state file
 
 
-def _key(settings: Settings, data: TrainingData) -> str:
-    """A hash over all that could change a trial or its figures."""
-    packages = ("numpy", "scipy", "scikit-learn", *family_of(settings).packages)
+def state_key(settings: Settings, data: TrainingData, **more: Any) -> str:
+    """A hash over all that could change a trial or its figures. more: what does so beside settings and rows."""
+    packages = ("numpy", "scipy", "scikit-learn", "xgboost")
     features = [feature.to_dict() for feature in settings.contract.features]
     matters = {
         "format": FORMAT,
@@ -184,11 +184,12 @@ def _key(settings: Settings, data: TrainingData) -> str:
         "data": data.sha256,
         "customers": data.customers,
         "versions": installed_versions(dict.fromkeys(packages)),
+        **more,
     }
     return hashlib.sha256(json.dumps(matters, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _read_state(state: Path | None, key: str) -> Values:
+def read_state(state: Path | None, key: str) -> Values:
     """The trials of a state file that has this key, up to the first line that isn't whole."""
     known: Values = {}
     lines = state.read_bytes().splitlines(keepends=True) if state and state.is_file() else []
@@ -208,7 +209,7 @@ def _line(entry: Table) -> bytes:
 
 
 @contextmanager
-def _keeping(state: Path | None, key: str, known: Values) -> Iterator[Callable[[Table, list[float]], object]]:
+def keeping(state: Path | None, key: str, known: Values) -> Iterator[Callable[[Table, list[float]], object]]:
     """keep(trial, values): one line in one write. The file is a fresh one, and stays open: another search, which still
     has the former one open, can't write its trials below this key."""
     if state is None:

@@ -16,6 +16,7 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract.encoding import Encoding
 from riskscore.contract.identities import Identity
+from riskscore.model_toml.settings import AUTO
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.training import card
 from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration
@@ -34,6 +35,7 @@ from riskscore.training.manifest_sections import (
 )
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.search import search, search_steps
+from riskscore.training.selection import choice_steps, choose
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.validation import Validation, cross_validate, reliability, scores_of
 
@@ -93,10 +95,8 @@ def build(
     `steps(settings)` times. state: the file from which a search that was stopped goes on, None to start afresh.
     """
     source = source_of(settings, root)
+    settings, searched, validation = _validated(settings, data, step, state)
     columns = encoded(settings, data)
-    found = search(settings, columns, predictor, state, step)
-    settings = replace(settings, parameters=found.parameters)
-    validation = cross_validate(columns, predictor(settings), settings.folds, settings.repeats, settings.seed, step)
     estimator = fit(settings, columns.matrix, columns.labels)
     document = family_of(settings).document(estimator, columns.names)
     contents = {"model.joblib": pickled(estimator), "model.json": document}
@@ -114,7 +114,7 @@ def build(
         "threshold": settings.threshold,
         "engines": ["joblib"] if lacks else ["twin", "joblib"],
         "estimator": estimator_entry(settings, estimator),
-        "search": found.record,
+        "search": searched,
         "versions": installed_versions(dict.fromkeys(("python", "numpy", "joblib", *family_of(settings).packages))),
         "source": source,
         **rules_of(settings),
@@ -151,9 +151,25 @@ def _proven(
     return lacks, draw_rows(features, support, GOLDEN_ROWS, rng, never=data.matrix)
 
 
+def _validated(
+    settings: Settings, data: TrainingData, step: Callable[[], object], state: Path | None
+) -> tuple[Settings, dict[str, Any], Validation]:
+    """The settings with their family and parameters found, what was tried for it, and how good the result is."""
+    if settings.family == AUTO:
+        choice = choose(settings, data, state, step)
+        settings, searched, rows, predict = choice.settings, choice.record, data, choice.predict
+    else:
+        rows = encoded(settings, data)
+        found = search(settings, rows, predictor, state, step)
+        settings, searched = replace(settings, parameters=found.parameters), found.record
+        predict = predictor(settings)
+    return settings, searched, cross_validate(rows, predict, settings.folds, settings.repeats, settings.seed, step)
+
+
 def steps(settings: Settings) -> int:
-    """How often `build` calls its `step`."""
-    return search_steps(settings) + settings.folds * settings.repeats
+    """How often `build` calls its `step`, at most."""
+    chosen = choice_steps(settings) if settings.family == AUTO else search_steps(settings)
+    return chosen + settings.folds * settings.repeats
 
 
 def _calibration(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:

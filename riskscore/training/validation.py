@@ -88,12 +88,24 @@ def difference(ours: Validation, theirs: Validation) -> dict[str, dict[str, floa
 
 
 def no_better_than_chance(metrics: Mapping[str, Any]) -> str:
-    """What to say of a model whose AUC isn't beyond chance by its interval, "" of others. metrics: the manifest's."""
-    auc = metrics["cross_validated"]["auc"]
-    if auc["low"] > CHANCE:
-        return ""
-    figure = f"AUC {auc['mean']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
-    return f"{figure} on rows not seen: the model isn't shown to be any better than chance, {CHANCE}"
+    """What to say of a model that isn't shown to know more than the base rate, "" of others. metrics: the manifest's.
+
+    Its AUC has to be beyond chance by its interval, and its log loss, calibrated where it is, below the base rate's.
+    """
+    auc, loss = metrics["cross_validated"]["auc"], _log_loss(metrics)
+    if auc["low"] <= CHANCE:
+        figure = f"AUC {auc['mean']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+        return f"{figure} on rows not seen: the model isn't shown to be any better than chance, {CHANCE}"
+    base = metrics.get("base_rate_log_loss", math.inf)
+    if loss >= base:
+        return f"log loss {loss:.4f} on rows not seen: no better than that of the base rate for all rows, {base:.4f}"
+    return ""
+
+
+def _log_loss(metrics: Mapping[str, Any]) -> float:
+    """Of what is answered for rows not seen."""
+    calibrated = metrics.get("calibrated")
+    return float(calibrated["log_loss"] if calibrated else metrics["cross_validated"]["log_loss"]["mean"])
 
 
 def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[tuple[int, Any, Any]]:
@@ -139,9 +151,13 @@ def interval(
 ) -> dict[str, float]:
     """Mean and 95 % interval of values over folds, by the corrected resampled t, within `least` to `largest`."""
     n, mean = len(values), float(np.mean(values))
-    spread = math.sqrt((1 / n + test_to_train) * float(np.var(values, ddof=1)))
-    half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * spread
+    half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * standard_error(values, test_to_train)
     return {"mean": mean, "low": max(mean - half, least), "high": min(mean + half, largest)}
+
+
+def standard_error(values: Sequence[float], test_to_train: float) -> float:
+    """Of the mean of values over folds, corrected for the rows that the folds' training sets share."""
+    return math.sqrt((1 / len(values) + test_to_train) * float(np.var(values, ddof=1)))
 
 
 def reliability(labels: Any, predicted: Any, bins: int = BINS) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+import re
 import shlex
 import subprocess
 import tomllib
@@ -262,7 +263,7 @@ def test_the_summary_says_word_by_word_what_a_label_means_and_training_keeps_to_
     assert "y must be one of source.positive and negative, or empty" in trained.stderr
 
 
-def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_taken(tmp_path, capsys):
+def test_where_a_straight_line_suffices_it_is_chosen_and_all_candidates_are_said(tmp_path, capsys):
     rng = random.Random(6)
     draws = [[rng.gauss(0, 1) for _ in range(8)] for _ in range(240)]
     rows = "".join(f"{','.join(f'{x:.3f}' for x in row)},{int(sum(row) + rng.gauss(0, 1) > 0)}\n" for row in draws)
@@ -270,12 +271,12 @@ def test_a_straight_line_that_does_better_is_said_beside_the_figures_and_can_be_
     given += ["--models", str(tmp_path / "model")]
     assert riskscore.commands.new_model.main([*given, "--target", "y"], without_database()) == 0
     said = capsys.readouterr().out
-    assert "beside the logistic regression on signed logarithms: worse, beyond the intervals" in said
-    assert 'put family = "logistic"' in said
-    toml = tmp_path / "model" / "theirs" / "model.toml"
-    trees, _, rest = toml.read_text().partition("[estimator.parameters]")
-    toml.write_text(trees.replace('"xgboost"', '"logistic"') + rest[rest.index("[validation]") :])
-    assert riskscore.commands.train.main(given, without_database()) == 0
+    assert "chosen     logistic regression: the simplest within one standard error of the lowest log loss" in said
+    for name in ("logistic regression on signed logarithms, C 1", "trees of depth 2", "trees of depth 8"):
+        assert re.search(rf"  log loss 0\.\d{{4}}, AUC 0\.9\d\d  {name}\n", said)
+    model = json.loads((tmp_path / "model" / "theirs" / "manifest.json").read_text())
+    assert (model["estimator"]["family"], model["engines"]) == ("logistic", ["twin", "joblib"])
+    assert 'family = "auto"' in (tmp_path / "model" / "theirs" / "model.toml").read_text()
 
 
 def test_a_model_that_is_there_stays_as_it_is(tmp_path):

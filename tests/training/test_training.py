@@ -522,6 +522,20 @@ def test_the_script_refuses_in_one_sentence_and_writes_nothing(tmp_path: Path) -
     assert sorted(path.name for path in folder.iterdir()) == ["model.toml", "reasons.toml"]
 
 
+def test_a_model_no_better_than_chance_is_not_written_unless_asked_for(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(3).uniform(size=(80, 4)).round(3).tolist()
+    lines: list[list[object]] = [[f"C{k}", a, int(5 * b), c, int(d > 0.5)] for k, (a, b, c, d) in enumerate(drawn)]
+    _, _, folder = prepared(tmp_path)
+    places = ("--data", write_csv(tmp_path / "chance.csv", lines), "--models", tmp_path / "model")
+    shown = run_script("small", *places)
+    assert (shown.returncode, shown.stdout) == (4, "")
+    assert "any better than chance, 0.5; nothing is written; --even-so writes the model" in shown.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["model.toml", "reasons.toml"]
+    shown = run_script("small", *places, "--even-so")
+    assert (shown.returncode, "was written nevertheless" in shown.stderr) == (0, True)
+    assert open_artefact(str(folder)).name == "small"
+
+
 # The models that are committed
 
 

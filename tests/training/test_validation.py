@@ -9,7 +9,15 @@ import pytest
 
 from riskscore.errors import InvalidFile
 from riskscore.training.training_data import TrainingData
-from riskscore.training.validation import cross_validate, difference, interval, reliability, scores_of, splits
+from riskscore.training.validation import (
+    cross_validate,
+    difference,
+    interval,
+    no_better_than_chance,
+    reliability,
+    scores_of,
+    splits,
+)
 
 
 def data_of(rows: int, customers: list[str] | None = None) -> TrainingData:
@@ -130,3 +138,19 @@ def test_a_difference_is_taken_fold_by_fold_so_that_what_folds_share_falls_out()
     assert found["mean"] == pytest.approx(ours.metrics["brier"]["mean"] - theirs.metrics["brier"]["mean"])
     assert found["high"] - found["low"] < (ours.metrics["brier"]["high"] - ours.metrics["brier"]["low"]) / 10
     assert difference(ours, ours)["auc"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("low", "loss", "more", "words"),
+    [
+        (0.6, 0.3, {}, ""),
+        (0.5, 0.3, {}, "any better than chance, 0.5"),
+        (0.6, 0.36, {}, "log loss 0.3600 on rows not seen: no better than that of the base rate for all rows, 0.3500"),
+        (0.6, 0.36, {"calibrated": {"log_loss": 0.3}}, ""),
+    ],
+)
+def test_a_model_has_to_beat_chance_and_the_base_rate(low: float, loss: float, more: Any, words: str) -> None:
+    found = {"auc": {"mean": 0.7, "low": low, "high": 0.8}, "log_loss": {"mean": loss}}
+    said = no_better_than_chance({"cross_validated": found, "base_rate_log_loss": 0.35, **more})
+    assert said.endswith(words)
+    assert bool(said) == bool(words)
