@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WIDTH = 118
 SEED = 1
 WELL_MANY = 25  # rows of the rarer label, for five folds
-REPEATS = ((1_000, 3), (3_000, 2))  # rows below which -> repeats of the cross-validation
+MANY = 200  # rows from which on the cross-validation isn't repeated: a choice among candidates takes its time
 PURPOSE = """\
 Drafted from a file by a program, which knows its columns and nothing else. Say here what the score is for, on whom, \
 and who decides by it."""
@@ -104,10 +104,10 @@ def threshold_of(table: TableProfile) -> float:
 
 
 def folds_of(table: TableProfile) -> tuple[int, int]:
-    """(folds, repeats): every fold has rows of the rarer label, and many rows need no repeats to be sure."""
+    """(folds, repeats): every fold has rows of the rarer label, and few rows are dealt again."""
     rarer = min(table.positives, table.labelled - table.positives)
     folds = 5 if rarer >= WELL_MANY else max(2, min(5, rarer // 5))
-    return folds, next((repeats for rows, repeats in REPEATS if table.labelled < rows), 1)
+    return folds, 3 if table.labelled < MANY else 1
 
 
 def _rest(table: TableProfile, training: str) -> list[str]:

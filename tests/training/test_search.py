@@ -363,7 +363,7 @@ def test_the_model_card_says_how_the_parameters_were_found(tmp_path: Path) -> No
     settings, _ = prepared(tmp_path)
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
     card, record = trained.papers["MODEL_CARD.md"].decode(), trained.manifest["search"]
-    section = card.split("## How its parameters were found")[1].split("\n## ")[0]
+    section = card.split("## Parameter search")[1].split("\n## ")[0]
     best = record["table"][0]
     assert f"| `learning_rate` {best['parameters']['learning_rate']} | {best['mean']:.4f} |" in section
     assert record["note"][1:] in section
@@ -373,7 +373,7 @@ def test_a_card_of_parameters_by_hand_has_no_such_section(tmp_path: Path) -> Non
     settings, _ = prepared(tmp_path, "")
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
     assert trained.manifest["search"] == {}
-    assert "How its parameters" not in trained.papers["MODEL_CARD.md"].decode()
+    assert "Parameter search" not in trained.papers["MODEL_CARD.md"].decode()
 
 
 def test_the_script_searches_says_what_it_chose_and_keeps_the_trials(tmp_path: Path) -> None:
