@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from riskscore.__main__ import COMMANDS
-from riskscore.model_toml import reasons, rules, settings
+from riskscore.model_toml import keys, reasons, rules
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.estimators import family_of
 from scripts import update_docs
@@ -157,8 +157,8 @@ def test_the_examples_of_settings_are_what_training_takes(tmp_path):
 @pytest.mark.parametrize(
     "schema",
     [
-        *(settings.MODEL, settings.SOURCE, settings.ESTIMATOR, settings.VALIDATION, settings.SEARCH, settings.POINTS),
-        *(settings.CALIBRATION, settings.RESPONSE, settings.CARD, settings.FEATURE),
+        *(keys.MODEL, keys.SOURCE, keys.ESTIMATOR, keys.VALIDATION, keys.SEARCH, keys.POINTS),
+        *(keys.CALIBRATION, keys.RESPONSE, keys.CARD, keys.FEATURE),
         *(rules.REFER, rules.IDENTITY, rules.LIMIT, reasons.REASON, reasons.SPECIAL),
     ],
 )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from riskscore.drafting.type_inference import ORDINAL_FROM
+from riskscore.model_toml.keys import MINUTES
 from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.schema import quoted
-from riskscore.model_toml.settings import MINUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

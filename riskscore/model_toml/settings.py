@@ -13,9 +13,26 @@ from riskscore.contract.assumed import is_assumable
 from riskscore.contract.contract import PREDICTED, Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
+from riskscore.model_toml.keys import (
+    ANSWER,
+    AUTO,
+    CALIBRATION,
+    CARD,
+    DIALECTS,
+    ESTIMATOR,
+    FEATURE,
+    MINUTES,
+    MODEL,
+    PAGE,
+    POINTS,
+    RESPONSE,
+    SEARCH,
+    SOURCE,
+    VALIDATION,
+)
 from riskscore.model_toml.reasons import read_reasons
 from riskscore.model_toml.rules import read_rules
-from riskscore.model_toml.schema import REAL, REQUIRED, are_texts, checked, require, table_of, text_of
+from riskscore.model_toml.schema import REAL, are_texts, checked, require, table_of, text_of
 from riskscore.model_toml.search_space import check_search
 from riskscore.twin.calibration import METHODS
 
@@ -23,80 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Table = dict[str, Any]
-
-# key: (type, default). REQUIRED where there is no default; every other key is refused by name.
-MODEL = {
-    "description": (str, ""),
-    "ids": (list, REQUIRED),
-    "threshold": (REAL, REQUIRED),
-    "seed": (int, REQUIRED),
-    "source": (dict, REQUIRED),
-    "estimator": (dict, REQUIRED),
-    "features": (list, REQUIRED),
-    "parse": (str, "strict"),
-    "validation": (dict, {}),
-    "search": (dict, {}),
-    "constraints": (dict, {}),
-    "identities": (list, []),
-    "limits": (list, []),
-    "observations": (dict, {}),
-    "refer": (dict, {}),
-    "points": (dict, {}),
-    "response": (dict, {}),
-    "page": (dict, {}),
-    "calibration": (dict, {}),
-    "card": (dict, {}),
-}
-SOURCE = {
-    "target": (str, REQUIRED),
-    "sql": (str, ""),
-    "labels": (str, ""),
-    "views": (list, []),
-    "counts": (str, ""),
-    "tolerance": (REAL, 0),
-    "dialect": (str, ""),
-    "table": (str, ""),
-    "training_table": (str, ""),
-    "aliases": (dict, {}),
-    "positive": (list, []),
-    "negative": (list, []),
-    "unlabelled": (list, []),
-}
-DIALECTS = ("postgresql", "sqlite", "duckdb")
-ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {}), "minutes": (REAL, None)}
-AUTO = "auto"  # the family that training chooses by itself
-MINUTES = 15.0  # that the choice may take
-VALIDATION = {"folds": (int, 5), "repeats": (int, 5), "group": (str, "")}
-SEARCH = {
-    "method": (str, REQUIRED),
-    "trials": (int, 20),
-    "folds": (int, 5),
-    "metric": (str, "auc"),
-    "parameters": (dict, REQUIRED),
-}
-POINTS = {"base": (int, 600), "odds": (REAL, 30), "pdo": (REAL, 20), "minimum": (int, 300), "maximum": (int, 850)}
-CALIBRATION = {"method": (str, REQUIRED)}
-RESPONSE = {"fields": (dict, {}), "always_list": (bool, False), "constants": (dict, {}), "columns": (dict, {})}
-PAGE = {"points": (bool, True), "assumed": (dict, {})}
-CARD = {"purpose": (str, ""), "choice": (str, ""), "limits": (list, []), "reproduce": (list, [])}
-FEATURE = {
-    "name": (str, REQUIRED),
-    "type": (str, "number"),
-    "nullable": (bool, False),
-    "optional": (bool, False),
-    "minimum": (REAL, None),
-    "maximum": (REAL, None),
-    "unit": (str, ""),
-    "description": (str, ""),
-    "missing": (list, []),
-    "values": (list, []),
-    "aliases": (dict, {}),
-    "unknown": (str, "refuse"),
-    "encoding": (str, ""),
-    "indicator": (bool, None),
-}
-# The fields of an answer, beside the ids, that [response] may give other names.
-ANSWER = ("outcome", "probability", "prediction", "points", "reasons", "warnings", "model", "model_version", "engine")
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Family(NamedTuple):
 def family_of(settings: Settings) -> Family:
     """The family that model.toml names."""
     if settings.family not in FAMILIES:
-        known = ", ".join(FAMILIES)
+        known = ", ".join((*FAMILIES, "auto"))
         raise InvalidFile(f"{settings.name}/model.toml: unknown estimator.family {settings.family!r}; known: {known}")
     return FAMILIES[settings.family]
 

@@ -13,7 +13,7 @@ import joblib
 from riskscore.artefact.remote import NAME
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import InvalidFile
-from riskscore.model_toml.settings import DIALECTS
+from riskscore.model_toml.keys import DIALECTS
 from riskscore.scoring.estimators import margins
 from riskscore.sources.file_databases import hashes_of_tables
 

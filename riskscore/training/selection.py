@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from riskscore.errors import InvalidFile
 from riskscore.model_toml.search_space import key_of
 from riskscore.training.candidates import MOST, candidates
 from riskscore.training.fitting import encoded, predictor
@@ -149,13 +150,15 @@ def _measure(settings: Settings, columns: TrainingData, seen: Any, unseen: Any) 
     return [*inner, *outer.values()]
 
 
-def _inner(settings: Settings, inside: TrainingData) -> Iterator[Split]:
-    """The inner folds; none where there are so few rows of a label that nothing could be told from them."""
+def _inner(settings: Settings, inside: TrainingData) -> list[Split]:
+    """The inner folds; none where rows are so few that nothing could be told from them: then the simplest is chosen."""
     rarer = min(int(np.sum(inside.labels == label)) for label in (0, 1))
     if rarer < FEW * INNER:
-        return
-    for _, seen, unseen in splits(inside, INNER, 1, settings.seed):
-        yield seen, unseen
+        return []
+    try:
+        return [(seen, unseen) for _, seen, unseen in splits(inside, INNER, 1, settings.seed)]
+    except InvalidFile:  # all rows of one id stay together, and so a fold would hold one label alone
+        return []
 
 
 def _subset(data: TrainingData, rows: Any) -> TrainingData:

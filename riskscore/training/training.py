@@ -16,7 +16,7 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract.encoding import Encoding
 from riskscore.contract.identities import Identity
-from riskscore.model_toml.settings import AUTO
+from riskscore.model_toml.keys import AUTO
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.training import card
 from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration

@@ -16,7 +16,7 @@ from riskscore.scoring.model import Model
 from riskscore.training.candidates import LINES, TREES, candidates
 from riskscore.training.comparison import chosen
 from riskscore.training.fitting import encoded
-from riskscore.training.selection import INNER, _measure, choice_steps, choose, simplest
+from riskscore.training.selection import FEW, INNER, _chosen_within, _inner, _measure, choice_steps, choose, simplest
 from riskscore.training.training import build, steps, write
 from riskscore.training.training_data import TrainingData, from_source
 from riskscore.training.validation import cross_validate, splits
@@ -131,6 +131,16 @@ def test_the_rows_that_a_fold_is_measured_on_have_no_part_in_what_it_chooses(tmp
     as_they_are, otherwise = (_measure(own, replace(columns, labels=y), seen, unseen) for y in (columns.labels, turned))
     assert as_they_are[:INNER] == otherwise[:INNER]
     assert as_they_are[INNER:] != otherwise[INNER:]
+
+
+@pytest.mark.parametrize("customers", [None, ["A"] * 10 + ["B"] * 10 + [f"C{k}" for k in range(40)]])
+def test_where_inner_folds_tell_nothing_the_simplest_is_chosen(tmp_path: Path, customers: Any) -> None:
+    settings, data = prepared(tmp_path)
+    positives = 20 if customers else FEW * INNER - 1
+    labels = (np.arange(60) < positives).astype(np.int8)
+    inside = replace(data, matrix=data.matrix[:60], labels=labels, customers=customers)
+    assert _inner(settings, inside) == []
+    assert _chosen_within([[0.7, 0.5, 0.2, 0.6], [0.8, 0.6, 0.1, 0.4]]) == 0  # no inner loss, the outer fold's metrics
 
 
 def test_each_fold_is_predicted_by_what_it_chose(tmp_path: Path) -> None:
