@@ -17,13 +17,13 @@ from scripts import update_docs
 from tests.programs import run
 from tests.scoring_examples import ROOT
 
-PAPERS = {
+DOCS = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
 }
-PAGES = [name for name in PAPERS if name.startswith("docs/")]
-READ_FIRST = PAPERS["README.md"] + PAPERS["SUBMISSION_TEMPLATE.md"]
-FOR_USERS = READ_FIRST + "".join(PAPERS[page] for page in PAGES)
+PAGES = [name for name in DOCS if name.startswith("docs/")]
+READ_FIRST = DOCS["README.md"] + DOCS["SUBMISSION_TEMPLATE.md"]
+FOR_USERS = READ_FIRST + "".join(DOCS[page] for page in PAGES)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):.*  ## ", MAKEFILE, re.MULTILINE))
 PROGRAMS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
@@ -50,7 +50,7 @@ def test_a_picture_is_small(name):
 
 
 def test_the_submission_s_command_prints_the_hashes_of_every_model_s_files():
-    submission = PAPERS["SUBMISSION_TEMPLATE.md"]
+    submission = DOCS["SUBMISSION_TEMPLATE.md"]
     command = re.search(r"```sh\n(.*sha256sum)\n```", submission)[1]
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=True)
     printed = {file: digest for digest, file in map(str.split, done.stdout.splitlines())}
@@ -62,19 +62,19 @@ def test_the_submission_s_command_prints_the_hashes_of_every_model_s_files():
     assert named <= {file.split("/")[1] for file in printed if file.endswith("/manifest.json")}
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_target_named_exists(paper):
-    assert set(re.findall(r"`make ([a-z][a-z-]+)", PAPERS[paper])) <= TARGETS
-    assert set(re.findall(r"^make ([a-z][a-z-]+)", PAPERS[paper], re.MULTILINE)) <= TARGETS
+@pytest.mark.parametrize("page", DOCS)
+def test_every_target_named_exists(page):
+    assert set(re.findall(r"`make ([a-z][a-z-]+)", DOCS[page])) <= TARGETS
+    assert set(re.findall(r"^make ([a-z][a-z-]+)", DOCS[page], re.MULTILINE)) <= TARGETS
 
 
 def test_the_two_commands_come_first():
     assert READ_FIRST.index("make demo") < READ_FIRST.index("make test") < READ_FIRST.index("make serve")
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_program_named_exists(paper):
-    assert set(re.findall(r"scripts/(\w+\.py)", PAPERS[paper])) <= set(PROGRAMS)
+@pytest.mark.parametrize("page", DOCS)
+def test_every_program_named_exists(page):
+    assert set(re.findall(r"scripts/(\w+\.py)", DOCS[page])) <= set(PROGRAMS)
 
 
 def code_of(page):
@@ -89,17 +89,17 @@ def calls_in(page):
     return [call for code in code_of(page) for call in re.findall(r"\briskscore ([a-z][a-z-]+)([^|#]*)", code)]
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_command_named_exists(paper):
-    assert {name for name, _ in calls_in(PAPERS[paper])} <= COMMANDS.keys()
+@pytest.mark.parametrize("page", DOCS)
+def test_every_command_named_exists(page):
+    assert {name for name, _ in calls_in(DOCS[page])} <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented_with_options_that_it_has(command):
-    assert f"`riskscore {command}`" in PAPERS["docs/LAYOUT.md"]
+    assert f"`riskscore {command}`" in DOCS["docs/LAYOUT.md"]
     shown = run(command, "--help")
     assert shown.stdout.startswith(f"usage: riskscore {command}")
-    for arguments in (said for page in PAPERS.values() for name, said in calls_in(page) if name == command):
+    for arguments in (said for page in DOCS.values() for name, said in calls_in(page) if name == command):
         assert set(re.findall(r"(?<=\s)--[a-z-]+", arguments)) <= set(re.findall(r"--[a-z-]+", shown.stdout)), arguments
 
 
@@ -107,19 +107,19 @@ def test_every_variable_of_the_code_is_documented_and_the_other_way_round():
     pattern = r"RISKSCORE_[A-Z0-9_]+"
     inner = {"RISKSCORE_READER_PASSWORD", "RISKSCORE_TEST_POSTGRES_URL"}
     known = set(re.findall(pattern, CODE)) - inner
-    assert known == set(re.findall(pattern, PAPERS["docs/DEPLOY.md"].split("## Variables")[1]))
+    assert known == set(re.findall(pattern, DOCS["docs/DEPLOY.md"].split("## Variables")[1]))
     assert set(re.findall(pattern, FOR_USERS)) <= known
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_link_leads_to_a_file_and_to_a_heading(paper):
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", PAPERS[paper]) if "://" not in link]
-    assert [link for link in links if not leads_somewhere(paper, link)] == []
+@pytest.mark.parametrize("page", DOCS)
+def test_every_link_leads_to_a_file_and_to_a_heading(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", DOCS[page]) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(page, link)] == []
 
 
-def leads_somewhere(paper, link):
+def leads_somewhere(page, link):
     name, _, heading = link.partition("#")
-    path = ((ROOT / paper).parent / name).resolve() if name else ROOT / paper
+    path = ((ROOT / page).parent / name).resolve() if name else ROOT / page
     return path.exists() and (not heading or heading in anchors(path.read_text(encoding="utf-8")))
 
 
@@ -131,16 +131,16 @@ def anchors(text):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_readme_leads_to_every_page(page):
-    assert f"]({page})" in PAPERS["README.md"]
+    assert f"]({page})" in DOCS["README.md"]
 
 
 def test_the_readme_can_be_read_in_one_go():
-    assert len(PAPERS["README.md"].splitlines()) <= 150
+    assert len(DOCS["README.md"].splitlines()) <= 150
 
 
 def examples_of_settings(folder):
     """model.toml and reasons.toml as docs/MODELS.md shows them, piece by piece."""
-    pieces = re.findall(r"```toml\n(.*?)```", PAPERS["docs/MODELS.md"], re.DOTALL)
+    pieces = re.findall(r"```toml\n(.*?)```", DOCS["docs/MODELS.md"], re.DOTALL)
     is_reasons = [piece.startswith("# reasons.toml") for piece in pieces]
     for name, wanted in (("model.toml", False), ("reasons.toml", True)):
         text = "\n".join(piece for piece, found in zip(pieces, is_reasons, strict=True) if found == wanted)
@@ -163,16 +163,16 @@ def test_the_examples_of_settings_are_what_training_takes(tmp_path):
     ],
 )
 def test_every_key_of_a_model_s_settings_is_shown(schema):
-    pieces = "".join(re.findall(r"```toml\n(.*?)```", PAPERS["docs/MODELS.md"], re.DOTALL))
+    pieces = "".join(re.findall(r"```toml\n(.*?)```", DOCS["docs/MODELS.md"], re.DOTALL))
     shown = set(re.findall(r"(?:^|[{,] )([a-z_]+) = ", pieces, re.MULTILINE))
     shown |= set(re.findall(r"^\[+([a-z_]+)[].]", pieces, re.MULTILINE))
-    explained = set(re.findall(r"`([a-z_]+)`", PAPERS["docs/MODELS.md"]))
+    explained = set(re.findall(r"`([a-z_]+)`", DOCS["docs/MODELS.md"]))
     assert set(schema) <= shown | explained
 
 
 def rooms():
     """Room (a folder, or a module beside the folders) -> its line in CONTRIBUTING.md's drawing, from the top."""
-    drawing = PAPERS["CONTRIBUTING.md"].split("## The map")[1].split("```")[1].strip().splitlines()
+    drawing = DOCS["CONTRIBUTING.md"].split("## The map")[1].split("```")[1].strip().splitlines()
     return {room: k for k, line in enumerate(drawing) for room in re.findall(r"(?<![\w.])[a-z_]+(?![\w./])", line[:33])}
 
 
@@ -232,13 +232,13 @@ def test_an_init_is_empty_but_for_a_docstring(path):
 
 
 def test_the_layout_names_what_is_there():
-    for name in re.findall(r"[\w./-]+", PAPERS["SUBMISSION_TEMPLATE.md"].split("## Layout")[1].split("```")[1]):
+    for name in re.findall(r"[\w./-]+", DOCS["SUBMISSION_TEMPLATE.md"].split("## Layout")[1].split("```")[1]):
         assert (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_file_of_tests_named_exists(paper):
-    assert [name for name in re.findall(r"tests/[\w/]+\.py", PAPERS[paper]) if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("page", DOCS)
+def test_every_file_of_tests_named_exists(page):
+    assert [name for name in re.findall(r"tests/[\w/]+\.py", DOCS[page]) if not (ROOT / name).exists()] == []
 
 
 def test_the_folders_of_tests_are_called_after_what_they_test():
