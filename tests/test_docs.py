@@ -134,6 +134,11 @@ def test_the_readme_leads_to_every_page(page):
     assert f"]({page})" in DOCS["README.md"]
 
 
+def test_every_shipped_model_has_its_row():
+    rows = re.findall(r"^\| \[`(\w+)`\]\(\.\./model/\1/MODEL_CARD\.md\)", DOCS["docs/SHIPPED_MODELS.md"], re.MULTILINE)
+    assert {*rows} == {*re.findall(r"\(model/(\w+)/MODEL_CARD\.md\)", DOCS["SUBMISSION_TEMPLATE.md"])}
+
+
 def test_the_readme_can_be_read_in_one_go():
     assert len(DOCS["README.md"].splitlines()) <= 150
 
