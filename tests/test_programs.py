@@ -126,6 +126,16 @@ def test_what_runs_no_command_imports_none(arguments):
     assert {"numpy", "importlib.metadata", "tqdm"} & {*done.stdout.split()} == set()
 
 
+def test_help_waits_for_no_library_of_training():
+    code = (
+        "import sys; from importlib import import_module\n"
+        f"for name in {[module for module, _ in COMMANDS.values()]}: import_module(f'riskscore.commands.{{name}}')\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"sklearn", "scipy.stats", "xgboost", "uvicorn"} & {*done.stdout.split()} == set()
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

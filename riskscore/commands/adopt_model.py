@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from riskscore.adopting.adoption import Adopted, adopt
 from riskscore.adopting.pickle_imports import is_expected
 from riskscore.cli import DONE, ROOT, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from riskscore.adopting.adoption import Adopted
     from riskscore.adopting.pickle_opcodes import Listing
 
 SHOWN = 100  # of the usual imports; whatever is unusual is always shown
@@ -24,6 +24,9 @@ SHOWN = 100  # of the usual imports; whatever is unusual is always shown
 def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
     """Adopt; 0 where the model was written."""
     options = parsed(_parser(), arguments)
+    # scikit-learn takes a second to import: --help, completions and mistyped options don't wait for it.
+    from riskscore.adopting.adoption import adopt
+
     adopted = adopt(
         options.name,
         options.joblib,

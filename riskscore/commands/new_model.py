@@ -21,15 +21,12 @@ from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.labels import UNLABELLED
 from riskscore.model_toml.settings import read_settings
-from riskscore.training.comparison import chosen, sentence, verdict
-from riskscore.training.training import Trained, build, steps, write
-from riskscore.training.training_data import from_source
-from riskscore.training.validation import no_better_than_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from riskscore.drafting.label_words import Labels
+    from riskscore.training.training import Trained
 
 KINDS = {
     "number": ("number", "numbers"),
@@ -108,6 +105,11 @@ def _train(
 
     replaced: whether a model of this name is there, which a draft alone doesn't take the place of.
     """
+    # scikit-learn takes a second to import: --help, completions and mistyped options don't wait for it.
+    from riskscore.training.training import build, steps, write
+    from riskscore.training.training_data import from_source
+    from riskscore.training.validation import no_better_than_chance
+
     settings, root = read_settings(folder), options.models.resolve().parent
     data = from_source(
         settings, options.data, root, environ, lambda rows: progress(rows, unit=" rows", desc="reading again")
@@ -187,6 +189,8 @@ def _serve(options: argparse.Namespace) -> str:
 
 
 def _trained(options: argparse.Namespace, trained: Trained) -> str:
+    from riskscore.training.comparison import chosen
+
     folder = options.models / options.name
     event, answer = write_examples(folder, _events(options))
     metrics: dict[str, Any] = trained.manifest["metrics"]
@@ -206,6 +210,8 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
 
 def _beside(metrics: Mapping[str, Any]) -> list[str]:
     """How a logistic regression does on the same folds, and what to do where that is better."""
+    from riskscore.training.comparison import sentence, verdict
+
     advice = [
         "           It is better here: give the choice more time by estimator.minutes in model.toml, or put",
         '           family = "logistic" there, and train again.',

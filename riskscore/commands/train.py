@@ -19,15 +19,12 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.sources.sources import database_url, wanted_by
-from riskscore.training.comparison import chosen, sentence
-from riskscore.training.training import Trained, build, steps, write
-from riskscore.training.training_data import from_source
-from riskscore.training.validation import no_better_than_chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from riskscore.sources.source_readers import Wanted
+    from riskscore.training.training import Trained
 
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": "log loss"}
 
@@ -35,6 +32,10 @@ METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Train; 0 where the model was written, 4 where it is no better than chance and wasn't."""
     options = parsed(parser(), arguments)
+    # scikit-learn takes a second to import: --help, completions and mistyped options don't wait for it.
+    from riskscore.training.training import build, steps, write
+    from riskscore.training.training_data import from_source
+
     started = time.perf_counter()
     settings = read_settings(options.models / options.model, options.settings)
     folder = (options.out or options.models) / options.model
@@ -44,21 +45,24 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     state = root / ".cache" / "search" / f"{settings.name}.jsonl"
     with progress(total=steps(settings), unit=" folds", desc="cross-validation") as bar:
         trained = build(settings, data, root, _now(environ), bar.update, state)
-    if chance := no_better_than_chance(trained.manifest["metrics"]):
-        said = (
-            "the model was written nevertheless"
-            if options.even_so
-            else "nothing is written; --even-so writes the model"
-        )
-        print(f"{program()}: warning: {chance}; {said}", file=sys.stderr)
-        if not options.even_so:
-            return NO_BETTER
+    if _no_better(trained, options.even_so) and not options.even_so:
+        return NO_BETTER
     write(folder, trained)
     print(summary(trained, folder, time.perf_counter() - started))
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
         print(predicted(folder, url, wanted_by(settings, root, environ), output))
     return DONE
+
+
+def _no_better(trained: Trained, written: bool) -> bool:
+    """Whether the model is no better than chance, which is said. written: though it is, and that too."""
+    from riskscore.training.validation import no_better_than_chance
+
+    if chance := no_better_than_chance(trained.manifest["metrics"]):
+        said = "the model was written nevertheless" if written else "nothing is written; --even-so writes the model"
+        print(f"{program()}: warning: {chance}; {said}", file=sys.stderr)
+    return bool(chance)
 
 
 def predicted(folder: Path, url: str, wanted: Wanted, output: Path) -> str:
@@ -109,6 +113,8 @@ def _now(environ: Mapping[str, str]) -> datetime:
 
 def summary(trained: Trained, folder: Path, seconds: float) -> str:
     """What a person wants to know of a training, in a few lines."""
+    from riskscore.training.comparison import sentence
+
     manifest, training, metrics = trained.manifest, trained.manifest["training"], trained.manifest["metrics"]
     engines = " and ".join(manifest["engines"])
     broken = [
@@ -140,6 +146,8 @@ def _searched(found: Mapping[str, Any]) -> list[str]:
     if not found:
         return []
     if found["method"] == "auto":
+        from riskscore.training.comparison import chosen
+
         return chosen(found)
     best = ", ".join(f"{name} = {value}" for name, value in found["best"].items())
     figure = f"{METRIC_WORDS[found['metric']]} {found['table'][0]['mean']:.4f} on the search's own folds"

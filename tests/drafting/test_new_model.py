@@ -6,7 +6,6 @@ import csv
 import json
 import random
 import re
-import shlex
 import subprocess
 import tomllib
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ import riskscore.commands.train
 from riskscore.drafting.model_folder import check_name, new_folder
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import running_emulator
+from riskscore.samples.commands import process_of
 from tests import programs
 from tests.conftest import without_database
 from tests.scoring_examples import ROOT
@@ -189,7 +189,7 @@ def test_a_draft_alone_is_trained_afterwards(tmp_path):
     (command,) = tomllib.loads(text)["card"]["reproduce"]
     assert f"#   {command}\n" in text
     assert f"\n  {command}\n" in done.stdout
-    assert subprocess.run(shlex.split(command), cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run(process_of(command), cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_typed_table_is_drafted_and_trained_from_alike(tmp_path):
