@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", default="", choices=("best", "all"), help="which rounds to use if an XGBoost model stopped early"
     )
     parser.add_argument("--trust", action="store_true", help="load the pickle without asking; it may run any code")
-    parser.add_argument("--models", "--out", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ goes")
+    parser.add_argument("--models", "--out", type=Path, metavar="DIR", default=ROOT / "model", help="folder of models")
     return parser
 
 

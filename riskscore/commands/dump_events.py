@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     model_argument(parser, help="the model's name, as in model/ and sql/")
     parser.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", default=ROOT / "events", help="files go to DIR/MODEL (events)"
+        "--out", type=Path, metavar="DIR", default=ROOT / "events", help="folder for the files, DIR/MODEL (events)"
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--ids", type=lambda text: text.split(","), metavar="A,B", help="only these customers")

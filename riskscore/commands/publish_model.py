@@ -35,5 +35,5 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     model_argument(parser, metavar="NAME", help="the model's name, e.g. credit_risk")
     parser.add_argument("uri", metavar="s3://bucket/prefix", help="the bucket and prefix of the models")
-    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="folder of models")
     return parser

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=SAMPLES, help="whose files")
+    parser.add_argument("model", choices=SAMPLES, help="the model")
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder for the files")
     parser.add_argument("--rows", type=whole_number, metavar="N", help="number of rows (default: enough to train on)")
     parser.add_argument("--seed", type=whole_number, metavar="N", default=SEED, help=f"seed of the simulation ({SEED})")

@@ -100,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--database", metavar="URL", help="postgresql://... (default: $DATABASE_URL, $PGURL or PG*)")
     source.add_argument("--input", metavar="FILE", help="a .csv or .parquet of ids and features, or a .jsonl of events")
     source.add_argument(
-        "--data", metavar="URL", help="the same, or sqlite:///FILE or duckdb:FOLDER for the model's SQL"
+        "--data", metavar="URL", help="such a file; or sqlite:///FILE or duckdb:FOLDER for the model's SQL"
     )
     parser.add_argument(
         "--output",
@@ -112,6 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--models",
         metavar="DIR",
-        help="where MODEL/ is, as `riskscore train --out` wrote it (default: $RISKSCORE_MODEL_URI, model)",
+        help="folder of models, as `riskscore train --out` wrote it (default: $RISKSCORE_MODEL_URI, model)",
     )
     return parser

@@ -40,10 +40,10 @@ def parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     database = environ.get("DATABASE_URL")
     result.add_argument("--database", metavar="URL", default=database, required=not database, help="or $DATABASE_URL")
     result.add_argument(
-        "--customers", type=whole_number, default=1000, metavar="N", help="to score, S0001 and on (1000)"
+        "--customers", type=whole_number, default=1000, metavar="N", help="customers to score, S0001 and up (1000)"
     )
     result.add_argument(
-        "--training", type=whole_number, default=3000, metavar="N", help="with labels, C0001 and on (3000)"
+        "--training", type=whole_number, default=3000, metavar="N", help="customers with labels, C0001 and up (3000)"
     )
     result.add_argument("--seed", type=int, default=7, metavar="S", help="the same seed gives the same customers (7)")
     result.add_argument(

@@ -64,7 +64,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--renew", action="store_true", help="first give the model a newer serial, to return to an older model"
     )
-    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="where NAME/ is")
+    parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="folder of models")
     options = parsed(parser, arguments)
     if (options.key or options.renew) and not options.model:
         parser.error(f"{'--key' if options.key else '--renew'} needs the NAME of the model to sign")

@@ -87,7 +87,7 @@ def parser() -> argparse.ArgumentParser:
         help="a .csv, .parquet or .jsonl of features and label; or sqlite:///FILE or duckdb:FOLDER for the model's SQL",
     )
     result.add_argument("--out", metavar="DIR", type=Path, help="write to DIR/MODEL (default: the folder of models)")
-    result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="where MODEL/model.toml is")
+    result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="folder of models")
     result.add_argument("--even-so", action="store_true", help="write the model even if it is no better than chance")
     result.add_argument(
         "--settings", metavar="FILE", type=Path, help="a .toml whose tables replace those of model.toml"
