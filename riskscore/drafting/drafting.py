@@ -144,8 +144,8 @@ def _estimator() -> list[str]:
         "",
         *comment(
             "Training chooses between logistic regressions and trees of several depths: the simplest within one"
-            " standard error of the best; MODEL_CARD.md shows them all. It starts with the simplest. What the minutes"
-            " don't suffice for is left out, and training again goes on with it."
+            " standard error of the best; MODEL_CARD.md shows them all. It starts with the simplest. Candidates that"
+            " don't fit into the minutes are left out; the next training continues with them."
         ),
         "[estimator]",
         'family = "auto"',
