@@ -172,7 +172,7 @@ class Conflict(CallerFault):
 
 
 class DataFault(CallerFault):
-    """The customer's stored transactions break their own format: a person has to look at them."""
+    """The customer's stored transactions break their own format and need manual review."""
 
     type = "data_fault"
 

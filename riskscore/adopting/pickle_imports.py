@@ -33,7 +33,7 @@ MOST_UNUSUAL = 1000  # imports: nobody reads a longer list to its end
 LZ4 = b"\x04\x22\x4d\x18"
 NAME = r"_?[A-Z]\w*"
 
-# What pickles of estimators are made of, "module attribute". Anything else a person should look at twice.
+# What pickles of estimators are made of, "module attribute". Anything else is unusual, and is marked.
 EXPECTED = re.compile(
     r"numpy(\._?core\.(multiarray|numeric|_multiarray_umath))? (ndarray|dtype|_reconstruct|scalar|_frombuffer)"
     r"|numpy (u?int\d+|float\d+|bool_?|str_|abs|absolute|exp|expm1|log|log10|log1p|sqrt|square)|numpy\.dtypes \w+DType"

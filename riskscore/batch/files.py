@@ -47,7 +47,7 @@ OUTPUTS = (
 
 
 class Scored(NamedTuple):
-    """How many rows were scored, how many went to the report, and how many of the scored a person has to look at."""
+    """How many rows were scored, how many went to the report, and how many of the scored need manual review."""
 
     rows: int
     faults: int

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KINDS = {
     "number": ("number", "numbers"),
     "integer": ("whole number", "whole numbers"),
-    "boolean": ("truth", "truths"),
+    "boolean": ("boolean", "booleans"),
     "category": ("category", "categories"),
 }
 MORE_THAN_ONCE = (

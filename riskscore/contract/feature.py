@@ -107,7 +107,7 @@ class Feature:
             return spellings
         folded = {spelling.strip().casefold(): place for spelling, place in spellings.items()}
         if any(folded[spelling.strip().casefold()] != place for spelling, place in spellings.items()):
-            raise ArtefactRefused(f"feature {self.name!r}: two of its values differ in capitals alone", self.name)
+            raise ArtefactRefused(f"feature {self.name!r}: two of its values differ only in case", self.name)
         usual = {write(spelling): place for spelling, place in folded.items() for write in (str.upper, str.title)}
         usual = {spelling: place for spelling, place in usual.items() if folded.get(spelling.casefold()) == place}
         found = usual | spellings | folded  # found at once, as most are written

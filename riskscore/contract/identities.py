@@ -53,7 +53,7 @@ class Identity:
         )
 
     def broken(self, matrix: Any, part: float = 1.0) -> Any:
-        """The same for each row of float64 (n, features), as truths; part: of what is tolerated."""
+        """The same for each row of float64 (n, features), as booleans; part: of what is tolerated."""
         import numpy as np
 
         values = [factor * np.prod([matrix[:, k] for k, _ in columns], axis=0) for factor, columns in self._terms]

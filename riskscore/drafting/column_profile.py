@@ -32,7 +32,7 @@ class Profile:
     values: float64 for each distinct text of the column: the number, a category's place, NaN where missing, -1 of a
     rare value. missing: code -> rows; spelled: a number among them -> its texts; empty: rows without anything.
     categories: value -> rows, most frequent first. rare: how many values are too rare to be declared, and their rows.
-    folded: whether values differ in capitals alone. as_text: whether its numbers, or blanks around words, need a reader
+    folded: whether values differ only in case. as_text: whether its numbers, or blanks around words, need a reader
     of texts. alone: the AUC that the column reaches by itself; suspicion: why it may contain the label. reading: which
     of two meanings of its separators was chosen.
     """

@@ -1,4 +1,4 @@
-"""Where a model of a stranger's table is put: its folder at once, what people wrote kept; and examples to send."""
+"""Where a drafted model is put: its folder at once, what people wrote kept; and examples to send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the texts of a column can be read as: numbers in one of a few spellings, truths, dates; and what says "missing".
+"""What the texts of a column can be read as: numbers in a few spellings, booleans, dates; and what says "missing".
 
 Each spelling is a pattern that all texts of a column have to have, and a way from such texts to numbers.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from riskscore.drafting.raw_table import TableFile
 
 MOST_VALUES = 100  # of a category: what a person would still read over
-TRIED = 10 * MOST_VALUES  # texts, before those that differ in capitals alone are put together
+TRIED = 10 * MOST_VALUES  # texts, before those that differ only in case are put together
 COVERED = 0.8  # of the filled rows, by the values that are not rare: otherwise it is free text
 ORDINAL_FROM = 21  # values: from so many on a column of the estimator's for each would be too many
 TYPED = ("number", "integer", "boolean")  # what a typed file has other types than text for
@@ -93,7 +93,7 @@ def _look_dates(profile: Profile, given: Given) -> bool:
 
 
 def _look_categories(profile: Profile, given: Given) -> bool:
-    """Few texts on many rows; whatever differs in capitals alone is one value, written as most rows have it."""
+    """Few texts on many rows; whatever differs only in case is one value, written as most rows have it."""
     counts, filled = given.counts, given.filled
     if np.sort(counts[filled])[-TRIED:].sum() < COVERED * counts[filled].sum():
         return False

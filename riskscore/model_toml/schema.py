@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 REAL = (int, float)
 REQUIRED = object()  # in the place of a default
-TYPE_WORDS = {str: "text", int: "a whole number", REAL: "a number", list: "a list", dict: "a table", bool: "a truth"}
+TYPE_WORDS = {
+    str: "text",
+    int: "a whole number",
+    REAL: "a number",
+    list: "a list",
+    dict: "a table",
+    bool: "true or false",
+}
 
 
 def text_of(path: Path, file: str) -> str:

@@ -1,4 +1,4 @@
-"""What becomes of a checked row: its warnings, whether a person has to look at it, its points, its reasons.
+"""What becomes of a checked row: its warnings, whether it needs manual review, its points, its reasons.
 
 Everything here is decided by tables of the manifest, which training took from model.toml and reasons.toml.
 """
@@ -56,7 +56,7 @@ class Seen:
         return ""
 
     def objects(self, column: Any) -> Any:
-        """The same for a numpy column of values, as truths."""
+        """The same for a numpy column of values, as booleans."""
         import numpy as np
 
         beyond = (column < self.low) | (column > self.high)
@@ -234,7 +234,7 @@ class Reasons:
         if self._features[k].type == "category":
             subject = self._subjects[k][:1].upper() + self._subjects[k][1:]
             return f"{subject}: {self._features[k].value(value) or 'a value that is not known'}"
-        # a truth is no more or less than others; of what nobody saw, nothing is known that it could be compared with
+        # a boolean is no more or less than others; of what nobody saw, nothing is known that it could be compared with
         middle = 0.5 if self._features[k].type == "boolean" else self._middle[k]
         if middle is None or value == middle:  # a comparison would be untrue
             return str(texts.get("middle") or f"Together with the rest, this counted too: {self._subjects[k]}")

@@ -205,7 +205,7 @@ def predict(batch: Batch) -> Batch:
 
 
 def judge(batch: Batch) -> Batch:
-    """Decide for each row whether its score stands or a person has to look at it, and which warnings say why."""
+    """Decide for each row whether its score stands or needs manual review, and which warnings say why."""
     if len(batch.vectors):
         batch.outcomes = batch.model.rules.judge(batch.vectors, batch.observations, batch.table)
     return batch

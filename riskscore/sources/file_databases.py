@@ -187,7 +187,7 @@ def _parquet_view(connection: duckdb.DuckDBPyConnection, path: Path, aliases: Ma
 
 
 def _require_once(path: Path, names: list[str]) -> None:
-    """Refuse names that differ in capitals alone: to SQL they are one."""
+    """Refuse names that differ only in case: to SQL they are one."""
     small = [name.lower() for name in names]
     twice = [name for k, name in enumerate(names) if name.lower() in small[:k]]
     if twice:

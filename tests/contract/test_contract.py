@@ -390,7 +390,7 @@ def test_a_spelling_that_could_mean_anything_is_refused(
         ({"type": "category", "values": ["a"], "encoding": "log"}, "encoding must be one of one_hot, ordinal"),
         ({"encoding": "one_hot"}, "encoding must be one of as_is, log"),
         ({"parse": "loose"}, "parse must be one of strict, text"),
-        ({"type": "category", "values": ["a", "A"], "parse": "text"}, "two of its values differ in capitals alone"),
+        ({"type": "category", "values": ["a", "A"], "parse": "text"}, "two of its values differ only in case"),
     ],
 )
 def test_a_feature_that_contradicts_itself_is_refused(settings: dict[str, Any], sentence: str) -> None:

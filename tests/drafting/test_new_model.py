@@ -94,7 +94,7 @@ def test_a_foreign_table_becomes_a_model_at_once(german):
     ]
     for line in (
         "theirs: 240 rows; ",
-        "features   5: 2 numbers, 1 category, 1 whole number, 1 truth",
+        "features   5: 2 numbers, 1 category, 1 whole number, 1 boolean",
         "ids        Kunden-Nr",
         "left out   Alter in Jahren: it duplicates Alter in every row",
         "left out   Eröffnet: it holds dates",
