@@ -14,7 +14,7 @@ from riskscore.commands import load_offers
 from riskscore.errors import InvalidFile
 from riskscore.samples import offer_click
 from riskscore.samples.sample_files import say_of
-from riskscore.sources.offers import load
+from riskscore.sources.offers import load, read_form
 from riskscore.sources.sqlite_output import said_by, sqlite_path, writing
 from tests.model_examples import SHARED, needs
 
@@ -236,8 +236,12 @@ def test_leads_that_no_offers_can_be_simulated_for(files, tmp_path, content, sen
 
 @needs("offer_click")
 def test_published_leads_and_clicks_with_simulated_offers(tmp_path, capsys):
-    database = tmp_path / "o.db"
-    given = ["--leads", str(PUBLISHED / "leads.parquet"), "--clicks", str(PUBLISHED / "clicks.parquet")]
+    """All leads are read; as many are loaded as get more offers than there are clicks."""
+    database, some = tmp_path / "o.db", tmp_path / "leads.parquet"
+    published = pq.read_table(PUBLISHED / "leads.parquet")
+    assert read_form(PUBLISHED / "leads.parquet", "leads").num_rows == published.num_rows
+    pq.write_table(published.slice(0, 6_000), some)
+    given = ["--leads", str(some), "--clicks", str(PUBLISHED / "clicks.parquet")]
     assert load_offers.main([*given, "--simulate-offers", "--database", f"sqlite:///{database}"], {}) == 0
     assert "clicks 9,320 (the offers are simulated)" in capsys.readouterr().out
     joined = "SELECT count(*) FROM clicks JOIN offers USING (offer_id) JOIN leads USING (lead_uuid)"

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,15 +24,27 @@ from tests.scoring_examples import ROOT
 from tests.training_examples import NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Example = Callable[..., tuple[Trained, TrainingData]]
 
 EVERY_MODEL = sorted(path.parent.name for path in (ROOT / "model").glob("*/manifest.json"))
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def example(root: Path, calibration: str = "", **changes: Any) -> tuple[Trained, TrainingData]:
-    """The small model, built, calibrated or not; changes: of its training data."""
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """Builds the small model, calibrated or not, on its training data with some of them changed; each such one once."""
+
+    def build_anew(calibration: str = "", **changes: Any) -> tuple[Trained, TrainingData]:
+        return built(tmp_path_factory.mktemp("card"), calibration, **changes)
+
+    return cache(build_anew)
+
+
+def built(root: Path, calibration: str = "", **changes: Any) -> tuple[Trained, TrainingData]:
     settings = replace(read_settings(write_model(root)), calibration=calibration)
     data = replace(from_source(settings, write_csv(root / "rows.csv", rows())), **changes)
     return build(settings, data, root, NOW), data
@@ -41,18 +54,18 @@ def card_of(trained: Trained) -> str:
     return trained.papers["MODEL_CARD.md"].decode()
 
 
-def test_the_card_opens_with_where_the_data_come_from(tmp_path: Path) -> None:
-    trained, _ = example(tmp_path, about="Simulated bank ledgers: no real person.")
+def test_the_card_opens_with_where_the_data_come_from(example: Example) -> None:
+    trained, _ = example(about="Simulated bank ledgers: no real person.")
     assert card_of(trained).splitlines()[2] == "**The data first: Simulated bank ledgers: no real person.**"
 
 
-def test_a_card_of_a_file_says_that_nothing_is_recorded_of_its_rows(tmp_path: Path) -> None:
-    trained, _ = example(tmp_path)
+def test_a_card_of_a_file_says_that_nothing_is_recorded_of_its_rows(example: Example) -> None:
+    trained, _ = example()
     assert "nothing is recorded of where the rows of file rows.csv come from" in card_of(trained).splitlines()[2]
 
 
-def test_the_card_holds_the_figures_of_the_manifest(tmp_path: Path) -> None:
-    trained, data = example(tmp_path, notes=["3 rows left out"])
+def test_the_card_holds_the_figures_of_the_manifest(example: Example) -> None:
+    trained, data = example(notes=("3 rows left out",))
     card, metrics = card_of(trained), trained.manifest["metrics"]
     for name, found in metrics["cross_validated"].items():
         figures = (
@@ -66,8 +79,8 @@ def test_the_card_holds_the_figures_of_the_manifest(tmp_path: Path) -> None:
     assert "a larger value never lowers the risk" in card
 
 
-def test_the_card_compares_with_an_honest_logistic_regression(tmp_path: Path) -> None:
-    trained, _ = example(tmp_path)  # one feature has gaps
+def test_the_card_compares_with_an_honest_logistic_regression(example: Example) -> None:
+    trained, _ = example()  # one feature has gaps
     plain = trained.manifest["metrics"]["logistic_regression"]["auc"]
     assert f"| {plain['mean']:.3f} ({plain['low']:.3f} to {plain['high']:.3f}) |" in card_of(trained)
     assert f"**{sentence(trained.manifest['metrics'])}.**" in card_of(trained)
@@ -85,8 +98,8 @@ def test_the_card_says_why_an_estimator_was_chosen_where_people_said_it(tmp_path
 
 
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
-def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> None:
-    trained, _ = example(tmp_path, calibration=method)
+def test_the_card_says_what_a_calibration_gains(example: Example, method: str) -> None:
+    trained, _ = example(calibration=method)
     found = trained.manifest["metrics"]["calibrated"]
     assert f"The function returns calibrated probabilities ({method})" in card_of(trained)
     assert f"the error is {found['reliability']['ece']:.3f}, the Brier score {found['brier']:.3f}" in card_of(trained)
@@ -95,8 +108,8 @@ def test_the_card_says_what_a_calibration_gains(tmp_path: Path, method: str) -> 
 @pytest.mark.parametrize(
     ("ece", "sentence"), [(0.04, "unchanged; model.toml can"), (0.06, "far from the observed rates")]
 )
-def test_the_card_says_what_uncalibrated_probabilities_are_worth(tmp_path: Path, ece: float, sentence: str) -> None:
-    trained, _ = example(tmp_path)
+def test_the_card_says_what_uncalibrated_probabilities_are_worth(example: Example, ece: float, sentence: str) -> None:
+    trained, _ = example()
     manifest = trained.manifest | {"training": trained.manifest["training"] | {"base_rate": 0.1}}
     manifest["metrics"] = manifest["metrics"] | {"reliability": manifest["metrics"]["reliability"] | {"ece": ece}}
     assert sentence in _calibration(manifest)
@@ -131,26 +144,26 @@ def test_a_strange_name_stays_within_its_cell() -> None:
     assert card_sections.table(["name"], [["paid | owed\nnow"]]).splitlines()[-1] == r"| paid \| owed now |"
 
 
-def test_the_card_holds_the_hash_of_every_file(tmp_path: Path) -> None:
-    trained, _ = example(tmp_path)
+def test_the_card_holds_the_hash_of_every_file(example: Example) -> None:
+    trained, _ = example()
     for name, data in trained.contents.items():
         assert f"| `{name}` | `{hashlib.sha256(data).hexdigest()}` |" in card_of(trained)
 
 
-def test_every_placeholder_is_filled_and_every_picture_is_there(tmp_path: Path) -> None:
-    trained, _ = example(tmp_path)
+def test_every_placeholder_is_filled_and_every_picture_is_there(example: Example) -> None:
+    trained, _ = example()
     assert "$" not in card_of(trained)
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", card_of(trained))
     assert sorted(["MODEL_CARD.md", *pictures]) == sorted(PAPERS) == sorted(trained.papers)
 
 
 def test_the_same_training_draws_the_same_bytes(tmp_path: Path) -> None:
-    first, second = example(tmp_path / "first")[0], example(tmp_path / "second")[0]
+    first, second = built(tmp_path / "first")[0], built(tmp_path / "second")[0]
     assert first.papers == second.papers
 
 
-def test_the_papers_stand_beside_the_artefact_and_are_no_part_of_it(tmp_path: Path) -> None:
-    trained, _ = example(tmp_path)
+def test_the_papers_stand_beside_the_artefact_and_are_no_part_of_it(tmp_path: Path, example: Example) -> None:
+    trained, _ = example()
     folder = tmp_path / "model" / "small"
     write(folder, trained)
     assert {name: (folder / name).read_bytes() for name in PAPERS} == trained.papers
