@@ -57,7 +57,7 @@ test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lam
 	@$(IN) -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 test-fast: $(READY)  ## the tests that need no server and no training, within a minute
-	@$(IN) -m pytest -q -n auto --dist worksteal -m 'not browser and not slow'
+	@$(IN) -m pytest -q -n auto --dist worksteal -p no:schemathesis -m 'not browser and not slow'
 
 soak: $(READY)  ## an hour or two of kills, random events, hostile pickles and full disks; prints counts
 	@$(IN) -m tests.soak.events

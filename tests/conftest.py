@@ -26,26 +26,39 @@ if TYPE_CHECKING:
 
     from riskscore.local.emulator import Emulator
 
-# What a test stands on that takes seconds to start, and the files of tests that start programs or train models.
-SERVERS = {"postgres_url", "database", "emulator", "run_locally"}
+# Fixtures that start a server or train a model, and the files whose tests, nearly all of them, start programs or train.
+SLOW_FIXTURES = {"database", "emulator", "postgres_url", "run_locally", "service", "trained"}
 SLOW_FILES = {
-    *("adoption", "app", "atomic", "bench", "bench_http", "cold_path", "conformance", "container"),
-    *("data_quality", "default_90d", "deployment", "docs", "emulator", "heads", "json_codec"),
-    *("lambda_function", "ledger_writer", "makefile", "new_model", "offer_click", "offers", "page"),
-    *("pay_later", "pickle_imports", "postgres", "programs", "remote", "sample_database", "samples"),
-    *("search", "seed_database", "simulated_ledgers", "site", "soak", "sources", "sql_files", "template"),
-    *("training", "training_data", "trees", "vectorized", "x100"),
+    *("adopting/test_adoption", "adopting/test_owner", "artefact/test_remote", "benchmarks/test_bench"),
+    *("benchmarks/test_bench_http", "drafting/test_new_model", "ledger/test_heads", "local/test_emulator"),
+    *("local/test_postgres", "local/test_sample_database", "local/test_seed_database", "local/test_simulated_ledgers"),
+    *("service/test_app", "service/test_ledger_writer", "service/test_page", "service/test_protocol"),
+    *("serving/test_deployment", "soak/test_kills", "soak/test_soak", "sql/test_sql_files", "test_atomic"),
+    *("test_cold_path", "test_conformance", "test_container", "test_lambda_function", "test_makefile"),
+    *("test_programs", "test_site", "test_template", "training/test_card", "training/test_categories"),
+    *("training/test_training", "training/test_training_data"),
 }
 
+TESTS = ROOT / "tests"
 LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"
 LOCAL_SECONDS = 60
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a file of slow tests unread where they are left out: its imports would cost more than many a test."""
+    return True if "not slow" in config.getoption("markexpr") and is_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests, so that `make test-fast` can leave them out."""
+    """Mark the slow tests, so that `make test-fast` can leave them out; others carry the mark themselves."""
     for item in items:
-        if item.path.stem.removeprefix("test_") in SLOW_FILES or SERVERS & {*getattr(item, "fixturenames", ())}:
+        on_postgres = "postgresql" in getattr(getattr(item, "callspec", None), "id", "").split("-")
+        if is_slow(item.path) or on_postgres or SLOW_FIXTURES & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.slow)
+
+
+def is_slow(path: Path) -> bool:
+    return path.is_relative_to(TESTS) and path.relative_to(TESTS).with_suffix("").as_posix() in SLOW_FILES
 
 
 @pytest.fixture(scope="session")

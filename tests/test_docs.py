@@ -31,6 +31,7 @@ LIBRARY = sorted((ROOT / "riskscore").rglob("*.py"))
 CODE = "\n".join(path.read_text() for path in LIBRARY)
 
 
+@pytest.mark.slow
 def test_the_figures_hashes_and_answers_are_those_of_the_files():
     done = subprocess.run(
         [sys.executable, "scripts/update_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -94,6 +95,7 @@ def test_every_command_named_exists(page):
     assert {name for name, _ in calls_in(DOCS[page])} <= COMMANDS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented_with_options_that_it_has(command):
     assert f"`riskscore {command}`" in DOCS["docs/LAYOUT.md"]

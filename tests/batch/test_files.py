@@ -159,7 +159,7 @@ def test_every_answer_of_a_jsonl_has_its_reasons_however_long_the_file(score):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def trained(tmp_path_factory):
     """A model of three features whose clients want files of two columns."""
     root = tmp_path_factory.mktemp("root")
     columns = '[response.columns]\nwho = "customer_id"\npd = "probability"\n'
@@ -170,15 +170,15 @@ def small(tmp_path_factory):
 
 
 @pytest.fixture
-def offered(tmp_path, small):
+def offered(tmp_path, trained):
     """What a table's rows become: the file's lines, the notes and the counts."""
 
     def run(text, name="in.csv", write=Path.write_text):
         write(tmp_path / name, text)
         notes = []
-        items = items_to_score(tmp_path / name, wanted_of(small), notes.append)
+        items = items_to_score(tmp_path / name, wanted_of(trained), notes.append)
         with FaultReport(tmp_path / "faults.csv") as faults:
-            counts = score_file(Engine(lambda _: small, "small", None), small, items, tmp_path / "out.csv", faults)
+            counts = score_file(Engine(lambda _: trained, "small", None), trained, items, tmp_path / "out.csv", faults)
         return (tmp_path / "out.csv").read_text().splitlines(), notes, counts
 
     return run

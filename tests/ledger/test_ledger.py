@@ -219,6 +219,7 @@ anything = st.recursive(
 names = st.sampled_from(["loan_id", "amount", "term", "secured", "late", "features", "model", "reasons"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.dictionaries(names, anything) | anything, min_size=1, max_size=4))
 def test_whatever_is_sent_is_kept_and_the_chain_holds(small_loans, tmp_path, rows):
@@ -448,6 +449,7 @@ def other_than(value):
     return st.sampled_from([None, value + 1, -1 - value])
 
 
+@pytest.mark.slow
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_a_change_of_any_column_of_any_row_names_the_row(written, data):
@@ -515,6 +517,7 @@ def test_an_end_cut_off_with_the_head_turned_back_shows_against_the_head_noted_e
 WRITER = "import sys; from tests.ledger_examples import write_on; write_on(*sys.argv[1:4], int(sys.argv[4]))"
 
 
+@pytest.mark.slow
 def test_writers_keep_one_chain_and_a_killed_one_loses_nothing_it_answered(url, small_loans):
     command = [sys.executable, "-c", WRITER, url, small_loans.artefact.folder]
     killed, *others = (
@@ -541,6 +544,7 @@ def test_writers_keep_one_chain_and_a_killed_one_loses_nothing_it_answered(url, 
     ledger.store.close()
 
 
+@pytest.mark.slow
 def test_a_ledger_is_made_once_whoever_comes_first(url):
     command = [
         sys.executable,

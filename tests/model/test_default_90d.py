@@ -91,7 +91,7 @@ UNREAD = 1  # of the 120 customers whom the seed draws: a timestamp is no time
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data/, simulated, and model/, with a default_90d of few trees trained from it."""
     folder = tmp_path_factory.mktemp("default_90d")
     default_90d.write(folder / "data", 120)
@@ -100,8 +100,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_trains_from_a_folder_of_files(small: Path) -> None:
-    manifest = json.loads((small / "model" / "default_90d" / "manifest.json").read_bytes())
+def test_it_trains_from_a_folder_of_files(trained: Path) -> None:
+    manifest = json.loads((trained / "model" / "default_90d" / "manifest.json").read_bytes())
     assert manifest["training"]["rows"] == 120 - default_90d.STRAYS - UNREAD
     assert (
         "1 row rejected, because their transactions can't be read: timestamp is no time"
@@ -111,12 +111,18 @@ def test_it_trains_from_a_folder_of_files(small: Path) -> None:
     assert any(note.startswith("6 labels of ") for note in manifest["training"]["notes"])
 
 
-def test_a_folder_is_scored_with_labels_and_without(small: Path, tmp_path: Path) -> None:
+def test_a_folder_is_scored_with_labels_and_without(trained: Path, tmp_path: Path) -> None:
     run(
-        "score.py", "default_90d", "--data", f"duckdb:{small / 'data'}", "--output", str(tmp_path / "all.csv"), status=3
+        "score.py",
+        "default_90d",
+        "--data",
+        f"duckdb:{trained / 'data'}",
+        "--output",
+        str(tmp_path / "all.csv"),
+        status=3,
     )
     (tmp_path / "new").mkdir()
-    shutil.copy(small / "data" / "transactions.csv", tmp_path / "new")
+    shutil.copy(trained / "data" / "transactions.csv", tmp_path / "new")
     new = ["--data", f"duckdb:{tmp_path / 'new'}", "--output", str(tmp_path / "new.csv")]
     run("score.py", "default_90d", *new, status=3)
     assert len(table(tmp_path / "new.csv")) == 120 - UNREAD

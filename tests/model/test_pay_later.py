@@ -70,7 +70,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def small(sample: Path) -> Path:
+def trained(sample: Path) -> Path:
     """A folder of models with a pay_later of few trees."""
     folder = sample.parent / "model"
     train_small("pay_later", sample, folder)
@@ -82,10 +82,10 @@ def labels(path: Path) -> dict[str, str]:
         return {row["uuid"]: row["default"] for row in csv.DictReader(file, delimiter=";")}
 
 
-def test_it_trains_on_the_labelled_rows_whatever_separates_them(sample: Path, small: Path, tmp_path: Path) -> None:
+def test_it_trains_on_the_labelled_rows_whatever_separates_them(sample: Path, trained: Path, tmp_path: Path) -> None:
     [comma] = pay_later.write(tmp_path, 2500, 3, ",")
     again = train_small("pay_later", comma, tmp_path / "model")
-    first = json.loads((small / "pay_later" / "manifest.json").read_bytes())
+    first = json.loads((trained / "pay_later" / "manifest.json").read_bytes())
     assert (
         first["training"]["rows"] == again["training"]["rows"] == sum(label != "" for label in labels(sample).values())
     )
@@ -93,28 +93,30 @@ def test_it_trains_on_the_labelled_rows_whatever_separates_them(sample: Path, sm
     assert first["files"]["model.json"] == again["files"]["model.json"]
 
 
-def test_predictions_hold_uuid_and_pd_of_the_rows_without_a_label(sample: Path, small: Path, tmp_path: Path) -> None:
+def test_predictions_hold_uuid_and_pd_of_the_rows_without_a_label(sample: Path, trained: Path, tmp_path: Path) -> None:
     output = tmp_path / "predictions.csv"
-    environ = {"RISKSCORE_MODEL_URI": str(small)}
+    environ = {"RISKSCORE_MODEL_URI": str(trained)}
     done = run("score.py", "pay_later", "--data", sample, "--output", output, environ=environ)
     assert done.returncode == 0, done.stderr
     header, *lines = output.read_text().splitlines()
     assert header == "uuid,pd"
     assert [line.split(",")[0] for line in lines] == [uuid for uuid, label in labels(sample).items() if label == ""]
     assert all(0 < float(line.split(",")[1]) < 1 for line in lines)
-    assert (small.parent / "out" / "pay_later" / "predictions.csv").read_text() == output.read_text()  # the training's
+    assert (
+        trained.parent / "out" / "pay_later" / "predictions.csv"
+    ).read_text() == output.read_text()  # the training's
 
 
-def test_scores_go_beside_the_folder_of_models_and_say_which_model_it_was(sample: Path, small: Path) -> None:
-    predictions = small.parent / "out" / "pay_later" / "predictions.csv"
+def test_scores_go_beside_the_folder_of_models_and_say_which_model_it_was(sample: Path, trained: Path) -> None:
+    predictions = trained.parent / "out" / "pay_later" / "predictions.csv"
     trained = predictions.read_text()
     predictions.unlink()
-    done = run("score.py", "pay_later", "--data", sample, "--models", small)
+    done = run("score.py", "pay_later", "--data", sample, "--models", trained)
     assert (done.returncode, predictions.read_text()) == (0, trained), done.stderr
-    version = json.loads((small / "pay_later" / "manifest.json").read_bytes())["version"]
+    version = json.loads((trained / "pay_later" / "manifest.json").read_bytes())["version"]
     ended, scorer = done.stdout.splitlines()
     assert ended.endswith(f" rows/s: {predictions}")
-    assert scorer == f"scored by pay_later {version} in {small}; trained on: file dataset.csv"
+    assert scorer == f"scored by pay_later {version} in {trained}; trained on: file dataset.csv"
 
 
 @pytest.mark.parametrize("name", EVENTS)

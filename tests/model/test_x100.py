@@ -110,6 +110,7 @@ def test_the_engines_margins_are_the_same_to_the_bit() -> None:
     assert model.margins(vectors, "twin") == model.margins(vectors, "joblib")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_it_trains_from_its_file(separator: str, tmp_path: Path) -> None:
     [sample] = x100.write(tmp_path, 300, 3, separator)

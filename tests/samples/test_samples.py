@@ -166,6 +166,7 @@ def test_x100_has_gaps_in_93_columns_and_none_in_the_target() -> None:
     assert share([row["y"] for row in ROWS]) == pytest.approx(0.23, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODULES)
 def test_the_shipped_model_was_trained_from_its_whole_sample(model: str, tmp_path: Path) -> None:
     rows = {"pay_later": 20_000, "x100": 8_000}[model]

@@ -155,12 +155,14 @@ def test_a_table_of_nothing_but_lines_is_refused_before_it_is_read(send: Send, e
     assert found["error"]["type"] == "too_many_rows"
 
 
+@pytest.mark.slow
 def test_a_header_of_very_many_columns_is_read_in_one_go(send: Send) -> None:
     more = range(200_000)
     table = f"{HEADER},{','.join(f'c{k}' for k in more)}\n{ROW}{',' * len(more)}\n"
     assert next(csv.DictReader(io.StringIO(posted(send, "predict", table).text)))["outcome"] == "scored"
 
 
+@pytest.mark.slow
 @needs("x100/rows_100.json")
 @pytest.mark.parametrize("route", ["json numbers", "json texts", "csv", "upload"])
 def test_ten_thousand_rows_as_wide_as_published_ones_are_one_call(route: str) -> None:

@@ -23,6 +23,7 @@ NUMERALS = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,40})?([eE][+-]?[0-9]
 VALUES = st.recursive(
     st.none() | st.booleans() | WHOLE | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
 )
 
 
@@ -47,12 +48,14 @@ def read(reader: Callable[[bytes], object], body: bytes) -> str:
         return f"refused: {error}"
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.builds(json.dumps, VALUES, ensure_ascii=st.booleans(), indent=st.none() | st.just(1)).map(encoded))
 def test_any_json_is_read_as_the_function_reads_it(body: bytes) -> None:
     assert read(parse_body, body) == read(parse, body)
 
 
+@pytest.mark.slow
 @settings(max_examples=2_000)
 @given(NUMERALS | HARD)
 def test_any_number_is_the_same_float_or_the_same_integer(numeral: str) -> None:
@@ -97,11 +100,14 @@ def test_a_sound_body_is_read_by_the_quick_decoder(monkeypatch: pytest.MonkeyPat
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.floats(0, 1) | st.sampled_from([1e-4, 1e16, 0.0, -0.0])
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 CELLS = FLOATS | st.integers() | st.booleans() | st.none() | TEXTS
-ANSWERS = st.recursive(CELLS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+ANSWERS = st.recursive(
+    CELLS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=10
+)
 ROWS = st.lists(st.fixed_dictionaries({"id": TEXTS, "p": FLOATS, "why": st.just([]) | ANSWERS}), max_size=8)
 MIXED = st.lists(st.dictionaries(TEXTS, ANSWERS, max_size=4), max_size=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [ROWS, MIXED, st.lists(ANSWERS), ANSWERS], ids=["alike", "mixed", "list", "any"])
 def test_any_answer_has_the_bytes_of_the_functions(rows: st.SearchStrategy[object]) -> None:
     @settings(max_examples=300)

@@ -187,6 +187,7 @@ def test_a_balancer_answers_in_the_headers_that_it_asked_with() -> None:
 WORDY = event(late_fee_count_90d=6, pct_gambling_spend_90d=0.3, cash_withdrawal_90d=60_000.0)  # many reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rows"), [("function-url", 10_000), ("load-balancer", 2_000), (MANY_VALUES, 2_000)])
 def test_an_answer_too_large_for_its_door_is_an_error_of_its_own(name: str, rows: int) -> None:
     code, found = asked(name, "POST", "/predict", json.dumps({"instances": [WORDY] * rows, "reasons": 13}))
@@ -418,6 +419,7 @@ def assert_documented(found: Any) -> None:
         assert found["outcome"] in ("scored", "refer", "invalid")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(given=mangled())
 def test_a_mangled_envelope_gets_a_documented_answer_through_lambdas_encoder(

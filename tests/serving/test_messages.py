@@ -297,6 +297,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 def test_s3_keeps_each_answer_once(bucket: Any) -> None:
     environ = {"RISKSCORE_OUTPUT": "s3://answers/riskscore"}
     for _ in range(2):
@@ -309,6 +310,7 @@ def test_s3_keeps_each_answer_once(bucket: Any) -> None:
     assert handled(other, **environ) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
 
 
+@pytest.mark.slow
 def test_a_bucket_that_is_missing_keeps_the_messages_in_the_queue(bucket: Any) -> None:
     given = {"Records": records(ROW)}
     assert handled(given, RISKSCORE_OUTPUT="s3://nowhere/x") == {"batchItemFailures": [{"itemIdentifier": "m0"}]}

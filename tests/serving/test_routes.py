@@ -365,6 +365,7 @@ BODIES = st.binary(max_size=60) | st.recursive(
 DOCUMENTED = {200, 204, 400, 404, 405, 413, 415, 422}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     method=METHODS, path=PATHS, body=BODIES, headers=st.just({}) | st.dictionaries(st.just("content-type"), st.text())

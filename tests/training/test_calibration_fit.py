@@ -81,6 +81,7 @@ def test_what_it_gains_is_told_from_rows_that_did_not_fit_it(method):
     assert reliability(labels, calibrated.ravel())["ece"] < reliability(labels, predicted.ravel())["ece"] / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_calibrated_model_answers_the_same_from_both_engines(tmp_path, method):
     folder = write_model(tmp_path, toml=MODEL_TOML + f'[calibration]\nmethod = "{method}"\n')
@@ -104,6 +105,7 @@ def test_a_calibrated_model_answers_the_same_from_both_engines(tmp_path, method)
     assert answers[0] == {**answers[1], "engine": "twin"}
 
 
+@pytest.mark.slow
 def test_another_calibration_is_another_version(tmp_path):
     folder = write_model(tmp_path)
     settings = read_settings(folder)
