@@ -95,7 +95,6 @@ def test_every_command_named_exists(page):
     assert {name for name, _ in calls_in(DOCS[page])} <= COMMANDS.keys()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented_with_options_that_it_has(command):
     assert f"`riskscore {command}`" in DOCS["docs/LAYOUT.md"]
