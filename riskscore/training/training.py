@@ -124,7 +124,7 @@ def build(
         "metrics": {
             **_metrics_entry(settings, estimator, columns, validation),
             **_calibrated(settings, data, validation),
-            **beside_logistic(settings, data, validation),
+            **_rounded(beside_logistic(settings, data, validation)),
         },
     }
     manifest["version"] = version_of(manifest, contents, now)

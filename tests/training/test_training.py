@@ -553,7 +553,7 @@ def test_a_committed_model_is_of_the_committed_settings_and_query(name: str) -> 
         assert manifest["source"]["sha256"] == hashlib.sha256(query).hexdigest(), "train again: the query has changed"
 
 
-@pytest.mark.parametrize("name", ["credit_risk"])
+@pytest.mark.parametrize("name", EVERY_MODEL)
 def test_a_committed_model_is_at_least_equal_to_the_logistic_regression(name: str) -> None:
     metrics = manifest_of(ROOT / "model" / name)["metrics"]
     assert verdict(metrics) >= 0
