@@ -53,13 +53,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if "_ARGCOMPLETE" in environ:
         arguments = _completed(environ)
     name, *rest = arguments or HELP[:1]
-    if name in HELP and not rest:
+    if name in HELP and (not rest or rest[0] in HELP):
         print(_help())
         return DONE
     if name == "--version":
         print(f"riskscore {version()}")
         return DONE
-    if name == "help":
+    if name in HELP:
         name, rest = rest[0], ["--help"]
     if name not in COMMANDS:
         raise InvalidFile(_unknown(name))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ def test_everything_that_a_dockerfile_copies_passes_its_dockerignore(dockerfile:
 
 def test_the_packages_come_before_the_code() -> None:
     assert DOCKERFILE.index("--require-hashes") < DOCKERFILE.index("COPY riskscore")
+
+
+def test_what_compose_starts_by_module_is_there() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    starts = [service["entrypoint"] for service in services if "entrypoint" in service]
+    modules = [words[2] for words in starts if words[:2] == ["python", "-m"]]
+    assert modules
+    assert all(find_spec(module) for module in modules)
 
 
 def test_compose_gives_the_function_the_reader_and_no_more() -> None:

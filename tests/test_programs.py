@@ -48,7 +48,7 @@ def call(monkeypatch, capsys, *arguments):
     return (ended.value.code, *capsys.readouterr())
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["help", "--help"]])
 def test_riskscore_alone_shows_every_command_in_its_group(monkeypatch, capsys, arguments):
     status, shown, _ = call(monkeypatch, capsys, *arguments)
     assert (status, shown.splitlines()[0]) == (0, "usage: riskscore COMMAND [ARGUMENT ...]")
@@ -60,7 +60,7 @@ def test_riskscore_alone_shows_every_command_in_its_group(monkeypatch, capsys, a
 def test_a_command_shows_its_usage_under_its_own_name(monkeypatch, capsys, name):
     status, shown, _ = call(monkeypatch, capsys, name, "--help")
     assert (status, shown.startswith(f"usage: riskscore {name} ")) == (0, True)
-    assert call(monkeypatch, capsys, "help", name) == (0, shown, "")
+    assert call(monkeypatch, capsys, "help", name) == call(monkeypatch, capsys, "--help", name) == (0, shown, "")
 
 
 @pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
