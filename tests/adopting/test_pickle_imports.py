@@ -328,6 +328,7 @@ def test_nothing_is_imported_but_what_was_listed() -> None:
         ).load()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
 def test_every_import_of_mutated_pickles_was_listed(seed: int) -> None:
     command = [sys.executable, "-m", "tests.pickle_mutations", "200", "--seed", str(seed)]

@@ -266,6 +266,7 @@ def test_what_was_spent_is_not_positive() -> None:
     assert answer["error"]["message"] == "total_debit must be at most 0"
 
 
+@pytest.mark.slow
 def test_without_the_optional_features_the_default_rate_is_still_met(tmp_path: Path) -> None:
     default_90d.write(tmp_path, 400, seed=8)
     wanted = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT)

@@ -87,6 +87,7 @@ def test_a_label_that_is_none(found):
     assert found(*others, labels=["C,", "D,maybe"]) == {"the label is empty": 3, "the label is neither 0 nor 1": 4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["infinity", "-infinity", "290000-01-01", "0044-03-15 (BC)"])
 def test_a_moment_beyond_all_calendars_is_no_obstacle(tmp_path, moment):
     (tmp_path / "transactions.csv").write_text("\n".join([HEADER, *SOUND, f"A,3,-1,debit,x,{moment}"]) + "\n")
@@ -136,6 +137,7 @@ def test_the_report_cleans_a_description_as_the_features_do():
     assert "".join(expression.split()) in "".join(features.split())
 
 
+@pytest.mark.slow
 def test_a_sample_gives_a_page_pictures_and_a_training_set(tmp_path, capsys):
     default_90d.write(tmp_path / "data", 60)
     assert data_quality.main([str(tmp_path / "data"), "--out", str(tmp_path / "out")], {}) == 0
@@ -149,6 +151,7 @@ def test_a_sample_gives_a_page_pictures_and_a_training_set(tmp_path, capsys):
     assert "training_set.csv: 54 customers; 6 left out" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_report_each_time_and_no_value_in_it(tmp_path):
     default_90d.write(tmp_path / "data", 40)
     for out in ("one", "two"):
@@ -173,6 +176,7 @@ def test_a_description_that_few_customers_have_stays_private(tmp_path):
     assert "jane" not in page("data", quality, 0, {}, {})
 
 
+@pytest.mark.slow
 def test_parquet_and_the_other_headers_give_the_same_training_set(tmp_path):
     default_90d.write(tmp_path / "plain", 30)
     default_90d.write(tmp_path / "txn", 30, spelling="txn")
@@ -212,6 +216,7 @@ def test_scoring_and_training_name_a_missing_column_too(tmp_path):
         list(rows_at(url, wanted_by(SETTINGS, ROOT)))
 
 
+@pytest.mark.slow
 def test_the_training_set_has_a_customer_once_with_label_0_or_1(tmp_path, capsys):
     customers = "CDEFG"
     lines = [f"{name},{name}1,-1,debit,x,2025-02-01" for name in customers]
@@ -238,6 +243,7 @@ def test_every_check_says_what_becomes_of_its_rows():
     assert all(check.then for check in CHECKS)
 
 
+@pytest.mark.slow
 @needs("default_90d")
 def test_the_published_transactions(tmp_path):
     data_quality.main([str(PUBLISHED), "--out", str(tmp_path)], {})

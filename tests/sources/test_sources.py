@@ -341,6 +341,7 @@ def run(program: str, *arguments: object, **environ: str) -> tuple[int, str, str
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "sqlite", "duckdb over CSV"])
 def test_the_programs_train_and_score_from_a_url(tmp_path: Path, kind: str) -> None:
     dialect, write = KINDS[kind]
@@ -358,6 +359,7 @@ def test_the_programs_train_and_score_from_a_url(tmp_path: Path, kind: str) -> N
     assert (status, scored) == (0, ["customer_id", *(row[0] for row in ROWS if dialect or row[5] is None)]), failed
 
 
+@pytest.mark.slow
 def test_another_query_than_that_of_the_training_is_refused(tmp_path: Path) -> None:
     small(tmp_path, "sqlite")
     url, models = database(tmp_path / "people.db"), tmp_path / "model"

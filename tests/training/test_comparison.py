@@ -45,6 +45,7 @@ def test_the_regression_beside_itself_differs_in_nothing(tmp_path: Path) -> None
     assert {figures["mean"] for figures in found["beside_logistic"].values()} == {0.0}
 
 
+@pytest.mark.slow
 def test_the_regression_takes_the_weights_of_the_classes_that_the_model_takes(tmp_path: Path) -> None:
     found = beside(tmp_path / "logistic", THE_SAME, class_weight="balanced")
     assert {figures["mean"] for figures in found["beside_logistic"].values()} == {0.0}

@@ -104,6 +104,7 @@ def test_of_equals_the_earlier_wins(tmp_path: Path) -> None:
     assert search(settings, data, constant()).record["best"] == {"learning_rate": 0.35}
 
 
+@pytest.mark.slow
 def test_a_real_estimator_gets_the_depth_that_its_rows_need(tmp_path: Path) -> None:
     """Whether two features are alike can't be seen by trees of one split."""
     table = GRID.replace('"brier"', '"auc"').replace("learning_rate = [0.1, 0.2, 0.3, 0.4, 0.5]", "max_depth = [1, 2]")
@@ -242,6 +243,7 @@ for _ in range(9):
 """
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_again_and_again_repeats_no_finished_trial_and_finds_the_same(tmp_path: Path) -> None:
     expected = search(*prepared(tmp_path), constant()).record["best"]
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
@@ -359,6 +361,7 @@ def test_the_state_holds_nobodys_values(tmp_path: Path) -> None:
 # As a part of training
 
 
+@pytest.mark.slow
 def test_the_model_card_says_how_the_parameters_were_found(tmp_path: Path) -> None:
     settings, _ = prepared(tmp_path)
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
@@ -369,6 +372,7 @@ def test_the_model_card_says_how_the_parameters_were_found(tmp_path: Path) -> No
     assert record["note"][1:] in section
 
 
+@pytest.mark.slow
 def test_a_card_of_parameters_by_hand_has_no_such_section(tmp_path: Path) -> None:
     settings, _ = prepared(tmp_path, "")
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
@@ -376,6 +380,7 @@ def test_a_card_of_parameters_by_hand_has_no_such_section(tmp_path: Path) -> Non
     assert "Parameter search" not in trained.papers["MODEL_CARD.md"].decode()
 
 
+@pytest.mark.slow
 def test_the_script_searches_says_what_it_chose_and_keeps_the_trials(tmp_path: Path) -> None:
     prepared(tmp_path)
     write_csv(tmp_path / "rows.csv", rows())

@@ -32,6 +32,7 @@ def _expected(booster: xgb.Booster, rows: Any) -> Any:
     return booster.predict(xgb.DMatrix(rows), pred_contribs=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(model=boosters(max_depth=6, max_trees=12), tables=st.booleans())
 def test_contributions_are_xgboosts_own(model: tuple[xgb.Booster, int], tables: bool) -> None:

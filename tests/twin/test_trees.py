@@ -35,6 +35,7 @@ def _document(**parameters: Any) -> dict[str, Any]:
     return document(model.get_booster())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(model=boosters())
 def test_margins_are_xgboosts_own_to_the_last_bit(model: tuple[xgb.Booster, int]) -> None:
