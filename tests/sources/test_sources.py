@@ -347,7 +347,7 @@ def test_the_programs_train_and_score_from_a_url(tmp_path: Path, kind: str) -> N
     dialect, write = KINDS[kind]
     small(tmp_path, dialect)
     url, models = write(tmp_path), tmp_path / "model"
-    status, said, failed = run("train.py", "--data", url, "--models", models)
+    status, said, failed = run("train.py", "--data", url, "--models", models, "--even-so")
     assert (status, "note       1 row without label left out" in said) == (0, True), failed
     if dialect:  # as a published model brings its query along
         (tmp_path / "sql" / "features.sql").rename(models / "small" / "features.sql")
@@ -363,7 +363,7 @@ def test_the_programs_train_and_score_from_a_url(tmp_path: Path, kind: str) -> N
 def test_another_query_than_that_of_the_training_is_refused(tmp_path: Path) -> None:
     small(tmp_path, "sqlite")
     url, models = database(tmp_path / "people.db"), tmp_path / "model"
-    assert run("train.py", "--data", url, "--models", models)[0] == 0
+    assert run("train.py", "--data", url, "--models", models, "--even-so")[0] == 0
     (models / "small" / "features.sql").write_text(FEATURES["sqlite"].replace("all of", "some of"))
     status, _, failed = run("score.py", "--data", url, "--output", tmp_path / "o.csv", RISKSCORE_MODEL_URI=str(models))
     assert (status, "but the model was trained with" in failed) == (1, True), failed

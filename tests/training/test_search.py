@@ -385,7 +385,7 @@ def test_the_script_searches_says_what_it_chose_and_keeps_the_trials(tmp_path: P
     prepared(tmp_path)
     write_csv(tmp_path / "rows.csv", rows())
     places = ("--data", tmp_path / "rows.csv", "--models", tmp_path / "model", "--out", tmp_path / "out")
-    shown = run("train.py", "small", *places, environ={})
+    shown = run("train.py", "small", *places, "--even-so", environ={})
     assert shown.returncode == 0, shown.stderr
     best = json.loads((tmp_path / "out" / "small" / "manifest.json").read_text())["search"]["best"]["learning_rate"]
     assert f"search     the best of 5 trials is learning_rate = {best}; Brier" in shown.stdout
