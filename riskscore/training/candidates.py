@@ -27,9 +27,9 @@ LINES = (  # name, encoding of numbers, C
 TREES: tuple[tuple[str, dict[str, Any]], ...] = (  # name, parameters beside those of `_trees`
     ("trees of depth 2", {"max_depth": 2, "learning_rate": 0.03, "subsample": 0.7, "colsample_bytree": 0.5}),
     ("trees of depth 4", {"max_depth": 4, "learning_rate": 0.05, "subsample": 0.8, "colsample_bytree": 0.7}),
-    ("trees of depth 8", {"max_depth": 8, "learning_rate": 0.1, "subsample": 0.8, "colsample_bytree": 0.7}),
+    ("trees of depth 8", {"max_depth": 8, "learning_rate": 0.15, "subsample": 0.8, "gamma": 0.5}),
 )
-DEEP = 8  # levels from which on leaves may be small; such trees take half as many rounds of twice the rate
+DEEP = 8  # levels from which on leaves may be small, and trees are few: each takes long to explain
 MOST = len(LINES) + len(TREES)
 FEW = 250  # rows of the rarer label below which trees are half as many
 ROUNDS = 400
@@ -59,7 +59,7 @@ def _line(settings: Settings, numbers: str, c: float) -> Settings:
 def _trees(settings: Settings, own: dict[str, Any], rarer: int) -> Settings:
     deep = own["max_depth"] >= DEEP
     least = 1.0 if deep else round(min(max(rarer / LEAF_ROWS, 1.0), 10.0), 1)
-    rounds = ROUNDS // (1 + deep) // (1 + (rarer < FEW))
+    rounds = ROUNDS // (4 if deep else 1) // (2 if rarer < FEW else 1)
     common = {"n_estimators": rounds, "min_child_weight": least, "reg_lambda": least, "tree_method": "hist"}
     return replace(settings, family="xgboost", parameters=own | common)
 
