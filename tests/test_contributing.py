@@ -29,8 +29,8 @@ def names_in(path: Path) -> set[str]:
 
 
 def test_the_steps_are_those_of_the_pipeline():
-    told = re.findall(r"^\| `(\w+)` \|", SECTIONS["How an event is scored"], re.MULTILINE)
-    assert told == ["parse", *(step.__name__ for step in STEPS), "respond", "record"]
+    listed = re.findall(r"^\| `(\w+)` \|", SECTIONS["How an event is scored"], re.MULTILINE)
+    assert listed == ["parse", *(step.__name__ for step in STEPS), "respond", "record"]
 
 
 @pytest.mark.parametrize("section", SECTIONS)

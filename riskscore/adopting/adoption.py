@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.adopting.card import card_of
-from riskscore.adopting.contract_check import read_contract, settle_family, word_codes
+from riskscore.adopting.contract_check import read_contract, with_family, word_codes
 from riskscore.adopting.estimator_facts import check_categories, check_columns
 from riskscore.adopting.loaders import read_estimator
 from riskscore.adopting.mlflow_folders import model_file
@@ -23,11 +23,17 @@ from riskscore.adopting.proofs import (
     is_explained,
     own_probabilities,
     prove_served,
-    settle,
+    require_same_probabilities,
     thresholds_of,
     write_twin,
 )
-from riskscore.adopting.reference_rows import GivenRows, assumed_support, golden_rows, metrics_of, read_given
+from riskscore.adopting.reference_rows import (
+    ReferenceRows,
+    assumed_support,
+    golden_rows,
+    metrics_of,
+    read_reference_rows,
+)
 from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.atomic import replacing_folder
 from riskscore.contract.encoding import Encoding
@@ -57,7 +63,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.adopting.estimator_facts import Foreign
+    from riskscore.adopting.estimator_facts import ForeignEstimator
     from riskscore.adopting.pickle_opcodes import Listing
     from riskscore.contract.feature import Feature
     from riskscore.model_toml.settings import Settings
@@ -70,13 +76,13 @@ PACKAGES = {"sklearn": "scikit-learn", "xgboost": "xgboost"}  # by the module th
 
 @dataclass(frozen=True)
 class Adopted:
-    """What an adoption came to. contents: the files that serve; papers: model.toml, reasons.toml and the card;
+    """What an adoption came to. contents: the files that serve; documents: model.toml, reasons.toml and the card;
 
     twin_lacks: why the twin can't serve it, or ""; notes: what a person should know."""
 
     contents: dict[str, bytes]
     manifest: dict[str, Any]
-    papers: dict[str, bytes]
+    documents: dict[str, bytes]
     twin_lacks: str
     notes: list[str]
 
@@ -121,22 +127,22 @@ def build(
     rounds: str = "",
 ) -> Adopted:
     """Read, check and prove; nothing is written."""
-    settings, papers, answered = read_contract(name, contract, models / name)
+    settings, documents, answered = read_contract(name, contract, models / name)
     source = source_of(settings, models.resolve().parent)
-    given = read_given(settings, data, expected) if data else None
+    given = read_reference_rows(settings, data, expected) if data else None
     found, raw = read_estimator(file, trusted, rounds)
     features = settings.contract.features
     check_columns(file.name, found, settings.contract)
     check_categories(file.name, found, features)
-    settings = word_codes(settings, papers, found.categories)
+    settings = word_codes(settings, documents, found.categories)
     encoding = Encoding(settings.contract)
     FAMILIES[found.family].name(found.estimator, encoding.names)
     rng = np.random.default_rng(settings.seed)
     support = given.support if given else assumed_support(features, thresholds_of(found))
     drawn = draw_rows(features, support, TRIAL_ROWS, rng)
     trial = encoding.matrix(np.vstack([given.matrix, drawn]) if given else drawn)
-    settle(found, trial, own_probabilities(file.name, found, trial, features))
-    settings = settle_family(settings, papers, found.family, contract.name)
+    require_same_probabilities(found, trial, own_probabilities(file.name, found, trial, features))
+    settings = with_family(settings, documents, found.family, contract.name)
     served = _served(settings, found, given)
     doubts = missing_doubts(file.name, found, settings.contract, answered, given)
     held = _held(file.name, given, served, doubts)
@@ -162,11 +168,11 @@ def build(
     }
     manifest["version"] = version_of(manifest, contents, now)
     prove_served(name, contents, manifest)
-    papers["MODEL_CARD.md"] = card_of(manifest, lacks).encode()
-    return Adopted(contents, manifest, papers, lacks, [*found.notes, *referral_notes(manifest)])
+    documents["MODEL_CARD.md"] = card_of(manifest, lacks).encode()
+    return Adopted(contents, manifest, documents, lacks, [*found.notes, *referral_notes(manifest)])
 
 
-def _held(file: str, given: GivenRows | None, served: Floats, doubts: list[str]) -> dict[str, Any] | None:
+def _held(file: str, given: ReferenceRows | None, served: Floats, doubts: list[str]) -> dict[str, Any] | None:
     """How the owner's probabilities agree, None without them; without agreement a doubt is refused."""
     if given is not None and given.expected is not None:
         return compare(file, given, given.expected, served)
@@ -183,7 +189,7 @@ def _pickled(file: str, estimator: Any) -> bytes:
         raise InvalidFile(f"what {file} has can't be pickled again ({type(error).__name__})") from None
 
 
-def _feature_entry(feature: Feature, support: dict[str, Any], given: GivenRows | None) -> dict[str, Any]:
+def _feature_entry(feature: Feature, support: dict[str, Any], given: ReferenceRows | None) -> dict[str, Any]:
     """Support is what somebody's rows have shown; what was assumed for drawing rows is none."""
     return {**feature.to_dict(), "support": support} if given else feature.to_dict()
 
@@ -203,7 +209,7 @@ def _versions(family: str, pickled: bytes, listed: list[str]) -> dict[str, str]:
 
 
 def _adopted_entry(
-    file: str, raw: bytes, found: Foreign, given: GivenRows | None, held: dict[str, Any] | None
+    file: str, raw: bytes, found: ForeignEstimator, given: ReferenceRows | None, held: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Where the model came from."""
     return {
@@ -217,7 +223,7 @@ def _adopted_entry(
     }
 
 
-def _served(settings: Settings, found: Foreign, given: GivenRows | None) -> Floats:
+def _served(settings: Settings, found: ForeignEstimator, given: ReferenceRows | None) -> Floats:
     """The probabilities of the given rows as they will be answered."""
     columns = None if given is None else Encoding(settings.contract).matrix(given.matrix)
     rows = [] if columns is None else margins(settings.family, found.estimator, columns)
@@ -230,5 +236,5 @@ def write(folder: Path, adopted: Adopted) -> None:
         for name in (*WRITTEN, *PAPERS):
             (fresh / name).unlink(missing_ok=True)
         save_artefact(str(fresh), adopted.contents, adopted.manifest)
-        for name, paper in adopted.papers.items():
+        for name, paper in adopted.documents.items():
             (fresh / name).write_bytes(paper)

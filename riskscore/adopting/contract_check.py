@@ -44,7 +44,7 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
     reasons = text_of(texts, texts.name) if texts else ""
     stated = "estimator" in table
     settings = _settings(name, contract.name, model + ("" if stated else ESTIMATOR.format("open")), reasons)
-    papers = {"model.toml": model.encode(), "reasons.toml": (reasons or _written(settings.reasons)).encode()}
+    documents = {"model.toml": model.encode(), "reasons.toml": (reasons or _written(settings.reasons)).encode()}
     for feature in settings.contract.features:
         if has_missing_column(feature) or feature.encoding not in ("as_is", "ordinal"):
             raise InvalidFile(
@@ -55,27 +55,27 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
     if settings.calibration:
         raise InvalidFile(f"{contract.name}: calibration is fitted at training, and nothing is trained here")
     answered = {entry["name"] for entry in table["features"] if "missing" in entry}
-    return settings if stated else replace(settings, family=""), papers, answered
+    return settings if stated else replace(settings, family=""), documents, answered
 
 
-def word_codes(settings: Settings, papers: dict[str, bytes], places: Iterable[int]) -> Settings:
+def word_codes(settings: Settings, documents: dict[str, bytes], places: Iterable[int]) -> Settings:
     """Reasons that don't compare the codes of categories that came as whole numbers, where nobody wrote any."""
-    if papers["reasons.toml"] != _written(settings.reasons).encode():
+    if documents["reasons.toml"] != _written(settings.reasons).encode():
         return settings
     reasons = dict(settings.reasons)
     for feature in (settings.contract.features[place] for place in places):
         text = f"{feature.description.rstrip('.') or feature.name}: its value"
         reasons[feature.name] = {**reasons[feature.name], "high": text, "low": text}
-    papers["reasons.toml"] = _written(reasons).encode()
+    documents["reasons.toml"] = _written(reasons).encode()
     return replace(settings, reasons=reasons)
 
 
-def settle_family(settings: Settings, papers: dict[str, bytes], family: str, contract: str) -> Settings:
+def with_family(settings: Settings, documents: dict[str, bytes], family: str, contract: str) -> Settings:
     """The settings with the family that was found; model.toml gets it too where it states none."""
     if settings.family not in ("", family):
         raise InvalidFile(f"{contract}: estimator.family is {settings.family!r}, but the file holds one of {family!r}")
     if not settings.family:
-        papers["model.toml"] += ESTIMATOR.format(family).encode()
+        documents["model.toml"] += ESTIMATOR.format(family).encode()
     return replace(settings, family=family)
 
 

@@ -27,7 +27,7 @@ MOST_CODES = 2**24  # of a category, to XGBoost: float32 counts no further
 
 
 @dataclass
-class Foreign:
+class ForeignEstimator:
     """An estimator from outside.
 
     family: the most capable that it may belong to. missing: the value that it takes for a missing one.
@@ -77,7 +77,7 @@ def check_classes(file: str, estimator: Any) -> None:
         )
 
 
-def check_columns(file: str, found: Foreign, contract: Contract) -> None:
+def check_columns(file: str, found: ForeignEstimator, contract: Contract) -> None:
     """Refuse an estimator whose features aren't those of the contract, by name, number and order."""
     agreed = contract.names
     if found.width is not None and found.width != len(agreed):
@@ -103,7 +103,7 @@ def check_columns(file: str, found: Foreign, contract: Contract) -> None:
             )
 
 
-def check_categories(file: str, found: Foreign, features: Sequence[Feature]) -> None:
+def check_categories(file: str, found: ForeignEstimator, features: Sequence[Feature]) -> None:
     """Refuse a contract that takes a category's codes for numbers, or knows other codes than the file."""
     for place, codes in found.categories.items():
         feature = features[place]

@@ -24,7 +24,7 @@ def is_linear_alone(listing: Listing) -> bool:
     return all(map(is_expected, listing.imports)) and "LogisticRegression" in names and names <= CLASSES
 
 
-def made_anew(file: str, value: Any) -> Any:
+def rebuild(file: str, value: Any) -> Any:
     """The same numbers in this version's classes; InvalidFile where they aren't all there."""
     steps = [step for _, step in value.steps] if hasattr(value, "steps") else [value]
     try:

@@ -15,8 +15,8 @@ from xgboost import Booster, XGBClassifier
 
 from riskscore.adopting import xgboost_files
 from riskscore.adopting.array_types import Unlisted
-from riskscore.adopting.estimator_facts import Foreign, check_classes, positive
-from riskscore.adopting.linear_numbers import is_linear_alone, made_anew
+from riskscore.adopting.estimator_facts import ForeignEstimator, check_classes, positive
+from riskscore.adopting.linear_numbers import is_linear_alone, rebuild
 from riskscore.adopting.pickle_imports import MAX_BYTES, ListedAlone, list_imports, unpacked
 from riskscore.artefact.artefact import installed_versions
 from riskscore.artefact.manifest import VERSION_PARTS
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from riskscore.adopting.pickle_opcodes import Listing
 
 
-def read_estimator(path: Path, trusted: Callable[[str, Listing], bool], rounds: str = "") -> tuple[Foreign, bytes]:
+def read_estimator(
+    path: Path, trusted: Callable[[str, Listing], bool], rounds: str = ""
+) -> tuple[ForeignEstimator, bytes]:
     """The estimator in a file and the file's bytes.
 
     trusted: asked with a pickle's imports before it is loaded. rounds: "best", "all" or "", where it stopped early.
@@ -44,7 +46,7 @@ def read_estimator(path: Path, trusted: Callable[[str, Listing], bool], rounds: 
         raise InvalidFile(f"{path.name} was not loaded: its imports were not confirmed")
     other = check_versions(path.name, listing)
     value = _loaded(path.name, plain, listing)
-    found = _of(path.name, made_anew(path.name, value) if other else value, rounds)
+    found = _of(path.name, rebuild(path.name, value) if other else value, rounds)
     found.notes += other
     found.versions = listing.versions
     found.imports = list(map(str, listing.imports))
@@ -106,7 +108,7 @@ def _packages(listing: Listing) -> str:
     return " or ".join(dict.fromkeys(entry.module.partition(".")[0] for entry in listing.imports)) or "something"
 
 
-def _of(file: str, value: Any, rounds: str) -> Foreign:
+def _of(file: str, value: Any, rounds: str) -> ForeignEstimator:
     """What a pickle held, as a two-class estimator."""
     if isinstance(value, Booster):
         return xgboost_files.from_booster(file, value, None, rounds, wrapped=False)
@@ -124,7 +126,7 @@ def _of(file: str, value: Any, rounds: str) -> Foreign:
     if rounds:
         raise InvalidFile(f"{file} holds a {type(value).__name__}: --rounds is for models of XGBoost")
     names = getattr(value, "feature_names_in_", None)
-    return Foreign(
+    return ForeignEstimator(
         estimator=value,
         original=value,
         family="logistic" if _is_linear(value) else "sklearn",

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.adopting.estimator_facts import Foreign
-    from riskscore.adopting.reference_rows import GivenRows
+    from riskscore.adopting.estimator_facts import ForeignEstimator
+    from riskscore.adopting.reference_rows import ReferenceRows
     from riskscore.contract.contract import Contract
 
     Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ CAUSES = (
 )
 
 
-def compare(file: str, given: GivenRows, expected: Floats, served: Floats) -> dict[str, Any]:
+def compare(file: str, given: ReferenceRows, expected: Floats, served: Floats) -> dict[str, Any]:
     """How far what is served of the given rows lies from the owner's own probabilities; InvalidFile where too far."""
     gaps = np.abs(served - expected)
     worst = int(gaps.argmax())
@@ -43,7 +43,7 @@ def compare(file: str, given: GivenRows, expected: Floats, served: Floats) -> di
 
 
 def missing_doubts(
-    file: str, found: Foreign, contract: Contract, answered: Collection[str], given: GivenRows | None
+    file: str, found: ForeignEstimator, contract: Contract, answered: Collection[str], given: ReferenceRows | None
 ) -> list[str]:
     """Features that may have a code for missing of which nobody has said anything, one sentence each.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.adopting.estimator_facts import Foreign
+    from riskscore.adopting.estimator_facts import ForeignEstimator
     from riskscore.contract.feature import Feature
     from riskscore.model_toml.settings import Settings
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 AGREEMENT = 1e-6  # of probabilities; XGBoost's own are float32
 
 
-def own_probabilities(file: str, found: Foreign, rows: Floats, features: Sequence[Feature]) -> Floats:
+def own_probabilities(file: str, found: ForeignEstimator, rows: Floats, features: Sequence[Feature]) -> Floats:
     """The estimator's own probabilities of rows of the contract; InvalidFile where it can't score them."""
     missing = np.isnan(rows).any(axis=1)
     _own(file, found, rows[~missing], "rows of the contract")
@@ -42,7 +42,7 @@ def own_probabilities(file: str, found: Foreign, rows: Floats, features: Sequenc
     return _own(file, found, rows, f"a missing value, but the contract makes {nullable} nullable")
 
 
-def _own(file: str, found: Foreign, rows: Floats, what: str) -> Floats:
+def _own(file: str, found: ForeignEstimator, rows: Floats, what: str) -> Floats:
     try:
         probabilities = found.own(rows)
     except Exception as error:  # noqa: BLE001 - what it raises is its own affair, and may quote a row
@@ -52,7 +52,7 @@ def _own(file: str, found: Foreign, rows: Floats, what: str) -> Floats:
     return probabilities
 
 
-def settle(found: Foreign, rows: Floats, own: Floats) -> None:
+def require_same_probabilities(found: ForeignEstimator, rows: Floats, own: Floats) -> None:
     """Keep the family only if the logistic of its margins is what the estimator itself predicts."""
     values = margins(found.family, found.estimator, rows) if found.family != "sklearn" else []
     if values and np.abs(np.array([trees.logistic(value) for value in values]) - own).max() <= AGREEMENT:
@@ -66,7 +66,7 @@ def settle(found: Foreign, rows: Floats, own: Floats) -> None:
 
 
 def write_twin(
-    settings: Settings, found: Foreign, contents: dict[str, bytes], rows: Floats, rng: np.random.Generator
+    settings: Settings, found: ForeignEstimator, contents: dict[str, bytes], rows: Floats, rng: np.random.Generator
 ) -> str:
     """Add the open file and the twin's files to `contents`; returns why the twin can't serve it, "" where it can."""
     document = FAMILIES[found.family].document(found.estimator, settings.contract.names)
@@ -81,11 +81,11 @@ def write_twin(
         return error.message.partition("; the model was not")[0]
 
 
-def _kind(found: Foreign) -> str:
+def _kind(found: ForeignEstimator) -> str:
     return type(found.original).__name__
 
 
-def is_explained(found: Foreign, rows: Floats) -> bool:
+def is_explained(found: ForeignEstimator, rows: Floats) -> bool:
     """Whether contributions of the features add up to each margin."""
     if found.family == "sklearn":
         return False
@@ -94,7 +94,7 @@ def is_explained(found: Foreign, rows: Floats) -> bool:
     return bool(np.abs(base + np.array(parts).sum(axis=1) - values).max() <= ADDITIVITY / 2)
 
 
-def thresholds_of(found: Foreign) -> dict[int, list[float]]:
+def thresholds_of(found: ForeignEstimator) -> dict[int, list[float]]:
     """The thresholds of each feature's splits, by its place, where trees that the twin knows are behind it."""
     if found.family != "xgboost":
         return {}

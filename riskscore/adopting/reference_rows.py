@@ -30,7 +30,7 @@ ABOUT_METRICS = "on the data given at adoption, which may be what the model was 
 
 
 @dataclass(frozen=True)
-class GivenRows:
+class ReferenceRows:
     """matrix: float64 (n, features), NaN where missing. labels: int8 (n,), or None where the file has none.
 
     lines: where each row stands. expected: the owner's own probabilities (n,), of `column`, or None.
@@ -56,7 +56,7 @@ class GivenRows:
         return found if self.labels is None else {**found, "positives": int(self.labels.sum())}
 
 
-def read_given(settings: Settings, path: Path, expected: str = "") -> GivenRows:
+def read_reference_rows(settings: Settings, path: Path, expected: str = "") -> ReferenceRows:
     """The contract's columns of a CSV file, and the label where there is one; InvalidFile names line and column.
 
     expected: a column of probabilities, or "".
@@ -82,7 +82,7 @@ def read_given(settings: Settings, path: Path, expected: str = "") -> GivenRows:
             probabilities.append(_probability(where, expected, row[expected]))
     if not rows:
         raise InvalidFile(f"{path.name} has no rows")
-    return GivenRows(
+    return ReferenceRows(
         matrix=np.array(rows) + 0.0,
         labels=np.array(labels, dtype=np.int8) if labels else None,
         origin=f"file {path.name}",
@@ -107,7 +107,7 @@ def _label(where: str, target: str, meaning: int | None, known: str) -> int:
     return meaning
 
 
-def metrics_of(given: GivenRows | None, probabilities: Floats) -> dict[str, Any]:
+def metrics_of(given: ReferenceRows | None, probabilities: Floats) -> dict[str, Any]:
     """Figures of the given rows, named for what they are; {} where they have no labels, or one label alone."""
     if given is None or given.labels is None or len(set(given.labels.tolist())) < 2:
         return {}
@@ -147,7 +147,7 @@ def golden_rows(
     support: Sequence[dict[str, Any]],
     count: int,
     rng: np.random.Generator,
-    given: GivenRows | None,
+    given: ReferenceRows | None,
 ) -> Floats:
     """Synthetic rows to publish, none of them anybody's; of a few yes-or-no features every row may be somebody's."""
     drawn = draw_rows(features, support, count, rng, never=None if given is None else given.matrix)

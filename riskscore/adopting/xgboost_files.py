@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.adopting import ubjson
-from riskscore.adopting.estimator_facts import MOST_CODES, Foreign
+from riskscore.adopting.estimator_facts import MOST_CODES, ForeignEstimator
 from riskscore.adopting.pickle_opcodes import xgboost_version
 from riskscore.adopting.xgboost_facts import categories_of, gradient_model, met_missing
 from riskscore.artefact.artefact import installed_versions
@@ -34,7 +34,7 @@ FEATURE_TYPES = {"int", "float", "i", "q", "c"}
 OBJECTIVES = ("binary:logistic", "reg:logistic")  # the margins of both are log-odds
 
 
-def from_file(file: str, data: bytes, rounds: str) -> Foreign:
+def from_file(file: str, data: bytes, rounds: str) -> ForeignEstimator:
     """XGBoost's own JSON or UBJSON; an older version's is read as XGBoost promises, a newer one's isn't."""
     from xgboost import Booster
     from xgboost.core import XGBoostError
@@ -109,7 +109,7 @@ def _check_categories(tree: dict[str, Any], size: int) -> None:
         raise ValueError("a tree has categories that can't be")
 
 
-def from_booster(file: str, booster: Any, missing: float | None, rounds: str, wrapped: bool) -> Foreign:
+def from_booster(file: str, booster: Any, missing: float | None, rounds: str, wrapped: bool) -> ForeignEstimator:
     """A booster of two classes as a plain XGBClassifier of the rounds that count.
 
     missing: the value that it takes for a missing one, None where nobody knows. rounds: "best", "all" or "" for what
@@ -118,13 +118,13 @@ def from_booster(file: str, booster: Any, missing: float | None, rounds: str, wr
     learner = json.loads(bytes(booster.save_raw("json")))["learner"]
     _check_objective(file, learner)
     notes: list[str] = []
-    kept = _kept(file, booster, rounds, wrapped, notes)
+    counted_rounds = _counted_rounds(file, booster, rounds, wrapped, notes)
     taken = math.nan if missing is None else missing
-    return Foreign(
-        estimator=(classifier := _classifier(booster, kept, taken)),
+    return ForeignEstimator(
+        estimator=(classifier := _classifier(booster, counted_rounds, taken)),
         original=classifier,
         family="sklearn" if learner["gradient_booster"]["name"] == "gblinear" else "xgboost",
-        own=_own(booster, kept, taken),
+        own=_own(booster, counted_rounds, taken),
         names=None if booster.feature_names is None else list(booster.feature_names),
         width=booster.num_features(),
         missing=taken,
@@ -147,7 +147,7 @@ def _check_objective(file: str, learner: dict[str, Any]) -> None:
         raise InvalidFile(f"{file} has the objective {objective}, which gives no probability; {OBJECTIVES[0]} does")
 
 
-def _kept(file: str, booster: Any, rounds: str, wrapped: bool, notes: list[str]) -> int:
+def _counted_rounds(file: str, booster: Any, rounds: str, wrapped: bool, notes: list[str]) -> int:
     """How many rounds count, 0 for all. Where it stopped early, scikit-learn's wrapper and a Booster differ."""
     stated, made = booster.attr("best_iteration"), booster.num_boosted_rounds()
     if stated is None:
@@ -170,24 +170,24 @@ def _kept(file: str, booster: Any, rounds: str, wrapped: bool, notes: list[str])
     return best if chosen == "best" else 0
 
 
-def _classifier(booster: Any, kept: int, missing: float) -> Any:
+def _classifier(booster: Any, counted_rounds: int, missing: float) -> Any:
     from xgboost import XGBClassifier
 
     classifier = XGBClassifier(n_jobs=1, missing=missing)
-    cut = booster[:kept] if kept else booster.copy()
+    cut = booster[:counted_rounds] if counted_rounds else booster.copy()
     # a regressor may have written it, the objective has been checked; what was the best round no longer counts
     cut.set_attr(scikit_learn=None, best_iteration=None, best_score=None)
     classifier.load_model(bytearray(cut.save_raw("ubj")))
     return classifier
 
 
-def _own(booster: Any, kept: int, missing: float) -> Callable[[Floats], Floats]:
+def _own(booster: Any, counted_rounds: int, missing: float) -> Callable[[Floats], Floats]:
     """Its own predict, of the booster as it came."""
     from xgboost import DMatrix
 
     def own(matrix: Floats) -> Floats:
         options = {"feature_names": booster.feature_names, "feature_types": booster.feature_types}
         data = DMatrix(matrix, missing=missing, nthread=1, enable_categorical=True, **options)
-        return np.asarray(booster.predict(data, iteration_range=(0, kept)), dtype=float)
+        return np.asarray(booster.predict(data, iteration_range=(0, counted_rounds)), dtype=float)
 
     return own

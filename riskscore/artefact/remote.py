@@ -101,9 +101,9 @@ class Published:
         if not SHA256.fullmatch(digest):
             variable = "RISKSCORE_MANIFEST_SHA256"
             raise NotConfigured(f"{variable} must be the 64 hexadecimal digits of a SHA-256", variable)
-        kept = self._kept(name, digest)
-        if kept:
-            return kept
+        cached = self._cached(name, digest)
+        if cached:
+            return cached
         document = self._bucket.read(f"{name}/{digest}/{MANIFEST}", LARGEST_MANIFEST)
         if document is None:
             raise ArtefactRefused(f"{name} is not published with the configured manifest: {VARIABLE} has no {digest}")
@@ -111,9 +111,9 @@ class Published:
 
     def _opened(self, name: str, document: bytes) -> Artefact:
         digest = hashlib.sha256(document).hexdigest()
-        return self._kept(name, digest) or self._fetched(name, digest, document)
+        return self._cached(name, digest) or self._fetched(name, digest, document)
 
-    def _kept(self, name: str, digest: str) -> Artefact | None:
+    def _cached(self, name: str, digest: str) -> Artefact | None:
         """The version as an earlier fetch left it, once all of it is checked anew."""
         folder = private_folder(self._cache) / digest / name
         if not folder.is_dir():
@@ -130,9 +130,9 @@ class Published:
                 self._fill(fresh / name, digest, document)
                 self._checked(fresh / name, digest)
         except OSError as error:
-            kept = self._kept(name, digest)  # another process may have been faster
-            if kept:
-                return kept
+            cached = self._cached(name, digest)  # another process may have been faster
+            if cached:
+                return cached
             reason = error.strerror or "unknown reason"
             raise ArtefactRefused(f"{name} can't be kept in {self._cache}: {reason}") from None
         return self._checked(place / name, digest)

@@ -17,7 +17,7 @@ from riskscore.errors import CallerFault, InvalidFile
 from riskscore.scoring.events import Refused, sound_ids
 from riskscore.scoring.pipeline import REASONS, with_predicted
 from riskscore.sources.results import sqlite_output
-from riskscore.sources.sources import file_of, kind_of, placed_rows, wanted_of
+from riskscore.sources.sources import file_of, kind_of, placed_rows, spec_of_model
 from riskscore.sources.sqlite_output import SCHEME, sqlite_path
 from riskscore.sources.tables import read_jsonl
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from riskscore.database.dump import FaultReport
     from riskscore.scoring.engine import Engine
     from riskscore.scoring.model import Model
-    from riskscore.sources.source_readers import Wanted
+    from riskscore.sources.source_readers import SourceSpec
     from riskscore.sources.sources import SourceRow
 
     # (where the row stands, its event or a Refused in its place)
@@ -58,10 +58,10 @@ def items_of_file(path: Path, model: Model, note: Note) -> Iterator[tuple[str, A
     """The events of all rows of a table (ids and features as columns), or of a JSONL (any shape of event on a line)."""
     if kind_of(path) == ".jsonl":
         return _lines(path)
-    return map(_item, placed_rows(path, wanted_of(model), note))
+    return map(_item, placed_rows(path, spec_of_model(model), note))
 
 
-def items_to_score(url: str | Path, wanted: Wanted, note: Note) -> Iterator[tuple[str, Any]]:
+def items_to_score(url: str | Path, spec: SourceSpec, note: Note) -> Iterator[tuple[str, Any]]:
     """The events of a source's rows. Of a table that holds the model's target, the rows where it is empty.
 
     Where no row lacks it, all are scored, and it is ignored; note is told. A JSONL's lines are events, whatever they
@@ -70,24 +70,24 @@ def items_to_score(url: str | Path, wanted: Wanted, note: Note) -> Iterator[tupl
     if kind_of(url) == ".jsonl":
         yield from _lines(file_of(url))
         return
-    rows = placed_rows(url, wanted, note)
+    rows = placed_rows(url, spec, note)
     labelled, faults = 0, list[Any]()
     for place, row in rows:
         if isinstance(row, CallerFault):
             faults.append((place, row))
         elif row.label is None:
-            yield from _without_label(chain(faults, [(place, row)], rows), labelled, wanted.target, note)
+            yield from _without_label(chain(faults, [(place, row)], rows), labelled, spec.target, note)
             return
         else:
             labelled += 1
     if labelled:
-        note(f"every row has {wanted.target}, so all rows are scored and {wanted.target} is ignored")
-    yield from map(_item, placed_rows(url, wanted))
+        note(f"every row has {spec.target}, so all rows are scored and {spec.target} is ignored")
+    yield from map(_item, placed_rows(url, spec))
 
 
-def items_without_label(url: str | Path, wanted: Wanted) -> Iterator[tuple[str, Any]]:
+def items_without_label(url: str | Path, spec: SourceSpec) -> Iterator[tuple[str, Any]]:
     """The events of those of a training's rows that it left out, since they have no label."""
-    return (_item(placed) for placed in placed_rows(url, wanted) if _is_left(placed[1]))
+    return (_item(placed) for placed in placed_rows(url, spec) if _is_left(placed[1]))
 
 
 def _is_left(row: SourceRow | CallerFault) -> bool:

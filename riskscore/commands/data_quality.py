@@ -11,7 +11,7 @@ from riskscore.cli import DONE, ROOT, counted, parsed
 from riskscore.model_toml.settings import read_settings
 from riskscore.sources.data_quality import examine, opened
 from riskscore.sources.quality_report import PICTURES, page, write_training_set
-from riskscore.sources.sources import placed_rows, wanted_by
+from riskscore.sources.sources import placed_rows, spec_of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     with opened(options.folder, settings, ROOT) as connection:
         quality = examine(connection)
         pictures = {name: draw(connection) for name, (_, draw) in PICTURES.items()}
-    rows = placed_rows(f"duckdb:{options.folder}", wanted_by(settings, ROOT, environ))
+    rows = placed_rows(f"duckdb:{options.folder}", spec_of_settings(settings, ROOT, environ))
     written, left = write_training_set(options.out / "training_set.csv", settings, rows)
     for name, content in pictures.items():
         with replacing_file(options.out / name) as file:

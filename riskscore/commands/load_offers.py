@@ -14,7 +14,7 @@ from riskscore.cli import DONE, parsed, progress
 from riskscore.samples.offer_click import offers_for
 from riskscore.sources.offers import load, read_form
 from riskscore.sources.sqlite_output import sqlite_path
-from riskscore.training.training_data import said_of
+from riskscore.training.training_data import about_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _whence(files: Sequence[Path]) -> str:
     """What about.txt says of all the files that are loaded; "" where it says nothing of one."""
-    return said_of(files) if len({path.resolve().parent for path in files}) == 1 else ""
+    return about_files(files) if len({path.resolve().parent for path in files}) == 1 else ""
 
 
 def _simulated(leads: Path, clicks: Path, folder: Path) -> Path:

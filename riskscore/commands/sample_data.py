@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from riskscore.cli import DONE, parsed, whole_number
 from riskscore.samples import default_90d, offer_click, pay_later, x100
-from riskscore.samples.sample_files import say_of
+from riskscore.samples.sample_files import write_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     files = sample.write(options.out, rows, options.seed, options.separator or sample.separator)
     for path in files:
         print(f"{path}: simulated, seed {options.seed}")
-    say_of(files, f"Simulated by riskscore sample-data {options.model} --seed {options.seed}: nobody's data.")
+    write_about(files, f"Simulated by riskscore sample-data {options.model} --seed {options.seed}: nobody's data.")
     return DONE
 
 

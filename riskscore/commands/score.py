@@ -17,7 +17,7 @@ from riskscore.errors import InvalidFile
 from riskscore.scoring.engine import Engine
 from riskscore.serving.deployment import Deployment
 from riskscore.sources.results import has_table
-from riskscore.sources.sources import database_url, wanted_of
+from riskscore.sources.sources import database_url, spec_of_model
 from riskscore.sources.sqlite_output import SCHEME
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     url = options.input or options.data or _database(options.database, model, environ)
     output = options.output or _output(model, url, root)
     report = report_beside(output, url)
-    items = items_to_score(url, wanted_of(model, root, environ), note=lambda text: _note(bar, text))
+    items = items_to_score(url, spec_of_model(model, root, environ), note=lambda text: _note(bar, text))
     bar = progress(items, unit=" rows", desc="scoring")
     with FaultReport(report) as faults:
         scored = score_file(engine, model, bar, output, faults)

@@ -18,12 +18,12 @@ from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
-from riskscore.sources.sources import database_url, wanted_by
+from riskscore.sources.sources import database_url, spec_of_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from riskscore.sources.source_readers import Wanted
+    from riskscore.sources.source_readers import SourceSpec
     from riskscore.training.training import Trained
 
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier", "log_loss": "log loss"}
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     print(summary(trained, folder, time.perf_counter() - started))
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
-        print(predicted(folder, url, wanted_by(settings, root, environ), output))
+        print(predicted(folder, url, spec_of_settings(settings, root, environ), output))
     return DONE
 
 
@@ -65,7 +65,7 @@ def _no_better(trained: Trained, written: bool) -> bool:
     return bool(chance)
 
 
-def predicted(folder: Path, url: str, wanted: Wanted, output: Path) -> str:
+def predicted(folder: Path, url: str, wanted: SourceSpec, output: Path) -> str:
     """Scores the rows that have no label with the model as it was just written; what a person wants to know of it."""
     model = Model(open_artefact(str(folder)))
     engine = Engine(lambda _: model, model.name, lambda _model, _keys: [])

@@ -42,8 +42,8 @@ class Contract:
         if not self.required:
             raise ArtefactRefused("a contract needs at least one feature that isn't optional")
         self.parse = self.features[0].parse
-        self._all = Stretch(self.features)
-        self._stretches: list[Stretch] = []
+        self._all = FeatureSlice(self.features)
+        self._stretches: list[FeatureSlice] = []
 
     @classmethod
     def from_dicts(cls, features: Iterable[Mapping[str, Any]], parse: str = "strict") -> Contract:
@@ -94,16 +94,16 @@ class Contract:
             return self._all.read_each(row)
         if not self._stretches:
             starts = range(0, len(self.features), STRETCH)
-            self._stretches = [Stretch(self.features[start : start + STRETCH]) for start in starts]
+            self._stretches = [FeatureSlice(self.features[start : start + STRETCH]) for start in starts]
         memo[UNSOUND] = True
         parts = [stretch.read(row) or stretch.read_each(row) for stretch in self._stretches]
         del memo[UNSOUND]  # a row that is sound after all
         return [*chain.from_iterable(parts)]
 
-    def matrix(self, rows: Sequence[Mapping[str, Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
+    def matrix(self, rows: Sequence[Mapping[str, Any]], on_matrix: Callable[[Any], object] = lambda _: None) -> Any:
         """The vectors of many rows as float64 (n, features); None where one of them needs a closer look.
 
-        ahead: given the matrix once its numbers are sound, whatever they were written as.
+        on_matrix: given the matrix once its numbers are sound, whatever they were written as.
         """
         if self._all.others or len(self.names) < 2 or set(map(len, rows)) != {len(self.names)}:
             return None
@@ -111,7 +111,7 @@ class Contract:
             values = list(map(itemgetter(*self.names), rows))
         except KeyError:
             return None
-        return self._all.numbers.matrix(values, ahead)
+        return self._all.numbers.matrix(values, on_matrix)
 
     def _refuse_names(self, row: Mapping[str, Any], hint: bool) -> NoReturn:
         """Raise for names that differ from the contract's: a misspelt one first, since it explains a missing one."""
@@ -132,7 +132,7 @@ class Contract:
         return UnknownField(f"unknown field {shown(name)!r}{hinted}", name)
 
 
-class Stretch:
+class FeatureSlice:
     """Some of a contract's features, in its order: read at once where their plain numbers are sound."""
 
     __slots__ = ("_each", "_plain", "numbers", "others")

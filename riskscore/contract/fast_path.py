@@ -56,10 +56,10 @@ class PlainNumbers:
         except OverflowError:
             return []
 
-    def matrix(self, rows: Sequence[Sequence[Any]], ahead: Callable[[Any], object] = lambda _: None) -> Any:
+    def matrix(self, rows: Sequence[Sequence[Any]], on_matrix: Callable[[Any], object] = lambda _: None) -> Any:
         """The values of many rows as float64 (n, features), none missing; None where a closer look is due at one.
 
-        ahead: given the matrix once its numbers are sound, whatever they were written as.
+        on_matrix: given the matrix once its numbers are sound, whatever they were written as.
         """
         import numpy as np
 
@@ -76,7 +76,7 @@ class PlainNumbers:
         )
         if not sound:
             return None
-        ahead(matrix)
+        on_matrix(matrix)
         return matrix if set(map(type, chain.from_iterable(rows))) <= NUMBERS else None
 
     def _read_texts(self, values: Sequence[Any], kinds: set[type]) -> list[float]:

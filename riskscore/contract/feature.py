@@ -175,7 +175,7 @@ class Feature:
         return fields | {key: limit for key, limit in limits.items() if abs(limit) < FLOAT32_MAX}
 
 
-def _real(feature: Feature, value: Any) -> float:
+def _float(feature: Feature, value: Any) -> float:
     name = feature.name
     if feature.parse == "text" and type(value) is str:
         from riskscore.contract import parsing
@@ -193,14 +193,14 @@ def _real(feature: Feature, value: Any) -> float:
     return number
 
 
-def _whole(feature: Feature, value: Any) -> float:
-    number = _real(feature, value)
+def _integer(feature: Feature, value: Any) -> float:
+    number = _float(feature, value)
     if not number.is_integer():
         raise WrongType(f"{feature.name} must be a whole number", feature.name)
     return number
 
 
-def _truth(feature: Feature, value: Any) -> float:
+def _boolean(feature: Feature, value: Any) -> float:
     if feature.parse == "text" and type(value) in CODES:
         from riskscore.contract import parsing
 
@@ -210,7 +210,7 @@ def _truth(feature: Feature, value: Any) -> float:
     return float(value)
 
 
-def _place(feature: Feature, value: Any) -> float:
+def _category_code(feature: Feature, value: Any) -> float:
     spelling = str(value) if type(value) is int else value
     if type(spelling) is not str:
         raise WrongType(f"{feature.name} must be a string, one of its values, not {kind_of(value)}", feature.name)
@@ -229,10 +229,10 @@ def _listed(values: Sequence[str], most: int = 8) -> str:
 
 
 READERS: dict[str, Callable[[Feature, Any], float]] = {
-    "number": _real,
-    "integer": _whole,
-    "boolean": _truth,
-    "category": _place,
+    "number": _float,
+    "integer": _integer,
+    "boolean": _boolean,
+    "category": _category_code,
 }
 
 NEEDED = {

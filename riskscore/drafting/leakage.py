@@ -27,14 +27,14 @@ PURE_ROWS = 20
 PURE_REACH = 0.2  # ... and holds so large a part of all rows with it
 
 
-class Alone(NamedTuple):
+class ColumnSignal(NamedTuple):
     """What a column alone tells: an AUC, and a group of rows that is next to purely of the rarer label, or ""."""
 
     auc: float
     group: str
 
 
-def alone(values: Floats, labels: Labels, ordered: bool) -> Alone | None:
+def alone(values: Floats, labels: Labels, ordered: bool) -> ColumnSignal | None:
     """What one column tells of labels 0 and 1; None where there are too few rows to say.
 
     values: (n,), NaN where missing; ordered: whether larger means more, or the values are only names.
@@ -48,7 +48,7 @@ def alone(values: Floats, labels: Labels, ordered: bool) -> Alone | None:
     if ordered and _has_both(labels[seen]):
         ranked = auc_of(values[seen], labels[seen])
         found = max(found, ranked, 1 - ranked) if seen.mean() >= 0.5 else found
-    return Alone(found, _pure_group(values, labels))
+    return ColumnSignal(found, _pure_group(values, labels))
 
 
 def auc_of(scores: Floats, labels: Labels) -> float:
@@ -121,7 +121,7 @@ def _groups(values: Floats) -> list[tuple[str, NDArray[np.bool_]]]:
     return groups
 
 
-def suspected(found: dict[str, Alone]) -> dict[str, str]:
+def suspected(found: dict[str, ColumnSignal]) -> dict[str, str]:
     """Column -> why it is suspected of knowing the label."""
     honest = [one.auc for one in found.values() if one.auc < SUSPECT_AUC]
     next_best = max(honest, default=0.5)

@@ -30,7 +30,7 @@ SOME = 1000  # texts that tell most columns of another kind apart
 SLIPS = 0.01  # up to this share of other texts are mistakes, which a person should correct
 
 
-def look_numbers(profile: Profile, given: Given) -> bool:
+def infer_numbers(profile: Profile, given: Given) -> bool:
     texts = number_formats.tidied(profile.column.texts)
     spelling, fits = _spelling(profile, texts, given)
     if not spelling or (matches(texts, number_formats.PADDED) & given.filled).any():

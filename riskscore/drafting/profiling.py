@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from riskscore.drafting.leakage import Alone
+    from riskscore.drafting.leakage import ColumnSignal
     from riskscore.drafting.raw_table import TableFile
 
 
@@ -197,7 +197,7 @@ def _fingerprint(column: Profile) -> bytes:
 def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep: Sequence[str]) -> None:
     """Suspicions are kept in the profile of a column that is to be taken all the same."""
     labelled = labels >= 0
-    found: dict[str, Alone] = {}
+    found: dict[str, ColumnSignal] = {}
     for column in columns:
         if not column.left_out:
             one = alone(column.rows[labelled], labels[labelled], column.kind != "category")

@@ -14,7 +14,7 @@ import pyarrow as pa
 from riskscore.drafting import number_formats
 from riskscore.drafting.column_profile import ID_NAME, MOSTLY, NAMED_VALUES, Given, Profile
 from riskscore.drafting.number_formats import matches
-from riskscore.drafting.number_inference import look_numbers
+from riskscore.drafting.number_inference import infer_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def _note_missing(profile: Profile, given: Given) -> None:
             profile.empty = count
 
 
-def _look_constant(profile: Profile, given: Given) -> bool:
+def _infer_constant(profile: Profile, given: Given) -> bool:
     """Nothing at all, or one value in every row."""
     if not given.filled.any():
         profile.left_out = "it is empty in every row"
@@ -63,7 +63,7 @@ def _look_constant(profile: Profile, given: Given) -> bool:
     return bool(profile.left_out)
 
 
-def _look_truths(profile: Profile, given: Given) -> bool:
+def _infer_booleans(profile: Profile, given: Given) -> bool:
     if len(given.filled) > MOST_VALUES:
         return False
     small = [text.lower() for text in profile.column.texts.to_pylist()]
@@ -76,7 +76,7 @@ def _look_truths(profile: Profile, given: Given) -> bool:
     return True
 
 
-def _look_dates(profile: Profile, given: Given) -> bool:
+def _infer_dates(profile: Profile, given: Given) -> bool:
     texts, filled = profile.column.texts, given.filled
     if (
         max(
@@ -92,7 +92,7 @@ def _look_dates(profile: Profile, given: Given) -> bool:
     return True
 
 
-def _look_categories(profile: Profile, given: Given) -> bool:
+def _infer_categories(profile: Profile, given: Given) -> bool:
     """Few texts on many rows; whatever differs only in case is one value, written as most rows have it."""
     counts, filled = given.counts, given.filled
     if np.sort(counts[filled])[-TRIED:].sum() < COVERED * counts[filled].sum():
@@ -125,7 +125,7 @@ def _often(texts: pa.Array, counts: NDArray[np.int64], filled: NDArray[np.bool_]
     return sorted(named, key=lambda one: (-int(counts[one[1]].sum()), one[0]))
 
 
-def _look_free_text(profile: Profile, given: Given) -> bool:
+def _infer_free_text(profile: Profile, given: Given) -> bool:
     profile.kind = "text"
     profile.left_out = f"it is free text: {int(given.filled.sum()):,} different values"
     counts = given.counts[given.filled]
@@ -138,12 +138,12 @@ def _look_free_text(profile: Profile, given: Given) -> bool:
 
 
 LOOKS: tuple[Callable[[Profile, Given], bool], ...] = (
-    _look_constant,
-    _look_truths,
-    _look_dates,
-    look_numbers,
-    _look_categories,
-    _look_free_text,
+    _infer_constant,
+    _infer_booleans,
+    _infer_dates,
+    infer_numbers,
+    _infer_categories,
+    _infer_free_text,
 )
 
 
@@ -153,7 +153,7 @@ def _name_numbers(profile: Profile, given: Given) -> None:
         return
     numbers = profile.missing
     profile.missing = {code: rows for code, rows in numbers.items() if isinstance(code, str)}
-    if _look_categories(profile, given):
+    if _infer_categories(profile, given):
         profile.notes.append("whole numbers that are ids, by the column's name")
     else:
         profile.missing = numbers

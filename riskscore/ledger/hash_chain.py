@@ -55,16 +55,16 @@ def personal_digest(values: list[Any]) -> str:
     return hashlib.sha256(_canonical(values).encode()).hexdigest()
 
 
-def row_digest(previous: str, seq: int, personal_sha256: str, kept: list[Any]) -> str:
+def row_digest(previous: str, seq: int, personal_sha256: str, retained: list[Any]) -> str:
     """The hash of a row that follows `previous`. kept: the columns that stay, in their order."""
-    return hashlib.sha256(_canonical([previous, seq, personal_sha256, *kept]).encode()).hexdigest()
+    return hashlib.sha256(_canonical([previous, seq, personal_sha256, *retained]).encode()).hexdigest()
 
 
-def link(previous: str, seq: int, kept: Mapping[str, Any], personal: Mapping[str, Any]) -> dict[str, Any]:
+def link(previous: str, seq: int, retained: Mapping[str, Any], personal: Mapping[str, Any]) -> dict[str, Any]:
     """The whole row of the table: its columns and the hashes that bind it."""
     digest = personal_digest([personal[name] for name in PERSONAL_NAMES])
-    bound = row_digest(previous, seq, digest, [kept[name] for name in KEPT_NAMES])
-    return {"seq": seq, "personal_sha256": digest, "hash": bound, **kept, **personal}
+    bound = row_digest(previous, seq, digest, [retained[name] for name in KEPT_NAMES])
+    return {"seq": seq, "personal_sha256": digest, "hash": bound, **retained, **personal}
 
 
 def verify(connection: Connection, expected: str | None = None, published: tuple[int, str] | None = None) -> Verified:
@@ -112,7 +112,7 @@ def _row_findings(row: Row[Any], before: int, previous: str, purges: list[tuple[
     name = f"row {row.seq} (request {row.request_id}, its row {row.row})"
     if row.seq != before + 1:
         yield Finding(row.seq, f"{name} comes after row {before}: the rows between them are missing")
-    kept, personal = list(row[3:_FIRST_PERSONAL]), list(row[_FIRST_PERSONAL:])
+    retained, personal = list(row[3:_FIRST_PERSONAL]), list(row[_FIRST_PERSONAL:])
     if row.salt is None:
         if any(value is not None for value in personal):
             yield Finding(row.seq, f"{name} was changed: it is partly erased")
@@ -120,5 +120,5 @@ def _row_findings(row: Row[Any], before: int, previous: str, purges: list[tuple[
             yield Finding(row.seq, f"{name} was erased, but no purge is recorded")
     elif personal_digest(personal) != row.personal_sha256:
         yield Finding(row.seq, f"{name} was changed: its data don't match its hash")
-    if row_digest(previous, row.seq, row.personal_sha256, kept) != row.hash:
+    if row_digest(previous, row.seq, row.personal_sha256, retained) != row.hash:
         yield Finding(row.seq, f"{name} was changed, or doesn't follow the row before it")

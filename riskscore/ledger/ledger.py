@@ -66,7 +66,7 @@ class Ledger:
         self._results = results
         self._clock = clock
         self._turn = threading.Lock()
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[PendingRequest] = deque()
 
     def recall(self, request: Request) -> Any:
         """The answer that was given to a request, or None. Raises Conflict where its id stands for other content."""
@@ -86,29 +86,29 @@ class Ledger:
 
         Requests of other threads that wait meanwhile go to the disk together, in one transaction of whoever is next.
         """
-        own = Waiting(entries)
+        own = PendingRequest(entries)
         self._waiting.append(own)
         with self._turn:
             if own in self._waiting:
                 self._keep([self._waiting.popleft() for _ in range(len(self._waiting))])
-        return self._become(own)
+        return self._outcome(own)
 
     def record_together(self, requests: Sequence[Sequence[Entry]]) -> list[Any]:
         """Keep the rows of several requests in one transaction; for each what `record` returns, or would raise."""
-        waiting = [*map(Waiting, requests)]
+        waiting = [*map(PendingRequest, requests)]
         with self._turn:
             self._keep(waiting)
-        return [*map(self._become_or_failed, waiting)]
+        return [*map(self._outcome_or_failure, waiting)]
 
-    def _become_or_failed(self, request: Waiting) -> Any:
+    def _outcome_or_failure(self, request: PendingRequest) -> Any:
         try:
-            return self._become(request)
+            return self._outcome(request)
         except Exception as error:  # noqa: BLE001 - whoever waits for the request raises it
             return error
 
-    def _become(self, request: Waiting) -> Any:
+    def _outcome(self, request: PendingRequest) -> Any:
         """What has become of a request: None where it was kept, the answer that it got before. Raises why neither."""
-        if request.kept:
+        if request.stored:
             return None
         if isinstance(request.failure, AlreadyAnsweredError):
             known = self.recall(request.entries[0].request)
@@ -118,12 +118,12 @@ class Ledger:
             raise request.failure
         raise LedgerUnavailable(REFUSED)
 
-    def _keep(self, requests: Sequence[Waiting]) -> None:
+    def _keep(self, requests: Sequence[PendingRequest]) -> None:
         """Write requests in one transaction; where one of them can't be kept, the others in as few as it takes."""
         try:
             with self.store.writing() as connection:
                 moment = self._clock()
-                rows = ((entry.kept, entry.personal) for request in requests for entry in request.entries)
+                rows = ((entry.retained, entry.personal) for request in requests for entry in request.entries)
                 end = append(connection, rows, moment)
         except (AlreadyAnsweredError, UnkeepableError) as error:
             if len(requests) == 1:
@@ -135,18 +135,18 @@ class Ledger:
                 request.failure = error
         else:
             for request in requests:
-                request.kept = True
-            self._tell(requests, moment, end)
+                request.stored = True
+            self._notify(requests, moment, end)
 
-    def _tell(self, requests: Sequence[Waiting], moment: datetime, end: tuple[int, str]) -> None:
+    def _notify(self, requests: Sequence[PendingRequest], moment: datetime, end: tuple[int, str]) -> None:
         """Let those know of rows that are kept who publish or copy them; none of them can fail a request."""
         if self.heads is not None:
             self.heads.moved(*end)
         if self._results is not None:
-            kept = [entry for request in requests for entry in request.entries]
-            self._results.add([{**entry.kept, **entry.personal, "time": stamp(moment)} for entry in kept])
+            entries = [entry for request in requests for entry in request.entries]
+            self._results.add([{**entry.retained, **entry.personal, "time": stamp(moment)} for entry in entries])
 
-    def _keep_others(self, requests: Sequence[Waiting]) -> None:
+    def _keep_others(self, requests: Sequence[PendingRequest]) -> None:
         """Write those that nobody has answered yet; by halves where that isn't what kept them from it."""
         try:
             new = self._new_of(requests)
@@ -159,7 +159,7 @@ class Ledger:
             if part:
                 self._keep(part)
 
-    def _new_of(self, requests: Sequence[Waiting]) -> list[Waiting]:
+    def _new_of(self, requests: Sequence[PendingRequest]) -> list[PendingRequest]:
         """The requests that are not in the ledger, each once; the others are marked as answered already."""
         names = [(request.entries[0].request.caller, request.entries[0].request.id) for request in requests]
         callers, ids = zip(*names, strict=True)
@@ -192,14 +192,14 @@ class Ledger:
             connection.execute(select(ledger.c.seq).limit(1)).first()
 
 
-class Waiting:
+class PendingRequest:
     """A request on its way to the disk: whether it got there, or why not."""
 
-    __slots__ = ("entries", "failure", "kept")
+    __slots__ = ("entries", "failure", "stored")
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
-        self.kept = False
+        self.stored = False
         self.failure: Exception | None = None
 
 
@@ -214,7 +214,7 @@ class UnkeepableError(LedgerUnavailable):
 def append(
     connection: Connection, rows: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]], moment: datetime
 ) -> tuple[int, str]:
-    """Add rows (kept and personal columns) to the end of the chain; returns the new last seq and hash."""
+    """Add rows (retained and personal columns) to the end of the chain; returns the new last seq and hash."""
     at = connection.execute(_HEAD).one_or_none()
     if at is None:
         raise LedgerUnavailable("the ledger has lost its head: run riskscore ledger verify")
@@ -222,10 +222,10 @@ def append(
     time = stamp(moment)
     linked = []
     salts = secrets.token_hex(SALT_BYTES)
-    for k, (kept, personal) in enumerate(rows):
+    for k, (retained, personal) in enumerate(rows):
         salt = f"{salts}{k:x}" if k else salts
         linked.append(
-            link(previous, seq + 1, {"erased_before": None, **kept, "time": time}, {**personal, "salt": salt})
+            link(previous, seq + 1, {"erased_before": None, **retained, "time": time}, {**personal, "salt": salt})
         )
         seq, previous = linked[-1]["seq"], linked[-1]["hash"]
     try:

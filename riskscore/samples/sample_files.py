@@ -22,7 +22,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     return path
 
 
-def say_of(files: Sequence[Path], words: str) -> None:
+def write_about(files: Sequence[Path], words: str) -> None:
     """Have about.txt beside files say this of them and of no other; what it says of others stays."""
     folder = files[0].parent
     said = {path.name: sha256(path) for path in files}

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 def columns_of(
-    items: Sequence[Any], artefact: Artefact, ahead: Callable[[Any], object] = lambda _: None
+    items: Sequence[Any], artefact: Artefact, on_matrix: Callable[[Any], object] = lambda _: None
 ) -> Columns | None:
     """The rows' ids and their features' matrix; None where they aren't alike, or not all of them plainly sound.
 
-    ahead: given the matrix before it is known for certain whether that is so, for what may be done in vain.
+    on_matrix: given the matrix before it is known for certain whether that is so, for what may be done in vain.
     """
     if set(map(type, items)) != {dict} or len(set(map(tuple, items))) != 1:
         return None
@@ -37,7 +37,7 @@ def columns_of(
     features: Sequence[Any] = [item["features"] for item in items] if shape.nested else []
     if set(map(type, features)) != {dict} or any(map(shape.holds_label, items[:1])):
         return None
-    matrix = artefact.contract.matrix(features, ahead)
+    matrix = artefact.contract.matrix(features, on_matrix)
     ids = {name: [item[name] for item in items] for name in shape.ids}
     return None if matrix is None or not all(map(_are_ids, ids, ids.values())) else (ids, matrix)
 

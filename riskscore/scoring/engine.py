@@ -8,7 +8,7 @@ no answer leaves before its rows are recorded.
 from __future__ import annotations
 
 from riskscore.errors import CallerFault, UnknownModel
-from riskscore.scoring.events import Refused, is_plainly, rows_of
+from riskscore.scoring.events import Refused, fits_model, rows_of
 from riskscore.scoring.gc_pause import Paused
 from riskscore.scoring.pipeline import MANY_ROWS, parse, respond, run
 
@@ -63,11 +63,11 @@ class Engine:
         keeps the rows, so that no score stands there which nobody could get.
         """
         try:
-            return self.answered(event, request_id, caller, fits)
+            return self.answer_or_raise(event, request_id, caller, fits)
         except CallerFault as error:
             return Refused(error).answer()
 
-    def answered(
+    def answer_or_raise(
         self, event: Any, request_id: str | None = None, caller: str | None = None, fits: Fits = _any_size
     ) -> Any:
         """As answer. Raises CallerFault where that would say why the event as a whole can't be answered."""
@@ -80,7 +80,7 @@ class Engine:
         return answer
 
     @property
-    def keeps(self) -> bool:
+    def has_ledger(self) -> bool:
         """Whether a ledger keeps the answers."""
         return self._record is not None
 
@@ -102,7 +102,7 @@ class Engine:
         if known is not None:
             fits(known)  # it may have been given through another interface
             return known
-        parsed = self.scored(items, shared, row_by_row=True)
+        parsed = self.score_batches(items, shared, row_by_row=True)
         answers = parsed.answers()
         sent, listed = self._respond(answers, many)
         answer = sent if listed else sent[0]
@@ -123,9 +123,9 @@ class Engine:
 
         shared: model and reasons where they hold for all items.
         """
-        return self.scored(items, shared or {}).answers()
+        return self.score_batches(items, shared or {}).answers()
 
-    def scored(self, items: Sequence[Any], shared: Mapping[str, Any], row_by_row: bool = False) -> Parsed:
+    def score_batches(self, items: Sequence[Any], shared: Mapping[str, Any], row_by_row: bool = False) -> Parsed:
         """The items, parsed into batches that have come through every step."""
         with Paused(len(items) > MANY_ROWS):
             parsed = parse(items, shared, self._chooser(), self._find, self._look_up, row_by_row)
@@ -147,7 +147,7 @@ class Engine:
             found = from_names.get(names)
             if found is None:
                 default = self._artefact(self._default_model)
-                found = default.name if is_plainly(item, default) else self._dispatched(names, dispatch)
+                found = default.name if fits_model(item, default) else self._dispatched(names, dispatch)
                 from_names[names] = found
             if isinstance(found, CallerFault):
                 raise found.with_traceback(None)

@@ -142,7 +142,7 @@ class Shape:
         return self._ignores and (self.target in item or (self.nested and self.target in item["features"]))
 
 
-def is_plainly(item: Mapping[str, Any], artefact: Artefact) -> bool:
+def fits_model(item: Mapping[str, Any], artefact: Artefact) -> bool:
     """Whether a row has all features of a model or none, and no name that it doesn't know; found in a microsecond."""
     manifest, contract = artefact.manifest, artefact.contract
     features = item.get("features", item)

@@ -73,17 +73,17 @@ class Model:
         """Load whatever a later request could need, where nobody waits for it."""
         if self._choice != "twin":
             self.estimator()
-        self._hasten()
+        self._use_arrays()
 
-    def _hasten(self) -> None:
+    def _use_arrays(self) -> None:
         """Give the twin and its contributions their forms with numpy: the same numbers, far sooner, 50 ms once."""
         if self._twin is None or self._is_quick:
             return
-        from riskscore.twin.vectorized import quick_contributions, quick_twin
+        from riskscore.twin.vectorized import array_contributions, array_twin
 
-        twin = quick_twin(self._twin)
+        twin = array_twin(self._twin)
         self._check_golden("twin", lambda vectors: self._by_twin(twin, vectors))
-        self._twin, self._contributions, self._is_quick = twin, quick_contributions(self._contributions), True
+        self._twin, self._contributions, self._is_quick = twin, array_contributions(self._contributions), True
 
     def engine_for(self, rows: int) -> str:
         """Which engine scores a request of this many rows."""
@@ -111,7 +111,7 @@ class Model:
         if not self.explains:
             return [[] for _ in vectors]
         if len(vectors) >= EXPLAINED_ROWS and self._estimator is not None:
-            self._hasten()
+            self._use_arrays()
         if self._twin is not None:
             base = self._contributions.base_value
             found = [self._contributions.of(self.encoding.columns(vector)) for vector in vectors]

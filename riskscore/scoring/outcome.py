@@ -32,7 +32,7 @@ def matrix_of(vectors: Sequence[Sequence[float]]) -> Any:
     return np.array(vectors, dtype=float)
 
 
-class Seen:
+class TrainingRange:
     """The training range of a feature: its limits, its values where they were few, and whether it was ever missing."""
 
     __slots__ = ("high", "low", "missing", "name", "values")
@@ -72,7 +72,9 @@ class Rules:
         manifest, contract = artefact.manifest, artefact.contract
         column = {name: k for k, name in enumerate(contract.names)}
         self._support = [
-            (k, Seen(feature, feature.support)) for k, feature in enumerate(contract.features) if feature.support
+            (k, TrainingRange(feature, feature.support))
+            for k, feature in enumerate(contract.features)
+            if feature.support
         ]
         by_place = dict(self._support)
         self._lows = [by_place[k].low if k in by_place else -math.inf for k in range(len(contract.names))]

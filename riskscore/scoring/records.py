@@ -39,13 +39,13 @@ class Request:
 
 
 class Entry:
-    """One row of a request. `kept` outlives a purge; `personal` is what a purge erases; each by column name."""
+    """One row of a request. `retained` outlives a purge; `personal` is what a purge erases; each by column name."""
 
-    __slots__ = ("kept", "personal", "request")
+    __slots__ = ("personal", "request", "retained")
 
-    def __init__(self, request: Request, kept: dict[str, Any], personal: dict[str, Any]) -> None:
+    def __init__(self, request: Request, retained: dict[str, Any], personal: dict[str, Any]) -> None:
         self.request = request
-        self.kept = kept
+        self.retained = retained
         self.personal = personal
 
 
@@ -80,8 +80,8 @@ def entries_of(
     shared = {"caller": request.caller, "request_id": request.id, "rows": len(answers), "listed": int(listed)}
     entries = []
     for k, (answer, said) in enumerate(zip(answers, sent, strict=True)):
-        kept = shared | {"row": k} | _about(answer, artefacts.get(answer.get("model", "")))
-        entries.append(Entry(request, kept, _personal(request, answer, said, notes.get(k))))
+        retained = shared | {"row": k} | _about(answer, artefacts.get(answer.get("model", "")))
+        entries.append(Entry(request, retained, _personal(request, answer, said, notes.get(k))))
     return entries
 
 

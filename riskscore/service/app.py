@@ -25,24 +25,24 @@ from riskscore.fault_log import report
 from riskscore.scoring.events import Refused
 from riskscore.service import access_log
 from riskscore.service.csv_tables import (
-    answers_to_rows,
     names_of_table,
     refusal_of,
     rows_of_table,
+    score_table,
     table_of_answers,
 )
 from riskscore.service.json_codec import encode_answer, parse_body
-from riskscore.service.ledger_writer import Keeper
+from riskscore.service.ledger_writer import LedgerWriter
 from riskscore.service.metrics import Metrics
 from riskscore.service.openapi import served
 from riskscore.service.page_views import Page
-from riskscore.service.pages import CALLER, REQUEST_ID, people
-from riskscore.service.requests import PEOPLE, Gone, Request, Room, read_body, send_answer
+from riskscore.service.pages import CALLER, REQUEST_ID, page_app
+from riskscore.service.requests import PEOPLE, BodyBudget, ClientDisconnected, Request, read_body, send_answer
 from riskscore.service.settings import ServiceSettings, with_ledger
 from riskscore.service.workers import CountedEngine, Lookup, WouldWait, in_thread, threads_for
 from riskscore.serving.deployment import Deployment
 from riskscore.serving.http_routes import Answer, Routes, encode
-from riskscore.serving.model_info import Describe
+from riskscore.serving.model_info import ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -63,37 +63,37 @@ class Service:
 
     def __init__(
         self,
-        describe: Describe,
+        model_info: ModelInfo,
         engine: Engine,
         lookup: Lookup,
         metrics: Metrics,
         settings: ServiceSettings,
-        keeper: Keeper | None = None,
+        ledger_writer: LedgerWriter | None = None,
     ) -> None:
-        self._describe = describe
+        self._describe = model_info
         self._engine = engine
         self._lookup = lookup
         self._metrics = metrics
         self._settings = settings
-        self._room = Room(BODIES * settings.body_bytes)
-        self._routes = Routes(engine, describe, settings.body_bytes, parse=parse_body, encode=encode_answer)
-        ledger = keeper.ledger if keeper else None
-        page = Page(describe, ledger.recent if ledger else lambda *_: [])
-        self._keeper = keeper
-        self._people = people(describe, engine, self._routes, metrics, page, ledger)
+        self._room = BodyBudget(BODIES * settings.body_bytes)
+        self._routes = Routes(engine, model_info, settings.body_bytes, parse=parse_body, encode=encode_answer)
+        ledger = ledger_writer.ledger if ledger_writer else None
+        page = Page(model_info, ledger.recent if ledger else lambda *_: [])
+        self._ledger_writer = ledger_writer
+        self._page_app = page_app(model_info, engine, self._routes, metrics, page, ledger)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             self._lookup.serve_on_this_thread()
-            if self._keeper:
-                self._keeper.serve_on_this_thread()
-            settle()
-            await self._people(scope, receive, send)
+            if self._ledger_writer:
+                self._ledger_writer.serve_on_this_thread()
+            freeze_loaded_objects()
+            await self._page_app(scope, receive, send)
             return
         request = Request(scope)
         try:
             answer = await self._answered(request, receive)
-        except Gone:
+        except ClientDisconnected:
             return
         finally:
             self._room.give_back(request.held)
@@ -110,7 +110,7 @@ class Service:
                 request.body = await read_body(request, receive, self._settings.body_bytes, self._room)
                 request.whole = True
                 return await self._handled(request)
-        except Gone:
+        except ClientDisconnected:
             raise
         except TimeoutError:
             said = f"the request took longer than {self._settings.seconds:g} s"
@@ -123,7 +123,7 @@ class Service:
 
     async def _handled(self, request: Request) -> Answer:
         if request.path in PEOPLE:
-            return await self._by_people(request)
+            return await self._by_page_app(request)
         threads = threads_for(len(request.body))
         if request.is_table():
             return await in_thread(self._table, request, threads=threads)
@@ -137,10 +137,10 @@ class Service:
     async def _at_once(self, request: Request) -> Answer:
         """The answer to a small request once the ledger has its rows, or the one that was given to it before."""
         answer = self._routed(request)
-        rows = self._keeper.handed() if self._keeper else ()
-        if self._keeper and rows:
+        rows = self._ledger_writer.queued_rows() if self._ledger_writer else ()
+        if self._ledger_writer and rows:
             try:
-                known = await self._keeper.kept(rows)
+                known = await self._ledger_writer.kept(rows)
             except CallerFault as error:  # a conflict
                 known = Refused(error).answer()
             except Exception as error:  # noqa: BLE001 - no answer leaves without its rows, whatever the reason
@@ -162,7 +162,7 @@ class Service:
                 name = self._engine.model_for(names_of_table(request.body))
             model = self._describe.find(name)
             rows = rows_of_table(request.body, model)
-            answers = answers_to_rows(rows, model, lambda event: self._engine.answer(event, request.id, request.caller))
+            answers = score_table(rows, model, lambda event: self._engine.answer(event, request.id, request.caller))
         except CallerFault as error:
             return refused(error)
         if refusal := refusal_of(answers):
@@ -172,7 +172,7 @@ class Service:
             return Answer(200, JSON, encode(answers))
         return Answer(200, {"content-type": "text/csv; charset=utf-8"}, table_of_answers(answers, rows, model))
 
-    async def _by_people(self, request: Request) -> Answer:
+    async def _by_page_app(self, request: Request) -> Answer:
         """What FastAPI makes of the request, whole."""
         answer, body = Answer(500, {}, b""), bytearray()
 
@@ -186,12 +186,12 @@ class Service:
             else:
                 body.extend(message.get("body", b""))
 
-        await self._people({**request.scope, CALLER: request.caller, REQUEST_ID: request.id}, receive, send)
+        await self._page_app({**request.scope, CALLER: request.caller, REQUEST_ID: request.id}, receive, send)
         answer.body = bytes(body)
         return answer
 
 
-def settle() -> None:
+def freeze_loaded_objects() -> None:
     """Let the collector of garbage leave alone what was loaded: looking through all of it takes 40 ms each time."""
     gc.collect()
     gc.freeze()
@@ -207,11 +207,11 @@ def from_environment(environ: Mapping[str, str] = os.environ, root: str = ROOT) 
     deployment = Deployment(with_ledger(environ, root), root)
     deployment.engine()  # a broken default model stops the start
     metrics, lookup, ledger = Metrics(), Lookup(deployment), deployment.ledger()
-    keeper = Keeper(ledger) if ledger else None
-    kept = (keeper.record, keeper.recall) if keeper else ()
+    ledger_writer = LedgerWriter(ledger) if ledger else None
+    kept = (ledger_writer.record, ledger_writer.recall) if ledger_writer else ()
     engine = CountedEngine(metrics, deployment.find, deployment.default_model, lookup, *kept, fields=deployment.fields)
     events = os.path.join(root, "events")
-    describe = Describe(deployment.find, deployment.names, deployment.default_model, events)
-    for model in served(describe):
+    model_info = ModelInfo(deployment.find, deployment.names, deployment.default_model, events)
+    for model in served(model_info):
         model.prepare()
-    return Service(describe, engine, lookup, metrics, ServiceSettings.from_environ(environ), keeper)
+    return Service(model_info, engine, lookup, metrics, ServiceSettings.from_environ(environ), ledger_writer)

@@ -26,7 +26,7 @@ FILE = "table.csv"
 MAX_LINES = 20 * MAX_ROWS  # their ends, of which a line may have two: room for blank lines, and lines within cells
 
 
-def answers_to_rows(rows: Sequence[Any], model: Model, answer: Callable[[Any], Any]) -> list[dict[str, Any]]:
+def score_table(rows: Sequence[Any], model: Model, answer: Callable[[Any], Any]) -> list[dict[str, Any]]:
     """One answer per row of a table; a row that can't be read is invalid, in its place.
 
     answer: scores an event of many rows.

@@ -48,7 +48,7 @@ def label_of(feature: Feature) -> str:
     return label[:1].upper() + label[1:]
 
 
-def worded(message: str, name: str, label: str, feature: Feature | None = None) -> str:
+def with_label(message: str, name: str, label: str, feature: Feature | None = None) -> str:
     """A message about one field as the page says it: with the label for the name, and numbers as in the hints."""
     if not message.startswith(f"{name} "):
         return message
@@ -85,7 +85,7 @@ def fields(model: Model, texts: Mapping[str, str], errors: Mapping[str, str]) ->
             label,
             "Optional. A date as in 2025-09-01." if name == "snapshot_date" else "Optional. The answer repeats it.",
             texts.get(name, ""),
-            error=worded(errors.get(name, ""), name, label),
+            error=with_label(errors.get(name, ""), name, label),
         )
         for name, label in named.items()
     ]
@@ -127,7 +127,7 @@ def field(feature: Feature, text: str, errors: Mapping[str, str], rule: Any = No
         numeric=numeric,
         required=not feature.nullable and rule is None,
         assumed=rule is not None,
-        error=worded(errors.get(feature.name, ""), feature.name, label, feature),
+        error=with_label(errors.get(feature.name, ""), feature.name, label, feature),
     )
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Rows = Sequence[Entry]
 
 
-class Keeper:
-    """Keeps rows at once on any thread but the server's own, where they are `handed` over, to be `kept`."""
+class LedgerWriter:
+    """Keeps rows at once on any thread but the server's own, where they are `queued_rows` over, to be `kept`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -49,7 +49,7 @@ class Keeper:
         """As the ledger's. The server's own thread doesn't look: a known request shows when it is written."""
         return None if threading.get_ident() == self._serving else self.ledger.recall(request)
 
-    def handed(self) -> Rows:
+    def queued_rows(self) -> Rows:
         """The rows that were handed over since the last call; () where there are none."""
         rows, self._handed = self._handed, ()
         return rows

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from riskscore.artefact.artefact import Artefact
     from riskscore.contract.feature import Feature
     from riskscore.scoring.model import Model
-    from riskscore.serving.model_info import Describe
+    from riskscore.serving.model_info import ModelInfo
 
 KINDS = {"number": "number", "integer": "integer", "boolean": "boolean", "category": "string"}
 NUMERIC = ("number", "integer")
@@ -56,14 +56,14 @@ READING = ("401", "404", "421", "431", "503")
 WRITING = tuple(code for code in REFUSALS if code != "405")
 
 
-def document(describe: Describe) -> dict[str, Any]:
+def document(model_info: ModelInfo) -> dict[str, Any]:
     """The whole document: /predict as the default model takes it, and a path of its own for each model."""
     schemas = {"Error": ERROR, "Answer": ANSWER}
     paths: dict[str, Any] = {}
-    for model in served(describe):
+    for model in served(model_info):
         schemas[model.name] = row_schema(model.artefact)
-        examples = describe.examples(model)
-        if model.name == describe.default_model:
+        examples = model_info.examples(model)
+        if model.name == model_info.default_model:
             paths["/predict"] = {"post": _predict(model.artefact, examples, "predict")}
         paths[f"/models/{model.name}/predict"] = {"post": _predict(model.artefact, examples, f"predict_{model.name}")}
         contract = _get(f"The contract of {model.name}", f"contract_{model.name}", READING)
@@ -81,12 +81,12 @@ def document(describe: Describe) -> dict[str, Any]:
     }
 
 
-def served(describe: Describe) -> list[Model]:
+def served(model_info: ModelInfo) -> list[Model]:
     """The models that can be used, the default one first; a refused one is named by /models, with the reason."""
     found = []
-    for name in sorted(describe.names(), key=lambda name: name != describe.default_model):
+    for name in sorted(model_info.names(), key=lambda name: name != model_info.default_model):
         try:
-            found.append(describe.find(name))
+            found.append(model_info.find(name))
         except ArtefactRefused:
             continue
     return found

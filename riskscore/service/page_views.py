@@ -11,14 +11,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from riskscore.errors import LedgerUnavailable, RiskscoreError
 from riskscore.scoring.events import Row
 from riskscore.scoring.pipeline import REASONS, score_again
-from riskscore.service.forms import Field, event_of, fields, label_of, rules_of, worded, written
+from riskscore.service.forms import Field, event_of, fields, label_of, rules_of, with_label, written
 from riskscore.service.openapi import plain, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.scoring.model import Model
-    from riskscore.serving.model_info import Describe
+    from riskscore.serving.model_info import ModelInfo
 
 FOLDER = Path(__file__).resolve().parent / "page"
 SECURITY = {
@@ -47,8 +47,8 @@ class Page:
     recent: a caller's last scores of the ledger, newest first; none where there is no ledger.
     """
 
-    def __init__(self, describe: Describe, recent: Callable[[int, str | None], Sequence[Mapping[str, Any]]]) -> None:
-        self._describe = describe
+    def __init__(self, model_info: ModelInfo, recent: Callable[[int, str | None], Sequence[Mapping[str, Any]]]) -> None:
+        self._describe = model_info
         self._recent = recent
         self._templates = Environment(
             loader=FileSystemLoader(FOLDER),
@@ -193,7 +193,7 @@ def result(model: Model, answer: Mapping[str, Any]) -> dict[str, Any]:
 def _warning(model: Model, warning: Mapping[str, str]) -> str:
     """A warning as the page says it."""
     feature = next((feature for feature in model.contract.features if feature.name == warning["feature"]), None)
-    return worded(warning["text"], feature.name, label_of(feature), feature) if feature else warning["text"]
+    return with_label(warning["text"], feature.name, label_of(feature), feature) if feature else warning["text"]
 
 
 def _in_our_fields(model: Model, event: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:

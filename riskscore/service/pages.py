@@ -24,7 +24,7 @@ from riskscore.errors import (
     status,
     status_of,
 )
-from riskscore.service.csv_tables import answers_to_rows, refusal_of, rows_of_table, table_of_answers
+from riskscore.service.csv_tables import refusal_of, rows_of_table, score_table, table_of_answers
 from riskscore.service.forms import fields
 from riskscore.service.openapi import document
 from riskscore.service.origins import URLENCODED, media_type
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from riskscore.scoring.model import Model
     from riskscore.service.metrics import Metrics
     from riskscore.serving.http_routes import Routes
-    from riskscore.serving.model_info import Describe
+    from riskscore.serving.model_info import ModelInfo
 
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]
@@ -54,22 +54,22 @@ def refusal(error: RiskscoreError) -> Response:
     return Response(encode({"error": error.answer()}), status(error), headers, "application/json")
 
 
-def people(
-    describe: Describe, engine: Engine, routes: Routes, metrics: Metrics, page: Page, ledger: Ledger | None
+def page_app(
+    model_info: ModelInfo, engine: Engine, routes: Routes, metrics: Metrics, page: Page, ledger: Ledger | None
 ) -> FastAPI:
     """The application behind the paths that are not scored."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.add_exception_handler(HTTPException, _refused_by_framework)
     app.add_exception_handler(RequestValidationError, _wrong_query)
     _add_form(app, engine, page)
-    _add_docs(app, describe, routes, page)
+    _add_docs(app, model_info, routes, page)
     _add_files(app)
 
     @app.api_route("/ready", methods=READ)
     async def ready() -> Response:
         try:
             return Response(
-                encode(await in_thread(_ready, describe, ledger, threads=WATCHED)), media_type="application/json"
+                encode(await in_thread(_ready, model_info, ledger, threads=WATCHED)), media_type="application/json"
             )
         except OurFault as error:
             return refusal(NotReady(error.message))
@@ -81,10 +81,10 @@ def people(
     return app
 
 
-def _ready(describe: Describe, ledger: Ledger | None) -> dict[str, Any]:
+def _ready(model_info: ModelInfo, ledger: Ledger | None) -> dict[str, Any]:
     if ledger is not None:
         ledger.check()
-    return {"status": "ready", "models": {name: describe.find(name).artefact.version for name in describe.names()}}
+    return {"status": "ready", "models": {name: model_info.find(name).artefact.version for name in model_info.names()}}
 
 
 async def _refused_by_framework(_: Request, error: Exception) -> Response:
@@ -159,7 +159,7 @@ def _upload_answer(page: Page, engine: Engine, request: Request, name: str | Non
         if not table:
             raise InvalidEvent("choose a file first", "file")
         rows = rows_of_table(table, model)
-        answers = answers_to_rows(rows, model, lambda event: engine.answer(event, *_who(request)))
+        answers = score_table(rows, model, lambda event: engine.answer(event, *_who(request)))
     except CallerFault as error:
         return _unscored(page, model, request, error.message, status(error))
     if refused := refusal_of(answers):
@@ -178,14 +178,14 @@ def _who(request: Request) -> tuple[str, str | None]:
     return request.scope[REQUEST_ID], request.scope[CALLER]
 
 
-def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> None:
+def _add_docs(app: FastAPI, model_info: ModelInfo, routes: Routes, page: Page) -> None:
     @app.api_route("/openapi.json", methods=READ)
     async def openapi() -> Response:
-        return Response(encode(await in_thread(document, describe)), media_type="application/json")
+        return Response(encode(await in_thread(document, model_info)), media_type="application/json")
 
     @app.api_route("/docs", methods=READ)
     async def docs(request: Request, path: str = "") -> Response:
-        return _html(await in_thread(lambda: page.docs(document(describe), _base(request), path)))
+        return _html(await in_thread(lambda: page.docs(document(model_info), _base(request), path)))
 
     @app.post("/docs")
     async def attempt(request: Request, path: str) -> Response:
@@ -194,7 +194,7 @@ def _add_docs(app: FastAPI, describe: Describe, routes: Routes, page: Page) -> N
         answer = await in_thread(routes.handle, "POST", path, {}, body.encode(), *_who(request))
         shown = json.dumps(json.loads(answer.body), indent=1, ensure_ascii=False)
         tried = {"body": body, "status": str(answer.status), "answer": shown}
-        return _html(await in_thread(lambda: page.docs(document(describe), _base(request), path, tried)))
+        return _html(await in_thread(lambda: page.docs(document(model_info), _base(request), path, tried)))
 
 
 def _base(request: Request) -> str:

@@ -30,7 +30,7 @@ SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}  # of 
 PLAIN_ID = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-class Gone(Exception):
+class ClientDisconnected(Exception):
     """The client hung up before its request was whole; there is nobody to answer."""
 
 
@@ -89,7 +89,7 @@ class Request:
         )
 
 
-class Room:
+class BodyBudget:
     """The bytes of large bodies that a process holds at once: what many clients send together has an end too."""
 
     def __init__(self, most: int) -> None:
@@ -105,7 +105,7 @@ class Room:
         self._left += size
 
 
-async def read_body(request: Request, receive: Receive, limit: int, room: Room) -> bytes:
+async def read_body(request: Request, receive: Receive, limit: int, room: BodyBudget) -> bytes:
     """The request's body; one that is or grows too large is refused without being kept."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
@@ -117,7 +117,7 @@ async def read_body(request: Request, receive: Receive, limit: int, room: Room) 
     whole = BytesIO()  # gives what it was given without a copy of it
     while True:
         if message["type"] == "http.disconnect":
-            raise Gone
+            raise ClientDisconnected
         size = whole.write(message.get("body", b""))
         if whole.tell() > limit:
             raise BodyTooLarge(f"the body has more than {limit:,} bytes, which is the maximum")

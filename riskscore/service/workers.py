@@ -72,9 +72,9 @@ class CountedEngine(Engine):
         super().__init__(*arguments, **named)
         self._metrics = metrics
 
-    def scored(self, items: Sequence[Any], shared: Mapping[str, Any], row_by_row: bool = False) -> Parsed:
+    def score_batches(self, items: Sequence[Any], shared: Mapping[str, Any], row_by_row: bool = False) -> Parsed:
         """As the engine scores; the time is that of the scoring alone."""
         started = time.perf_counter()
-        parsed = super().scored(items, shared, row_by_row)
+        parsed = super().score_batches(items, shared, row_by_row)
         self._metrics.scored(parsed.answers(), time.perf_counter() - started)
         return parsed

@@ -19,7 +19,7 @@ from riskscore.errors import AnswerTooLarge, BrokenJson, CallerFault, InvalidEve
 from riskscore.scoring.events import CONTROLS, LAMBDA_BYTES, SURELY_FITS, require_fit
 from riskscore.serving.fault_metric import report
 from riskscore.serving.http_routes import JSON, Answer, Routes, encode
-from riskscore.serving.model_info import Describe
+from riskscore.serving.model_info import ModelInfo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Function:
 @cache
 def function_of(deployment: Deployment, engine: Engine, root: str) -> Function:
     """The function of a deployment. root: the folder that holds events/."""
-    described = Describe(deployment.find, deployment.names, deployment.default_model, os.path.join(root, "events"))
+    described = ModelInfo(deployment.find, deployment.names, deployment.default_model, os.path.join(root, "events"))
     return Function(deployment, engine, Routes(engine, described, LAMBDA_BYTES, report))
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.scoring.engine import Engine, Fits
-    from riskscore.serving.model_info import Describe
+    from riskscore.serving.model_info import ModelInfo
 
     Handler = Callable[["Routes", "Request"], Any]
 
@@ -111,14 +111,14 @@ class Routes:
     def __init__(
         self,
         engine: Engine,
-        describe: Describe,
+        model_info: ModelInfo,
         limit: int = LAMBDA_BYTES,
         report: Callable[[Exception], None] = report,
         parse: Callable[[bytes], Any] = parse,
         encode: Callable[[Any], bytes] = encode,
     ) -> None:
         self._engine = engine
-        self._describe = describe
+        self._describe = model_info
         self._limit = limit
         self._report = report
         self._parse = parse

@@ -62,8 +62,8 @@ def event_in(body: Any) -> Any:
         body = opened
     if not isinstance(body, (dict, list)):
         raise InvalidEvent(NO_EVENT)
-    if told := refusal_of(body):
-        raise UnsupportedSource(told)
+    if refusal := refusal_of(body):
+        raise UnsupportedSource(refusal)
     return body
 
 
@@ -71,7 +71,7 @@ def refusal_of(event: Any) -> str | None:
     """What has to change where an event is one that AWS sends about other things; None for any other."""
     if isinstance(event, list):
         return MESSAGE_ID if any(map(_is_record, event)) else None
-    return next((told for told in (look(event) for look in LOOKS) if told), None)
+    return next((refusal for refusal in (look(event) for look in LOOKS) if refusal), None)
 
 
 def is_bus_event(event: Any) -> bool:

@@ -86,7 +86,7 @@ def refuse(event: Any, _: Engine, __: Deployment) -> None:
 def _place(engine: Engine, deployment: Deployment) -> Output | None:
     """Where answers are kept beside the engine's ledger. Raises NotConfigured where there is neither."""
     output = deployment.output()
-    if output is None and not engine.keeps:
+    if output is None and not engine.has_ledger:
         raise NotConfigured(NOWHERE, "RISKSCORE_OUTPUT")
     return output
 
@@ -104,7 +104,7 @@ def _is_done(record: Mapping[str, Any], engine: Engine, output: Output | None) -
 
 def _keep(name: str, event: Any, engine: Engine, output: Output | None) -> None:
     """Score an event and keep its answer. Raises why that can't be done."""
-    answer = engine.answered(event, name)
+    answer = engine.answer_or_raise(event, name)
     if output is not None:
         output.keep(name, event, answer)
     rows = answer if isinstance(answer, list) else [answer]

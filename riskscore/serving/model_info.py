@@ -23,7 +23,7 @@ EXAMPLES = 4  # of a model's event files
 ORDINARY = "ordinary.json"  # the event file to show first, where there is one
 
 
-class Describe:
+class ModelInfo:
     """find: the model of a name, or UnknownModel; names: those served; events: the folder with <model>/*.json."""
 
     def __init__(

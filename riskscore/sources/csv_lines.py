@@ -65,11 +65,11 @@ def _with_content(path: Path, lines: Iterator[tuple[int, Cells]], note: Note) ->
     held: tuple[int, Cells] | None = None
     for line, cells in lines:
         sound = isinstance(cells, list) and len(cells) == frame.sound and cells[0].strip()  # at a glance: nearly all
-        kept = cells if sound else frame.fitted(line, cells)
-        if kept is not None:
+        row_cells = cells if sound else frame.fitted(line, cells)
+        if row_cells is not None:
             if held:
                 yield held
-            held = line, kept
+            held = line, row_cells
     if held:
         yield held[0], _no_total(path, *held)
     frame.tell(note)

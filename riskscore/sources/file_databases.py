@@ -73,8 +73,8 @@ def sqlite_over(path: Path, query: str) -> Iterator[sqlite3.Connection]:
         kind = getattr(error, "sqlite_errorname", "")  # what Python itself finds wrong has none, and quotes a value
         if kind == "SQLITE_NOTADB":
             raise InvalidFile(f"{path.name} is not a SQLite file") from None
-        told = _told(str(error) if kind else "", kind or type(error).__name__)
-        raise InvalidFile(f"{query} over {path.name}: {told}") from None
+        message = _safe_message(str(error) if kind else "", kind or type(error).__name__)
+        raise InvalidFile(f"{query} over {path.name}: {message}") from None
 
 
 @contextmanager
@@ -229,10 +229,10 @@ def _duckdb_fault(error: Exception, folder: Path, query: str) -> str:
         return f"{where}: a value{f' of column {column}' if column else ''} can't be read as {type_}"
     if kind == "BinderException" and "VARCHAR" in text:
         return f"{where}: {CASTS}"
-    return f"{where}: {_told(text if kind in UNRUN else '', kind)}"
+    return f"{where}: {_safe_message(text if kind in UNRUN else '', kind)}"
 
 
-def _told(text: str, kind: str) -> str:
+def _safe_message(text: str, kind: str) -> str:
     for pattern, what in NAMED:
         if found := pattern.search(text):
             return f"it names a {what.format(next(filter(None, found.groups())))} that isn't there"

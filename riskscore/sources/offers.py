@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from riskscore.errors import InvalidFile
 from riskscore.sources.results import RESULTS, create_table
-from riskscore.sources.sqlite_output import columns_of, say, writing
+from riskscore.sources.sqlite_output import columns_of, write_about, writing
 
 if TYPE_CHECKING:
     import sqlite3
@@ -105,7 +105,7 @@ def load(
         for statement in INDEXES:
             connection.execute(statement)
         create_table(connection, SCORES, RESULTS[SCORES])
-        say(connection, about)
+        write_about(connection, about)
         connection.execute("ANALYZE")
         return {name: len(keys[name]) for name in FORMS}
 

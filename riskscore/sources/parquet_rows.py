@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from riskscore.sources.source_readers import Note, Record, Records, Wanted
+    from riskscore.sources.source_readers import Note, Record, Records, SourceSpec
 
 BATCH_ROWS = 10_000
 
 
-def read_parquet_file(path: Path, wanted: Wanted, note: Note) -> Records:
+def read_parquet_file(path: Path, spec: SourceSpec, note: Note) -> Records:
     with parquet_file(path) as file:
-        ours = _names_of_ours(path, file.schema_arrow.names, wanted)
-        require(path.name, ours, needed(wanted))
-        known = {*wanted.contract.names, *beside(wanted)}
+        ours = _names_of_ours(path, file.schema_arrow.names, spec)
+        require(path.name, ours, needed(spec))
+        known = {*spec.contract.names, *beside(spec)}
         unused(path, [name for name in ours if name not in known], note)
         ours = {our: name for our, name in ours.items() if our in known}
-        kinds = [_reader(wanted, our, file.schema_arrow.field(name).type) for our, name in ours.items()]
+        kinds = [_reader(spec, our, file.schema_arrow.field(name).type) for our, name in ours.items()]
         for number, cells in _parquet_rows(path, file, list(ours.values()), note):
             yield number, _read_cells(f"{path.name}, row {number}", list(ours), kinds, cells)
 
 
-def _reader(wanted: Wanted, name: str, kind: Any) -> Callable[[Any], Any] | None:
+def _reader(spec: SourceSpec, name: str, kind: Any) -> Callable[[Any], Any] | None:
     """What makes a JSON value of a column's cells: of texts what a CSV's become, of others the contract's types."""
-    if name not in wanted.contract:
+    if name not in spec.contract:
         return None
-    feature = wanted.contract.feature(name)
+    feature = spec.contract.feature(name)
     if not is_text(kind):
         return lambda cell: typed(feature, cell)
     read = reader_of(feature)
@@ -55,11 +55,11 @@ def _read_cells(
     return record
 
 
-def _names_of_ours(path: Path, names: Sequence[str], wanted: Wanted) -> dict[str, str]:
+def _names_of_ours(path: Path, names: Sequence[str], spec: SourceSpec) -> dict[str, str]:
     """The file's names by ours, none of which two columns have."""
     ours: dict[str, str] = {}
     for name in names:
-        our = wanted.aliases.get(name, name)
+        our = spec.aliases.get(name, name)
         if our in ours:
             raise InvalidFile(f"{path.name}: column {our} appears twice", our)
         ours[our] = name

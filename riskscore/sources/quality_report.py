@@ -60,10 +60,10 @@ def page(name: str, quality: Quality, written: int, left: Mapping[str, int], pic
 
 def _training_set(written: int, left: Mapping[str, int]) -> list[str]:
     """How many customers the training set has, and why others aren't among them."""
-    told = [f"training_set.csv has one row for each of {counted(written, 'customer')} with one label, 0 or 1."]
+    text_lines = [f"training_set.csv has one row for each of {counted(written, 'customer')} with one label, 0 or 1."]
     if left:
-        told += ["", *(f"- left out: {counted(count, 'customer')} {why}" for why, count in sorted(left.items()))]
-    return told
+        text_lines += ["", *(f"- left out: {counted(count, 'customer')} {why}" for why, count in sorted(left.items()))]
+    return text_lines
 
 
 def _table(findings: Sequence[Finding]) -> list[str]:

@@ -43,7 +43,7 @@ LABEL = "label of riskscore"  # no column of anybody's is called that
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SourceSpec:
     """What a model needs of a source.
 
     source: [source] of its model.toml, or of its manifest. root: where the paths in there start. labelled: for
@@ -98,20 +98,20 @@ def typed(feature: Feature, value: Any) -> Any:
     return value
 
 
-def _with_types(wanted: Wanted, records: Iterable[dict[str, Any]], where: str) -> Records:
+def _with_types(spec: SourceSpec, records: Iterable[dict[str, Any]], where: str) -> Records:
     """Typed records numbered from 1, once the first has all columns that are needed."""
-    columns = [(feature.name, feature) for feature in wanted.contract.features]
+    columns = [(feature.name, feature) for feature in spec.contract.features]
     for number, record in enumerate(records, 1):
         if number == 1:
-            require(where, record, needed(wanted))
+            require(where, record, needed(spec))
             columns = [(name, feature) for name, feature in columns if name in record]
         for name, feature in columns:
             record[name] = typed(feature, record[name])
         yield number, record
 
 
-def needed(wanted: Wanted) -> list[str]:
-    return [*wanted.contract.required, *([wanted.target] if wanted.labelled else [])]
+def needed(spec: SourceSpec) -> list[str]:
+    return [*spec.contract.required, *([spec.target] if spec.labelled else [])]
 
 
 def require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
@@ -120,17 +120,17 @@ def require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
             raise InvalidFile(f"{where}: column {name} is missing", name)
 
 
-def read_csv_file(path: Path, wanted: Wanted, note: Note) -> Records:
-    required = [wanted.target] if wanted.labelled else []
-    return read_csv(path, wanted.contract, required, beside(wanted), note, wanted.aliases)
+def read_csv_file(path: Path, spec: SourceSpec, note: Note) -> Records:
+    required = [spec.target] if spec.labelled else []
+    return read_csv(path, spec.contract, required, beside(spec), note, spec.aliases)
 
 
-def beside(wanted: Wanted) -> tuple[str, ...]:
+def beside(spec: SourceSpec) -> tuple[str, ...]:
     """The columns that are of use beside the features."""
-    return (*wanted.ids, *wanted.observations, wanted.target)
+    return (*spec.ids, *spec.observations, spec.target)
 
 
-def read_jsonl_file(path: Path, wanted: Wanted, _: Note) -> Records:
+def read_jsonl_file(path: Path, spec: SourceSpec, _: Note) -> Records:
     """Objects with the features beside the ids, or in an object of their own."""
     for line, item in read_jsonl(path):
         if isinstance(item, InvalidFile):
@@ -139,74 +139,74 @@ def read_jsonl_file(path: Path, wanted: Wanted, _: Note) -> Records:
             yield line, InvalidFile(f"{path.name}, line {line}: expected an object of columns and values")
         else:
             record = {**item, **item.get("features", {})}
-            yield line, {wanted.aliases.get(name, name): value for name, value in record.items()}
+            yield line, {spec.aliases.get(name, name): value for name, value in record.items()}
 
 
-def read_sqlite(path: Path, wanted: Wanted, note: Note) -> Records:
-    statement = _statement(wanted, "sqlite")
-    with sqlite_over(path, str(wanted.source["sql"])) as connection:
-        yield from _answered(wanted, lambda query: records_of_sqlite(connection, query), statement, note)
+def read_sqlite(path: Path, spec: SourceSpec, note: Note) -> Records:
+    statement = _statement(spec, "sqlite")
+    with sqlite_over(path, str(spec.source["sql"])) as connection:
+        yield from _answered(spec, lambda query: records_of_sqlite(connection, query), statement, note)
 
 
-def read_duckdb(folder: Path, wanted: Wanted, note: Note) -> Records:
+def read_duckdb(folder: Path, spec: SourceSpec, note: Note) -> Records:
     """The query's own tables (lists of words, say) lie beside it; the data have the folder to themselves."""
-    statement, name = _statement(wanted, "duckdb"), str(wanted.source["sql"])
-    _check_tables(wanted, (wanted.root / name).parent)
-    texts = [statement, *([_query(wanted, "counts")] if wanted.source.get("counts") else [])]
-    beside = (wanted.root / name).parent
-    with duckdb_over(folder, name, texts, wanted.aliases, beside, wanted.views, note) as connection:
-        yield from _answered(wanted, lambda query: records_of_duckdb(connection, query), statement, note)
+    statement, name = _statement(spec, "duckdb"), str(spec.source["sql"])
+    _check_tables(spec, (spec.root / name).parent)
+    texts = [statement, *([_query(spec, "counts")] if spec.source.get("counts") else [])]
+    beside = (spec.root / name).parent
+    with duckdb_over(folder, name, texts, spec.aliases, beside, spec.views, note) as connection:
+        yield from _answered(spec, lambda query: records_of_duckdb(connection, query), statement, note)
 
 
-def tables_read(folder: Path, wanted: Wanted) -> list[Path]:
+def tables_read(folder: Path, spec: SourceSpec) -> list[Path]:
     """The files of a folder that the model's SQL reads."""
-    return tables_named([folder], [_statement(wanted, "duckdb")], wanted.views)
+    return tables_named([folder], [_statement(spec, "duckdb")], spec.views)
 
 
-def _check_tables(wanted: Wanted, folder: Path) -> None:
+def _check_tables(spec: SourceSpec, folder: Path) -> None:
     """Refuse tables beside the query that aren't those that the model was trained with."""
-    trained = wanted.source.get("tables") or {}
-    found = hashes_of_tables(folder, wanted.views) if trained else {}
+    trained = spec.source.get("tables") or {}
+    found = hashes_of_tables(folder, spec.views) if trained else {}
     for name, expected in trained.items():
         if found.get(name) != expected:
-            raise ArtefactRefused(f"{name} beside {wanted.source['sql']} isn't the one that the model was trained with")
+            raise ArtefactRefused(f"{name} beside {spec.source['sql']} isn't the one that the model was trained with")
 
 
-def _answered(wanted: Wanted, run: Callable[[str], Iterator[Record]], statement: str, note: Note) -> Records:
+def _answered(spec: SourceSpec, run: Callable[[str], Iterator[Record]], statement: str, note: Note) -> Records:
     """The rows of the statement; at their end note is told of labels that none of them has, and what counts counts."""
-    joined, labelled = _joins_labels(wanted), 0
-    records = (record | {wanted.target: record.pop(LABEL)} if joined else record for record in run(statement))
-    for number, record in _with_types(wanted, records, str(wanted.source["sql"])):
-        labelled += isinstance(record, dict) and record.get(wanted.target) is not None
+    joined, labelled = _joins_labels(spec), 0
+    records = (record | {spec.target: record.pop(LABEL)} if joined else record for record in run(statement))
+    for number, record in _with_types(spec, records, str(spec.source["sql"])):
+        labelled += isinstance(record, dict) and record.get(spec.target) is not None
         yield number, record
     if joined:
-        count = f"SELECT count({_name(wanted.target)}) AS labels FROM (\n{_query(wanted, 'labels')}\n) AS l"  # noqa: S608
+        count = f"SELECT count({_name(spec.target)}) AS labels FROM (\n{_query(spec, 'labels')}\n) AS l"  # noqa: S608
         alone = next(run(count))["labels"] - labelled
         if alone > 0:
             have = "has" if alone == 1 else "have"
-            note(f"{counted(alone, 'label')} of {wanted.source['labels']} {have} no row of features")
-    if wanted.source.get("counts"):
-        (counts,) = run(_query(wanted, "counts"))
+            note(f"{counted(alone, 'label')} of {spec.source['labels']} {have} no row of features")
+    if spec.source.get("counts"):
+        (counts,) = run(_query(spec, "counts"))
         note(", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items()))
 
 
-def _joins_labels(wanted: Wanted) -> bool:
-    return wanted.labelled and bool(wanted.source.get("labels"))
+def _joins_labels(spec: SourceSpec) -> bool:
+    return spec.labelled and bool(spec.source.get("labels"))
 
 
-def _statement(wanted: Wanted, dialect: str) -> str:
+def _statement(spec: SourceSpec, dialect: str) -> str:
     """The model's query as it stands, for training with the labels beside it, in the order of the ids."""
-    if not wanted.source.get("sql"):
+    if not spec.source.get("sql"):
         raise InvalidFile("model.toml names no source.sql, so its rows come from a .csv, .parquet or .jsonl file")
-    written_for = wanted.source.get("dialect") or "postgresql"
+    written_for = spec.source.get("dialect") or "postgresql"
     if written_for != dialect:
-        raise InvalidFile(f"{wanted.source['sql']} is written for {written_for}, so it doesn't run by {dialect}")
-    ids = ", ".join(map(_name, wanted.ids))
-    features = f"(\n{_query(wanted, 'sql')}\n) AS f"
-    if not _joins_labels(wanted):
+        raise InvalidFile(f"{spec.source['sql']} is written for {written_for}, so it doesn't run by {dialect}")
+    ids = ", ".join(map(_name, spec.ids))
+    features = f"(\n{_query(spec, 'sql')}\n) AS f"
+    if not _joins_labels(spec):
         return f"SELECT * FROM {features} ORDER BY {ids}"  # noqa: S608
-    labels = f"(\n{_query(wanted, 'labels')}\n) AS l"
-    label = f"l.{_name(wanted.target)} AS {_name(LABEL)}"
+    labels = f"(\n{_query(spec, 'labels')}\n) AS l"
+    label = f"l.{_name(spec.target)} AS {_name(LABEL)}"
     return f"SELECT f.*, {label} FROM {features} LEFT JOIN {labels} USING ({ids}) ORDER BY {ids}"  # noqa: S608
 
 
@@ -214,11 +214,11 @@ def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _query(wanted: Wanted, key: str) -> str:
+def _query(spec: SourceSpec, key: str) -> str:
     """The text of source.sql or source.labels; refused where the model was trained with another."""
-    name = str(wanted.source[key])
-    path = wanted.query if wanted.query and key == "sql" else wanted.root / name
-    text, expected = _text_of(path, key, name), wanted.source.get("sha256")
+    name = str(spec.source[key])
+    path = spec.query if spec.query and key == "sql" else spec.root / name
+    text, expected = _text_of(path, key, name), spec.source.get("sha256")
     if key == "sql" and expected and (digest := hashlib.sha256(path.read_bytes()).hexdigest()) != expected:
         raise ArtefactRefused(f"{name} has SHA-256 {digest}, but the model was trained with {expected}")
     return text
@@ -234,17 +234,17 @@ def _text_of(path: Path, key: str, name: str) -> str:
         raise InvalidFile(f"{name} is not UTF-8 text") from None
 
 
-def read_postgresql(url: str, wanted: Wanted, _: Note) -> Records:
-    _statement(wanted, "postgresql")
-    table = "training_table" if wanted.labelled else "table"
-    if not wanted.source.get(table):
+def read_postgresql(url: str, spec: SourceSpec, _: Note) -> Records:
+    _statement(spec, "postgresql")
+    table = "training_table" if spec.labelled else "table"
+    if not spec.source.get(table):
         raise InvalidFile(f"model.toml names no source.{table}, so its rows don't come from PostgreSQL")
-    source = FeatureSource(_query(wanted, "sql"), wanted.source, wanted.ids, wanted.contract.names)
-    seconds = TRAINING_SECONDS if wanted.labelled else STATEMENT_SECONDS
-    with closing(Database(conninfo_of(url), wanted.environ, seconds)) as database:
-        rows = source.training_rows(database) if wanted.labelled else ((row, None) for row in source.stream(database))
+    source = FeatureSource(_query(spec, "sql"), spec.source, spec.ids, spec.contract.names)
+    seconds = TRAINING_SECONDS if spec.labelled else STATEMENT_SECONDS
+    with closing(Database(conninfo_of(url), spec.environ, seconds)) as database:
+        rows = source.training_rows(database) if spec.labelled else ((row, None) for row in source.stream(database))
         for number, (row, label) in enumerate(rows, 1):
-            yield number, {**row.observations, **row.ids, **row.features, wanted.target: label, FAULT: row.fault}
+            yield number, {**row.observations, **row.ids, **row.features, spec.target: label, FAULT: row.fault}
 
 
 def conninfo_of(url: str) -> str:

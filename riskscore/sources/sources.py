@@ -20,7 +20,7 @@ from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.model_toml.labels import folded, text_of_label
 from riskscore.sources.parquet_rows import read_parquet_file
 from riskscore.sources.source_readers import (
-    Wanted,
+    SourceSpec,
     plain,
     read_csv_file,
     read_duckdb,
@@ -48,7 +48,7 @@ FORMS = "a file ending in .csv, .parquet or .jsonl, or sqlite:///FILE, duckdb:FO
 class Kind(NamedTuple):
     """read: the records of a place (see `file_of`). unit: what they are counted in. by_sql: by the model's own SQL."""
 
-    read: Callable[[Any, Wanted, Note], Iterator[tuple[int, Any]]]
+    read: Callable[[Any, SourceSpec, Note], Iterator[tuple[int, Any]]]
     unit: str
     by_sql: bool
 
@@ -90,47 +90,47 @@ class SourceRow(NamedTuple):
         return {**self.ids, "features": self.features, **self.observations}
 
 
-def wanted_by(settings: Settings, root: Path = Path(), environ: Mapping[str, str] | None = None) -> Wanted:
+def spec_of_settings(settings: Settings, root: Path = Path(), environ: Mapping[str, str] | None = None) -> SourceSpec:
     """What training needs. root: where the paths of model.toml start."""
     observations = tuple(settings.observations)
-    return Wanted(settings.contract, settings.ids, settings.source, root, True, observations, environ or {})
+    return SourceSpec(settings.contract, settings.ids, settings.source, root, True, observations, environ or {})
 
 
-def wanted_of(model: Model, root: Path = Path(), environ: Mapping[str, str] | None = None) -> Wanted:
+def spec_of_model(model: Model, root: Path = Path(), environ: Mapping[str, str] | None = None) -> SourceSpec:
     """What scoring needs: a published model brings its query along, others have it below root."""
     manifest = model.artefact.manifest
     ids, observations = tuple(manifest["ids"]), tuple(manifest["observations"])
     query = Path(model.artefact.folder) / "features.sql"
-    return Wanted(
+    return SourceSpec(
         *(model.contract, ids, manifest["source"], root, False, observations, environ or {}),
         query=query if query.is_file() else None,
     )
 
 
-def rows_at(url: str | Path, wanted: Wanted, note: Note = lambda _: None) -> Iterator[SourceRow | CallerFault]:
+def rows_at(url: str | Path, spec: SourceSpec, note: Note = lambda _: None) -> Iterator[SourceRow | CallerFault]:
     """Every row; an InvalidFile in the place of one that can't be read, a DataFault where its own data are faulty.
 
     note: told of what is left aside. Raises InvalidFile where the source as a whole can't be read.
     """
-    return (row for _, row in placed_rows(url, wanted, note))
+    return (row for _, row in placed_rows(url, spec, note))
 
 
-def placed_rows(url: str | Path, wanted: Wanted, note: Note = lambda _: None) -> Rows:
+def placed_rows(url: str | Path, spec: SourceSpec, note: Note = lambda _: None) -> Rows:
     """The same with each row's place: its line in a file, its ids where SQL made it."""
-    kind, name = KINDS[kind_of(url)], _name(url, wanted)
-    for number, record in kind.read(_place(url), wanted, note):
+    kind, name = KINDS[kind_of(url)], _name(url, spec)
+    for number, record in kind.read(_place(url), spec, note):
         unread = isinstance(record, CallerFault)
-        ids = _ids(wanted, (record.ids or {}) if unread else record)
-        row = record if unread else _row(wanted, (name, kind.unit, number), ids, record)
+        ids = _ids(spec, (record.ids or {}) if unread else record)
+        row = record if unread else _row(spec, (name, kind.unit, number), ids, record)
         if isinstance(row, CallerFault):
             row.ids = ids
         named = ", ".join(ids.values()) if kind.by_sql else ""
         yield named or f"{kind.unit} {number}", row
 
 
-def origin_of(url: str | Path, wanted: Wanted) -> str:
+def origin_of(url: str | Path, spec: SourceSpec) -> str:
     """The source in words, for the model card."""
-    kind, name = kind_of(url), _name(url, wanted)
+    kind, name = kind_of(url), _name(url, spec)
     if not KINDS[kind].by_sql:
         return f"file {name}"
     return name if kind.startswith("postgres") else f"{name} over {file_of(url).name}"
@@ -168,11 +168,11 @@ def file_of(url: str | Path) -> Path:
     return Path(unquote(urlsplit(text).path)) if text.startswith("file:") else Path(text)
 
 
-def files_of(url: str | Path, wanted: Wanted) -> list[Path]:
+def files_of(url: str | Path, spec: SourceSpec) -> list[Path]:
     """The files that the rows of a URL come from; none where a database that isn't a file has them."""
     if kind_of(url).startswith("postgres"):
         return []
-    return tables_read(file_of(url), wanted) if kind_of(url) == "duckdb" else [file_of(url)]
+    return tables_read(file_of(url), spec) if kind_of(url) == "duckdb" else [file_of(url)]
 
 
 def _folder_of(url: str) -> Path:
@@ -183,33 +183,33 @@ def _folder_of(url: str) -> Path:
     return Path(path)
 
 
-def _name(url: str | Path, wanted: Wanted) -> str:
+def _name(url: str | Path, spec: SourceSpec) -> str:
     """What a message calls the source."""
     kind = kind_of(url)
     if kind.startswith("postgres"):
-        return f"table {wanted.source.get('training_table' if wanted.labelled else 'table', '')}"
-    return str(wanted.source.get("sql") or "source.sql") if KINDS[kind].by_sql else file_of(url).name
+        return f"table {spec.source.get('training_table' if spec.labelled else 'table', '')}"
+    return str(spec.source.get("sql") or "source.sql") if KINDS[kind].by_sql else file_of(url).name
 
 
-def _row(wanted: Wanted, at: tuple[str, str, int], ids: dict[str, str], record: dict[str, Any]) -> Any:
+def _row(spec: SourceSpec, at: tuple[str, str, int], ids: dict[str, str], record: dict[str, Any]) -> Any:
     """The record sorted into a SourceRow, or what is wrong with it."""
-    if fault := fault_of(record, wanted.source):
+    if fault := fault_of(record, spec.source):
         return DataFault(str(fault))
     observations = {}
-    for name in wanted.observations:
+    for name in spec.observations:
         text = _text(record.get(name))
         if text and not COUNT.fullmatch(text):
             where = f"{at[0]}, {at[1]} {at[2]}"
             return InvalidFile(f"{where}, column {name}: expected a whole number, 0 or more", name)
         if text:
             observations[name] = int(text.partition(".")[0])
-    features = {name: record[name] for name in wanted.contract.names if name in record}
-    return SourceRow(*at, ids, features, _label(wanted, record.get(wanted.target)), observations)
+    features = {name: record[name] for name in spec.contract.names if name in record}
+    return SourceRow(*at, ids, features, _label(spec, record.get(spec.target)), observations)
 
 
-def _ids(wanted: Wanted, record: Mapping[str, Any]) -> dict[str, str]:
+def _ids(spec: SourceSpec, record: Mapping[str, Any]) -> dict[str, str]:
     """The ids that aren't empty."""
-    texts = {name: _text(record.get(name)) for name in wanted.ids}
+    texts = {name: _text(record.get(name)) for name in spec.ids}
     return {name: text for name, text in texts.items() if text}
 
 
@@ -221,8 +221,8 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _label(wanted: Wanted, value: Any) -> Any:
+def _label(spec: SourceSpec, value: Any) -> Any:
     value = plain(value)
     if isinstance(value, str) and not value.strip():
         return None
-    return None if wanted.unlabelled and folded(text_of_label(value)) in wanted.unlabelled else value
+    return None if spec.unlabelled and folded(text_of_label(value)) in spec.unlabelled else value

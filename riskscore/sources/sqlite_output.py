@@ -52,7 +52,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
         raise
 
 
-def say(connection: sqlite3.Connection, words: str) -> None:
+def write_about(connection: sqlite3.Connection, words: str) -> None:
     """Have a file say where its rows come from, in a table, since SQLite knows no comments. "": nothing."""
     connection.execute(f"DROP TABLE IF EXISTS {ABOUT_TABLE}")
     if words:
@@ -60,7 +60,7 @@ def say(connection: sqlite3.Connection, words: str) -> None:
         connection.execute(f"INSERT INTO {ABOUT_TABLE} VALUES (?)", (words,))  # noqa: S608 - a name of ours
 
 
-def said_by(path: Path) -> str:
+def about_of(path: Path) -> str:
     """What a file says of its rows, "" where it says nothing; whoever reads the rows tells why it can't be read."""
     found: list[tuple[str]] = []
     with (

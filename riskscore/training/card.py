@@ -111,7 +111,7 @@ $table
 """)
 
 
-def papers(
+def documents(
     settings: Settings,
     manifest: Manifest,
     contents: Mapping[str, bytes],

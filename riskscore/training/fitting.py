@@ -29,7 +29,7 @@ def encoded(settings: Settings, data: TrainingData) -> TrainingData:
     return replace(data, names=tuple(encoding.names), matrix=encoding.matrix(data.matrix))
 
 
-def with_gaps(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> tuple[Floats, NDArray[np.int8]]:
+def with_missing(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> tuple[Floats, NDArray[np.int8]]:
     """The rows and their labels; where features are optional each twice more, without them and without half of them.
 
     Rows of the sources have all features, so that nothing else would teach an estimator what to make of one that lacks.
@@ -49,7 +49,7 @@ def fit(settings: Settings, matrix: Floats, labels: NDArray[np.int8]) -> Any:
     family = family_of(settings)
     estimator = family.build(settings)
     try:
-        estimator.fit(*with_gaps(settings, matrix, labels))
+        estimator.fit(*with_missing(settings, matrix, labels))
     except (ValueError, TypeError) as error:  # XGBoostError is a ValueError
         reason = str(error).strip().splitlines()[-1]
         raise InvalidFile(f"{settings.name}/model.toml: the estimator refuses its parameters: {reason}") from None

@@ -43,7 +43,7 @@ DIGITS = 6  # figures that agree so far are a tie
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """parameters: all that the estimator is built with. record: the manifest's `search`, {} without one."""
 
     parameters: Table
@@ -56,14 +56,14 @@ def search(
     predictor: Callable[[Settings], Predict],
     state: Path | None = None,
     step: Callable[[], object] = lambda: None,
-) -> Found:
+) -> SearchResult:
     """The best of the trials that [search] asks for, over [estimator.parameters]; of equals the earlier one.
 
     predictor: settings -> predict(matrix, labels, unseen) -> probabilities. state: the file to go on from, None for
     none. step: called after each fold, and for each fold of a trial that the state file holds.
     """
     if not settings.search:
-        return Found(settings.parameters, {})
+        return SearchResult(settings.parameters, {})
     trials = trials_of(settings.search, settings.seed)
     _refuse_names(settings, trials[0])
     key = state_key(settings, data)
@@ -135,7 +135,7 @@ def _words(trial: Table) -> str:
 # What a search came to
 
 
-def _found(settings: Settings, trials: list[Table], values: list[list[float]]) -> Found:
+def _found(settings: Settings, trials: list[Table], values: list[list[float]]) -> SearchResult:
     """The best trial, and a record of the best few with the metric's mean and standard deviation over the folds."""
     table = settings.search
     means = [round(float(np.mean(folds)), DIGITS) for folds in values]
@@ -156,7 +156,7 @@ def _found(settings: Settings, trials: list[Table], values: list[list[float]]) -
         "table": tried,
         "note": _note(len(trials)),
     }
-    return Found({**settings.parameters, **best}, record)
+    return SearchResult({**settings.parameters, **best}, record)
 
 
 def _note(trials: int) -> str:

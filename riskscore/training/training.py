@@ -56,13 +56,13 @@ TRIAL_ROWS = 1000  # random rows on which the directions are checked
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to. contents: the files that serve; papers: the model card and its pictures;
+    """What a training came to. contents: the files that serve; documents: the model card and its pictures;
 
     twin_lacks: why the twin can't serve it, or ""."""
 
     contents: dict[str, bytes]
     manifest: dict[str, Any]
-    papers: dict[str, bytes]
+    documents: dict[str, bytes]
     twin_lacks: str
 
 
@@ -128,8 +128,8 @@ def build(
         },
     }
     manifest["version"] = version_of(manifest, contents, now)
-    papers = card.papers(settings, manifest, contents, data.labels, validation.out_of_fold)
-    return Trained(contents, manifest, papers, lacks)
+    documents = card.documents(settings, manifest, contents, data.labels, validation.out_of_fold)
+    return Trained(contents, manifest, documents, lacks)
 
 
 def _proven(
@@ -236,5 +236,5 @@ def write(folder: Path, trained: Trained) -> None:
         for name in WRITTEN:
             (fresh / name).unlink(missing_ok=True)
         save_artefact(str(fresh), trained.contents, trained.manifest)
-        for name, paper in trained.papers.items():
+        for name, paper in trained.documents.items():
             (fresh / name).write_bytes(paper)

@@ -23,8 +23,8 @@ from riskscore.database.connection import Database
 from riskscore.errors import CallerFault, DataFault, InvalidFile
 from riskscore.model_toml.labels import label_meaning
 from riskscore.sources.source_readers import conninfo_of
-from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, wanted_by
-from riskscore.sources.sqlite_output import said_by
+from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, spec_of_settings
+from riskscore.sources.sqlite_output import about_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from riskscore.model_toml.settings import Settings
-    from riskscore.sources.source_readers import Wanted
+    from riskscore.sources.source_readers import SourceSpec
     from riskscore.sources.sources import SourceRow
 
     Rows = Iterable[SourceRow | CallerFault]
@@ -78,25 +78,25 @@ def from_source(
     watch: Callable[[Rows], Rows] = lambda rows: rows,
 ) -> TrainingData:
     """The rows at a URL (see riskscore.sources). root: where the paths of model.toml start; watch: sees them pass."""
-    wanted, notes = wanted_by(settings, root, environ), list[str]()
-    rows = watch(rows_at(url, wanted, notes.append))
-    return from_rows(settings, rows, origin_of(url, wanted), _about(url, wanted), notes)
+    spec, notes = spec_of_settings(settings, root, environ), list[str]()
+    rows = watch(rows_at(url, spec, notes.append))
+    return from_rows(settings, rows, origin_of(url, spec), _about(url, spec), notes)
 
 
-def _about(url: str | Path, wanted: Wanted) -> str:
+def _about(url: str | Path, spec: SourceSpec) -> str:
     """What a database says of its rows, or about.txt of files; "" where there is nothing."""
     kind = KINDS[kind_of(url)]
-    if kind is KINDS["sqlite"] and (said := said_by(file_of(url))):
+    if kind is KINDS["sqlite"] and (said := about_of(file_of(url))):
         return said
     if kind is not KINDS["postgresql"]:
-        return said_of(files_of(url, wanted))
-    if not wanted.source.get("training_table"):
+        return about_files(files_of(url, spec))
+    if not spec.source.get("training_table"):
         return ""
-    with closing(Database(conninfo_of(str(url)), wanted.environ)) as database:
-        return find_table(database, wanted.source["training_table"], wanted.aliases).comment
+    with closing(Database(conninfo_of(str(url)), spec.environ)) as database:
+        return find_table(database, spec.source["training_table"], spec.aliases).comment
 
 
-def said_of(files: Sequence[Path]) -> str:
+def about_files(files: Sequence[Path]) -> str:
     """What about.txt beside files says of all of them, as they are now; "" where it speaks of others."""
     for words, named in statements(files[0].parent) if files else ():
         if all(path.name in named for path in files) and all(named[path.name] == sha256(path) for path in files):
@@ -150,8 +150,8 @@ def from_rows(
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
         labels.append(_label(row.where, target, row.label, meaning, expected))
         customers.append(row.ids.get(whose, ""))
-    told = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
-    data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, told)
+    all_notes = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
+    data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, all_notes)
     return replace(data, unlabelled=remarks[_without_label(settings)])
 
 

@@ -30,7 +30,7 @@ NUMBERS = ((8, np.uint8, 11), (16, np.uint16, 19), (32, np.uint32, 37), (63, np.
 TOGETHER = 32  # lines that are added at once: numpy is slow to add many short ones
 
 
-def quick_twin(twin: Any) -> Any:
+def array_twin(twin: Any) -> Any:
     """The twin with numpy, or the same where it has no such form: no trees that split, or too large ones."""
     if not isinstance(twin, TreeTwin):
         return twin
@@ -40,7 +40,7 @@ def quick_twin(twin: Any) -> Any:
     return ArrayTwin(twin, splits, leaves) if splits and small else twin
 
 
-def quick_contributions(contributions: Any) -> Any:
+def array_contributions(contributions: Any) -> Any:
     """The contributions with numpy, or the same where they have no such form: they come from no tables."""
     if not isinstance(contributions, TableContributions):
         return contributions
@@ -74,8 +74,8 @@ class ArrayTwin:
 
     def margin(self, vector: Sequence[float]) -> float:
         """The margin of one row: floats in the contract's order, NaN = missing."""
-        kept = np.bitwise_and.reduce(self._matrix.take(self._lines.of(vector), 0))
-        values = self._values.take(self._first + (kept & -kept) % self._prime)
+        reached = np.bitwise_and.reduce(self._matrix.take(self._lines.of(vector), 0))
+        values = self._values.take(self._first + (reached & -reached) % self._prime)
         return float(np.add.accumulate(values)[-1])  # in tree order, rounded after each: `sum` adds in pairs
 
 

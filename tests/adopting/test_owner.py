@@ -314,7 +314,7 @@ def test_the_owners_probabilities_are_held_to(tmp_path: Path, make: Callable[[],
     }
     assert held["largest_difference"] < 1e-6
     assert 2 <= held["line"] <= 601
-    assert "gives the owner's own probabilities, column p, on 600 rows" in result.papers["MODEL_CARD.md"].decode()
+    assert "gives the owner's own probabilities, column p, on 600 rows" in result.documents["MODEL_CARD.md"].decode()
 
 
 def test_probabilities_of_another_model_are_refused(tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_a_code_that_nobody_names_shows_in_the_owners_probabilities(tmp_path: Pa
 def test_without_them_it_says_what_was_not_shown(tmp_path: Path) -> None:
     result = adopted(tmp_path, saved(tmp_path / "m.json", classifier().fit(X, Y)), rows=X)
     assert result.manifest["adopted"]["expected"] is None
-    assert "**Not shown:**" in result.papers["MODEL_CARD.md"].decode()
+    assert "**Not shown:**" in result.documents["MODEL_CARD.md"].decode()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.serving.deployment import Deployment
-from riskscore.sources.sources import wanted_of
+from riskscore.sources.sources import spec_of_model
 from riskscore.training.training import train
 from riskscore.training.training_data import from_source
 from tests.scoring_examples import ROOT
@@ -176,7 +176,7 @@ def offered(tmp_path, trained):
     def run(text, name="in.csv", write=Path.write_text):
         write(tmp_path / name, text)
         notes = []
-        items = items_to_score(tmp_path / name, wanted_of(trained), notes.append)
+        items = items_to_score(tmp_path / name, spec_of_model(trained), notes.append)
         with FaultReport(tmp_path / "faults.csv") as faults:
             counts = score_file(Engine(lambda _: trained, "small", None), trained, items, tmp_path / "out.csv", faults)
         return (tmp_path / "out.csv").read_text().splitlines(), notes, counts

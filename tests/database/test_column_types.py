@@ -15,7 +15,7 @@ from riskscore.database.connection import Database
 from riskscore.database.features import FeatureSource
 from riskscore.errors import ArtefactRefused, QueryFailed, UnknownCustomer
 from riskscore.model_toml.settings import read_settings
-from riskscore.sources.source_readers import Wanted
+from riskscore.sources.source_readers import SourceSpec
 from riskscore.training.training_data import _about
 from tests.scoring_examples import ROOT
 
@@ -346,7 +346,7 @@ def test_the_training_table_and_its_comment_in_a_schema_with_other_types(bank, d
     trained = source(training_table="core.labelled")
     rows = [(row.ids["customer_id"], row.fault, label) for row, label in trained.training_rows(reader)]
     assert rows == [("9", None, 0), ("10", None, 1), ("11", "snapshot_date isn't midnight UTC of a day", 1)]
-    wanted = Wanted(SETTINGS.contract, SETTINGS.ids, {**SETTINGS.source, "training_table": "core.labelled"})
+    wanted = SourceSpec(SETTINGS.contract, SETTINGS.ids, {**SETTINGS.source, "training_table": "core.labelled"})
     assert _about(database, wanted) == "of the core system"
 
 

@@ -18,7 +18,7 @@ from riskscore.drafting.profiling import profile_table
 from riskscore.drafting.raw_table import read_table
 from riskscore.model_toml.schema import quoted
 from riskscore.model_toml.settings import read_settings
-from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.sources.sources import rows_at, spec_of_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,7 +217,7 @@ COLUMNS: dict[str, list[Any]] = {
 def test_the_contract_reads_every_row_as_it_was_looked_at(tmp_path):
     table = profiled(tmp_path, COLUMNS)
     found = settled(tmp_path, COLUMNS)
-    vectors = [found.contract.vector(row.features) for row in rows_at(tmp_path / "t.csv", wanted_by(found))]
+    vectors = [found.contract.vector(row.features) for row in rows_at(tmp_path / "t.csv", spec_of_settings(found))]
     for column, read in zip(table.features, zip(*vectors, strict=True), strict=True):
         expected = column.rows.tolist()
         assert [None if math.isnan(x) else x for x in read] == [None if math.isnan(x) else x for x in expected], (

@@ -199,7 +199,7 @@ def test_a_bucket_keeps_every_head_and_gives_the_newest(monkeypatch):
     assert s3.list_objects_v2(Bucket="heads")["KeyCount"] == 4
 
 
-class Keeper(BaseHTTPRequestHandler):
+class LedgerWriter(BaseHTTPRequestHandler):
     """A web service that keeps lines: POST adds one, GET gives them."""
 
     lines = b""
@@ -222,7 +222,7 @@ class Keeper(BaseHTTPRequestHandler):
 
 
 def test_a_web_service_keeps_heads_too(tmp_path):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Keeper) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), LedgerWriter) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         given = {"RISKSCORE_LEDGER_HEADS": f"http://127.0.0.1:{server.server_port}/heads"}
         heads = heads_of(given, "postgresql://bank.example/ledger")

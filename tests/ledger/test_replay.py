@@ -107,9 +107,9 @@ def test_whatever_was_answered_is_answered_again(file, small_loans, rows):
 
 def test_answers_in_the_fields_of_their_clients_come_again(file, tmp_path):
     changes = {"response": {"always_list": True, "fields": {"p": "probability", "id": "loan_id"}}}
-    worded = Model(open_artefact(str(write_small(tmp_path / "worded", **changes))))
-    keeping(file, worded).answer(LOANS[:2])
-    assert replayed(file, serving(worded)).matched == 2
+    renamed = Model(open_artefact(str(write_small(tmp_path / "worded", **changes))))
+    keeping(file, renamed).answer(LOANS[:2])
+    assert replayed(file, serving(renamed)).matched == 2
 
 
 @pytest.mark.parametrize(

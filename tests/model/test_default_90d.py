@@ -13,7 +13,7 @@ import pytest
 from riskscore.errors import ArtefactRefused, DataFault
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
-from riskscore.sources.sources import rows_at, wanted_by, wanted_of
+from riskscore.sources.sources import rows_at, spec_of_model, spec_of_settings
 from tests import programs
 from tests.model_examples import ROOT, SHARED, deployed, engine_for, events, needs, train_small
 
@@ -192,7 +192,7 @@ def test_a_ledger_has_the_same_features_in_every_spelling(tmp_path: Path, spelli
     ]
     (tmp_path / "transactions.csv").write_text(HEADER.replace(",", separator) + "\n".join(lines) + "\n")
     settings = read_settings(ROOT / "model" / "default_90d")
-    (row,) = rows_at(f"duckdb:{tmp_path}", replace(wanted_by(settings, ROOT), labelled=False))
+    (row,) = rows_at(f"duckdb:{tmp_path}", replace(spec_of_settings(settings, ROOT), labelled=False))
     assert not isinstance(row, Exception)
     features = row.features
     assert (features["num_transactions"], features["total_debit"], features["total_credit"]) == (4, -1349.1, 2600.0)
@@ -206,7 +206,9 @@ def test_a_tolerance_of_model_toml_lets_a_share_pass_and_a_person_look(
     rows = "".join(f"A,{k},-5,debit,TESCO,2025-02-01\n" for k in range(3))
     (tmp_path / "transactions.csv").write_text(HEADER + rows + "A,4,-5,fee,TESCO,2025-02-01\n")
     settings = read_settings(ROOT / "model" / "default_90d")
-    wanted = replace(wanted_by(settings, ROOT), source=settings.source | {"tolerance": tolerance}, labelled=False)
+    wanted = replace(
+        spec_of_settings(settings, ROOT), source=settings.source | {"tolerance": tolerance}, labelled=False
+    )
     (row,) = rows_at(f"duckdb:{tmp_path}", wanted)
     assert isinstance(row, DataFault) != is_scored
     if not isinstance(row, Exception):
@@ -219,7 +221,7 @@ def test_a_tolerance_of_model_toml_lets_a_share_pass_and_a_person_look(
 def test_training_goes_on_without_a_customer_of_whom_something_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "transactions.csv").write_text(f"{HEADER}{SOUND}B,2,n/a,debit,,2025-02-01\n")
     (tmp_path / "labels.csv").write_text("customer_id,defaulted\nA,0\nB,1\n")
-    wanted, notes = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT), list[str]()
+    wanted, notes = spec_of_settings(read_settings(ROOT / "model" / "default_90d"), ROOT), list[str]()
     first, second = rows_at(f"duckdb:{tmp_path}", wanted, notes.append)
     assert not isinstance(first, Exception)
     assert isinstance(second, DataFault)
@@ -233,7 +235,7 @@ def test_the_views_are_those_that_the_model_was_trained_with(tmp_path: Path) -> 
     (tmp_path / "transactions.csv").write_text(HEADER + SOUND)
     model = deployed().find("default_90d")
     with pytest.raises(ArtefactRefused, match=r"readings.sql beside .* isn't the one that the model was trained with"):
-        list(rows_at(f"duckdb:{tmp_path}", wanted_of(model, tmp_path)))
+        list(rows_at(f"duckdb:{tmp_path}", spec_of_model(model, tmp_path)))
 
 
 PUBLISHED_BODY = {
@@ -269,7 +271,7 @@ def test_what_was_spent_is_not_positive() -> None:
 @pytest.mark.slow
 def test_without_the_optional_features_the_default_rate_is_still_met(tmp_path: Path) -> None:
     default_90d.write(tmp_path, 400, seed=8)
-    wanted = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT)
+    wanted = spec_of_settings(read_settings(ROOT / "model" / "default_90d"), ROOT)
     rows = [row for row in rows_at(f"duckdb:{tmp_path}", wanted) if not isinstance(row, Exception)]
     needed = wanted.contract.required
     events = [{"features": {name: row.features[name] for name in needed}} for row in rows if row.label is not None]
@@ -291,7 +293,7 @@ def test_the_published_customers_in_either_spelling(tmp_path: Path, spelling: st
             writer.writerow({name: row.get(name, row.get(theirs.get(name, ""), "")) for name in columns})
     labels = (PUBLISHED / "labels.csv").read_text()
     (tmp_path / "labels.csv").write_text(labels.replace("defaulted_within_90d", target))
-    wanted = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT)
+    wanted = spec_of_settings(read_settings(ROOT / "model" / "default_90d"), ROOT)
     rows: list[Any] = list(rows_at(f"duckdb:{tmp_path}", wanted))
     assert [(row.ids["customer_id"], int(row.label)) for row in rows] == [
         ("CUST_0001", 0),

@@ -16,7 +16,7 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.samples import offer_click
 from riskscore.sources.offers import load
 from riskscore.sources.results import RESULTS
-from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.sources.sources import rows_at, spec_of_settings
 from tests import programs
 from tests.model_examples import ROOT, engine_for, events
 
@@ -156,6 +156,6 @@ def test_it_trains_by_a_grid_over_strength_and_penalty(model: str, database: Pat
 
 
 def test_the_labels_are_the_clicks(database: Path) -> None:
-    wanted = wanted_by(read_settings(ROOT / "model" / "offer_click"), ROOT)
+    wanted = spec_of_settings(read_settings(ROOT / "model" / "offer_click"), ROOT)
     clicked = [row.ids["offer_id"] for row in rows_at(f"sqlite:///{database}", wanted) if row.label == 1]  # type: ignore[union-attr]
     assert sorted(map(int, clicked)) == [offer for (offer,) in query(database, "SELECT offer_id FROM clicks")]

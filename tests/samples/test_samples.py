@@ -13,9 +13,9 @@ import pytest
 from riskscore.model_toml.settings import read_settings
 from riskscore.samples import pay_later, x100
 from riskscore.samples.commands import LOAD_OFFERS
-from riskscore.sources.sources import files_of, wanted_by
-from riskscore.sources.sqlite_output import said_by
-from riskscore.training.training_data import from_source, said_of
+from riskscore.sources.sources import files_of, spec_of_settings
+from riskscore.sources.sqlite_output import about_of
+from riskscore.training.training_data import about_files, from_source
 from tests.model_examples import SHARED, needs
 from tests.programs import run
 from tests.scoring_examples import ROOT
@@ -84,13 +84,13 @@ def test_what_is_said_of_a_sample_is_said_of_what_is_loaded_from_it_and_of_nobod
         ran("sample-data", model, "--out", tmp_path, "--rows", "60")
     ran(*shlex.split(LOAD_OFFERS.format(folder=tmp_path))[1:])
     folder = f"duckdb:{tmp_path}"
-    wanted = wanted_by(read_settings(ROOT / "model" / "default_90d"), ROOT)
+    wanted = spec_of_settings(read_settings(ROOT / "model" / "default_90d"), ROOT)
     said = "Simulated by riskscore sample-data {} --seed 7: nobody's data.".format
-    assert said_by(tmp_path / "offers.db") == said("offer_click")
-    assert said_of(files_of(folder, wanted)) == said("default_90d")
-    assert said_of([tmp_path / "mine.csv"]) == ""
+    assert about_of(tmp_path / "offers.db") == said("offer_click")
+    assert about_files(files_of(folder, wanted)) == said("default_90d")
+    assert about_files([tmp_path / "mine.csv"]) == ""
     (tmp_path / "labels.csv").write_text("a person's")
-    assert said_of(files_of(folder, wanted)) == ""
+    assert about_files(files_of(folder, wanted)) == ""
 
 
 CUSTOMERS = list(pay_later.customers(4000, 7))

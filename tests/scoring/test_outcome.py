@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import Artefact
 from riskscore.contract.feature import Feature
-from riskscore.scoring.outcome import SCREEN_ROWS, Reasons, Rules, Scale, Seen
+from riskscore.scoring.outcome import SCREEN_ROWS, Reasons, Rules, Scale, TrainingRange
 from tests.scoring_examples import artefact
 
 NAN = math.nan
@@ -210,7 +210,7 @@ def test_another_scale_is_the_manifests_to_choose() -> None:
 def test_what_training_says_nothing_of_is_objected_to_one_by_one_and_in_columns(
     support: dict[str, Any], value: float, objection: str
 ) -> None:
-    seen = Seen(Feature("x", nullable=True), SEEN | support)
+    seen = TrainingRange(Feature("x", nullable=True), SEEN | support)
     assert seen.objection(value) == objection
     assert seen.objects(np.array([5.0 if "values" not in support else 29.0, value])).tolist() == [
         False,

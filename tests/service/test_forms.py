@@ -11,10 +11,10 @@ from riskscore.artefact.artefact import open_artefact
 from riskscore.contract.feature import Feature
 from riskscore.errors import WrongType
 from riskscore.scoring.model import Model
-from riskscore.service.forms import event_of, field, fields, label_of, value_of, worded, written
+from riskscore.service.forms import event_of, field, fields, label_of, value_of, with_label, written
 from riskscore.service.openapi import described, document, feature_schema
 from riskscore.service.page_views import Page
-from riskscore.serving.model_info import Describe
+from riskscore.serving.model_info import ModelInfo
 from tests.scoring_examples import SMALL, engine, write_small
 
 NUMBER, WHOLE, TRUTH = (Feature("x", kind) for kind in ("number", "integer", "boolean"))
@@ -98,7 +98,7 @@ SHARE = Feature("share_30d", minimum=0, maximum=1, support={"minimum": 8.83e-05,
     ],
 )
 def test_the_page_says_a_message_with_the_label_and_with_numbers_as_in_the_hints(message, said, below):
-    assert worded(message, "share_30d", label_of(SHARE), SHARE) == said
+    assert with_label(message, "share_30d", label_of(SHARE), SHARE) == said
     made = field(SHARE, "", {"share_30d": message})
     assert (made.error, made.complaint) == (said, below)
     assert "0.0000883 to 1,234,567" in made.hint
@@ -156,7 +156,7 @@ def test_categories_and_texts_in_the_openapi(feature, schema):
 
 @pytest.fixture
 def page(small_loans, tmp_path) -> Page:
-    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    describe = ModelInfo(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
     return Page(describe, lambda *_: [])
 
 
@@ -170,7 +170,7 @@ def test_what_somebody_typed_is_shown_as_text_and_never_as_markup(page, small_lo
 def test_the_page_shows_a_person_what_the_models_clients_leave_out(tmp_path):
     folder = write_small(tmp_path / "small_loans", response={"fields": {"p": "probability"}, "always_list": True})
     model = Model(open_artefact(str(folder)), "twin")
-    page = Page(Describe(lambda _: model, lambda: ["small_loans"], "small_loans", str(tmp_path)), lambda *_: [])
+    page = Page(ModelInfo(lambda _: model, lambda: ["small_loans"], "small_loans", str(tmp_path)), lambda *_: [])
     status, text = page.answered(model, SOUND | {"term": "240"}, engine(small_loans=model).answer)
     assert status == 200
     assert "the loan is too long" in text
@@ -194,7 +194,7 @@ def test_what_a_model_has_assumed_may_be_left_empty_and_no_points_are_shown(tmp_
         "term": 6,
         "secured": 1,
     }
-    page = Page(Describe(lambda _: model, lambda: ["small_loans"], "small_loans", "no events"), lambda *_: [])
+    page = Page(ModelInfo(lambda _: model, lambda: ["small_loans"], "small_loans", "no events"), lambda *_: [])
     assert "<details>" in page.empty(model)
     status, text = page.answered(model, {"amount": "1200"}, engine(small_loans=model).answer)
     assert (status, 'id="probability"' in text, 'id="points"' in text) == (200, True, False)
@@ -210,13 +210,13 @@ def test_a_warning_of_the_page_names_the_label(page, small_loans):
 def test_what_a_purge_erased_is_called_so(small_loans, tmp_path):
     kept = {"time": "2026-11-20T12:00:00", "ids": {}, "model": "m", "probability": None, "points": None}
     rows = [kept | {"outcome": outcome} for outcome in ("scored", "refer", "invalid")]
-    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    describe = ModelInfo(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
     text = Page(describe, lambda *_: rows).empty(small_loans)
     assert re.findall(r'class="badge \w+">(\w+)<', text) == ["erased", "erased", "invalid"]
 
 
 def test_the_api_page_unfolds_one_operation_below_a_list_of_all(page, small_loans, tmp_path):
-    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    describe = ModelInfo(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
     operations = [said for methods in document(describe)["paths"].values() for said in methods.values()]
     for asked, unfolded in (
         ("", "predict"),
@@ -253,12 +253,12 @@ def test_the_page_shows_the_ordinary_example_or_else_the_first_flat_or_not(small
     (tmp_path / "small_loans").mkdir()
     for name in names:
         (tmp_path / "small_loans" / f"{name}.json").write_text(json.dumps(events[name]))
-    describe = Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
+    describe = ModelInfo(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path))
     assert f'name="amount" value="{amount}"' in Page(describe, lambda *_: []).empty(small_loans)
 
 
 def test_the_openapi_has_a_path_and_an_example_for_the_model(small_loans, tmp_path):
-    found = document(Describe(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path)))
+    found = document(ModelInfo(lambda _: small_loans, lambda: ["small_loans"], "small_loans", str(tmp_path)))
     body = found["paths"]["/models/small_loans/predict"]["post"]["requestBody"]["content"]["application/json"]
     assert body["examples"]["golden"]["value"]["features"] == {"amount": 1000.0, "term": 12, "secured": True}
     assert found["paths"]["/predict"]["post"]["operationId"] == "predict"

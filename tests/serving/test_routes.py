@@ -17,7 +17,7 @@ from riskscore.fault_log import fault, report
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.serving.http_routes import Routes, encode, parse
-from riskscore.serving.model_info import Describe
+from riskscore.serving.model_info import ModelInfo
 from tests.scoring_examples import EVENT, FEATURES, IDS, ROOT, answer, event, model, nobody, write_small
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def routes_for(
     def unexpected(error: Exception) -> None:
         raise AssertionError from error
 
-    describe = Describe(find, lambda: sorted(models), "credit_risk", str(ROOT / "events"))
+    describe = ModelInfo(find, lambda: sorted(models), "credit_risk", str(ROOT / "events"))
     return Routes(Engine(find, "credit_risk", look_up), describe, limit, report or unexpected)
 
 
@@ -274,7 +274,7 @@ def test_a_refused_model_is_listed_with_the_reason_and_the_others_are_served() -
             raise ArtefactRefused("broken/model.json has SHA-256 1, but its manifest says 2")
         return model()
 
-    found = Describe(find, lambda: ["broken", "credit_risk"], "credit_risk", "nowhere").models()["models"]
+    found = ModelInfo(find, lambda: ["broken", "credit_risk"], "credit_risk", "nowhere").models()["models"]
     assert found[0]["error"]["type"] == "artefact_refused"
     assert found[1]["version"] == model().artefact.version
 

@@ -133,7 +133,7 @@ class Soak:
 
     def _same_margins(self, number: int, event: Any) -> None:
         rows = event if isinstance(event, list) else [event]
-        by_twin, by_joblib = (engine.scored(rows, {}) for engine in (self.twin, self.joblib))
+        by_twin, by_joblib = (engine.score_batches(rows, {}) for engine in (self.twin, self.joblib))
         margins = [[batch.margins for batch in found.batches] for found in (by_twin, by_joblib)]
         self.counts["margins compared"] += sum(map(len, margins[0]))
         answers = [encode(found.answers()) for found in (by_twin, by_joblib)]

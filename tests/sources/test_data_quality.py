@@ -14,7 +14,7 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.samples import default_90d
 from riskscore.sources.data_quality import CHECKS, CLEANED, UNREAD, examine, opened
 from riskscore.sources.quality_report import PICTURES, page
-from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.sources.sources import rows_at, spec_of_settings
 from tests.model_examples import SHARED, needs
 from tests.scoring_examples import ROOT
 
@@ -114,7 +114,7 @@ def test_what_the_report_finds_unread_is_what_scoring_leaves_out(tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(["customer_id,defaulted", *LABELS, "C,1"]) + "\n")
     with opened(tmp_path, SETTINGS, ROOT) as connection:
         found = {finding.check.what: finding.found for finding in examine(connection).findings}
-    rows = list(rows_at(f"duckdb:{tmp_path}", wanted_by(SETTINGS, ROOT)))
+    rows = list(rows_at(f"duckdb:{tmp_path}", spec_of_settings(SETTINGS, ROOT)))
     assert [row.message.rpartition(": ")[2] for row in rows if isinstance(row, DataFault)] == [
         what for what in UNREAD if found[what]
     ]
@@ -213,7 +213,7 @@ def test_a_missing_column_is_named_with_its_file(tmp_path, table, column):
 def test_scoring_and_training_name_a_missing_column_too(tmp_path):
     url = f"duckdb:{without(tmp_path, 'transactions', 'transaction_id')}"
     with pytest.raises(InvalidFile, match="it names a column transaction_id that isn't there"):
-        list(rows_at(url, wanted_by(SETTINGS, ROOT)))
+        list(rows_at(url, spec_of_settings(SETTINGS, ROOT)))
 
 
 @pytest.mark.slow

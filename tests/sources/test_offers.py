@@ -13,9 +13,9 @@ import pytest
 from riskscore.commands import load_offers
 from riskscore.errors import InvalidFile
 from riskscore.samples import offer_click
-from riskscore.samples.sample_files import say_of
+from riskscore.samples.sample_files import write_about
 from riskscore.sources.offers import load, read_form
-from riskscore.sources.sqlite_output import said_by, sqlite_path, writing
+from riskscore.sources.sqlite_output import about_of, sqlite_path, writing
 from tests.model_examples import SHARED, needs
 
 PUBLISHED = SHARED / "offer_click"
@@ -166,18 +166,18 @@ def test_loading_again_needs_a_word_and_keeps_the_results(files, tmp_path):
 def test_what_is_said_of_the_files_stays_said_of_the_database(files, tmp_path, capsys):
     place, url = tmp_path / "o.db", f"sqlite:///{tmp_path / 'o.db'}"
     given = files()
-    say_of([*given.values()], "Simulated: nobody's data.")
+    write_about([*given.values()], "Simulated: nobody's data.")
     arguments = [word for name, path in given.items() for word in (f"--{name}", str(path))]
     assert load_offers.main([*arguments, "--database", url], {}) == 0
     with writing(place) as connection:  # scores, for instance
         connection.execute("INSERT INTO clicks VALUES (813000001, '2025-04-01')")
-    assert said_by(place) == "Simulated: nobody's data."
+    assert about_of(place) == "Simulated: nobody's data."
     given["leads"].write_bytes(files(leads=leads(credit=["fair", "fair"]))["leads"].read_bytes())  # somebody's own
     assert load_offers.main([*arguments, "--database", url, "--replace"], {}) == 0
-    assert said_by(place) == ""
+    assert about_of(place) == ""
     some = [word for word in arguments if "offers" not in word]
     assert load_offers.main([*some, "--simulate-offers", "--database", url, "--replace"], {}) == 0
-    assert said_by(place).startswith("The offers are simulated")
+    assert about_of(place).startswith("The offers are simulated")
 
 
 def test_a_refused_file_leaves_the_tables_that_were_there(files, tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from riskscore.errors import ArtefactRefused, CallerFault, DataFault, InvalidFile
 from riskscore.model_toml.settings import Settings, read_settings
-from riskscore.sources.sources import FORMS, SourceRow, placed_rows, rows_at, wanted_by
+from riskscore.sources.sources import FORMS, SourceRow, placed_rows, rows_at, spec_of_settings
 from riskscore.training.manifest_sections import source_of
 from riskscore.training.training_data import from_source
 from tests import programs
@@ -121,7 +121,7 @@ KINDS = {
 def test_every_kind_of_source_gives_the_same_rows(tmp_path: Path, kind: str) -> None:
     dialect, write = KINDS[kind]
     settings = small(tmp_path, dialect)
-    rows = [row for row in rows_at(write(tmp_path), wanted_by(settings, tmp_path)) if isinstance(row, SourceRow)]
+    rows = [row for row in rows_at(write(tmp_path), spec_of_settings(settings, tmp_path)) if isinstance(row, SourceRow)]
     assert [row.ids["customer_id"] for row in rows] == [row[0] for row in ROWS]
     assert [tuple(row.features[name] for name in NAMES[1:5]) for row in rows] == [row[1:5] for row in ROWS]
     assert [type(row.features["good"]) for row in rows] == [type(row[4]) for row in ROWS]
@@ -172,7 +172,7 @@ def test_another_spelling_of_a_header_is_ours(tmp_path: Path, kind: str) -> None
 
 def test_a_row_that_can_not_be_read_stands_in_its_place(tmp_path: Path) -> None:
     rows = [ROWS[0], ("008", "much", 0, None, False, 0), ROWS[2]]
-    found = list(placed_rows(csv(tmp_path / "rows.csv", rows), wanted_by(small(tmp_path))))
+    found = list(placed_rows(csv(tmp_path / "rows.csv", rows), spec_of_settings(small(tmp_path))))
     assert [place for place, _ in found] == ["line 2", "line 3", "line 4"]
     assert isinstance(found[1][1], InvalidFile)
     assert found[1][1].message == "rows.csv, line 3, column inflow: expected a number"
@@ -180,7 +180,7 @@ def test_a_row_that_can_not_be_read_stands_in_its_place(tmp_path: Path) -> None:
 
 def test_rows_made_by_sql_are_called_by_their_ids(tmp_path: Path) -> None:
     settings = small(tmp_path, "sqlite")
-    places = [place for place, _ in placed_rows(database(tmp_path / "p.db"), wanted_by(settings, tmp_path))]
+    places = [place for place, _ in placed_rows(database(tmp_path / "p.db"), spec_of_settings(settings, tmp_path))]
     assert places == [row[0] for row in ROWS]
 
 
@@ -188,14 +188,14 @@ def test_what_the_sql_finds_wrong_with_a_row_is_a_fault_of_its_data(tmp_path: Pa
     settings = small(tmp_path, "sqlite")
     fault = "CASE WHEN late = 3 THEN 'transaction 4: no date' END AS data_fault FROM"
     (tmp_path / "sql" / "features.sql").write_text(FEATURES["sqlite"].replace(" FROM", f", {fault}"))
-    rows = list(rows_at(database(tmp_path / "p.db"), wanted_by(settings, tmp_path)))
+    rows = list(rows_at(database(tmp_path / "p.db"), spec_of_settings(settings, tmp_path)))
     assert [row.message for row in rows if isinstance(row, DataFault)] == ["transaction 4: no date"]
 
 
 def test_numbers_of_a_table_with_gaps_are_ids_and_counts_all_the_same(tmp_path: Path) -> None:
     settings = small(tmp_path, extra='[observations]\nlate_rows = "Rows came late"\n')
     path = parquet(tmp_path / "r.parquet", [(7.0, 2.0, *ROWS[0][1:])], ("customer_id", "late_rows", *NAMES[1:]))
-    (row,) = rows_at(path, wanted_by(settings))
+    (row,) = rows_at(path, spec_of_settings(settings))
     assert isinstance(row, SourceRow)
     assert (row.ids, row.observations) == ({"customer_id": "7"}, {"late_rows": 2})
 
@@ -203,7 +203,9 @@ def test_numbers_of_a_table_with_gaps_are_ids_and_counts_all_the_same(tmp_path: 
 def sentence(url: str | Path, settings: Settings, root: Path) -> str:
     """The first fault of a source."""
     try:
-        return next(row.message for row in rows_at(url, wanted_by(settings, root)) if isinstance(row, CallerFault))
+        return next(
+            row.message for row in rows_at(url, spec_of_settings(settings, root)) if isinstance(row, CallerFault)
+        )
     except CallerFault as error:
         return error.message
 
@@ -234,7 +236,7 @@ def test_no_folder_named_is_not_the_current_one(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     expected = "duckdb: expected the folder of the CSV and parquet files, as in duckdb:data"
     assert sentence(url, settings, tmp_path) == expected
-    assert len(list(rows_at("duckdb:.", wanted_by(settings, tmp_path)))) == len(ROWS)
+    assert len(list(rows_at("duckdb:.", spec_of_settings(settings, tmp_path)))) == len(ROWS)
 
 
 def test_a_column_that_lacks_in_a_parquet_file(tmp_path: Path) -> None:
@@ -322,11 +324,11 @@ def test_tables_of_the_query_itself_lie_beside_it(tmp_path: Path) -> None:
     (tmp_path / "sql" / "features.sql").write_text(
         FEATURES["duckdb"].replace("people", "people WHERE customer_id IN (SELECT r.customer_id FROM regions AS r)")
     )
-    rows = rows_at(folder(tmp_path / "data", csv), wanted_by(settings, tmp_path))
+    rows = rows_at(folder(tmp_path / "data", csv), spec_of_settings(settings, tmp_path))
     assert [row.ids["customer_id"] for row in rows if isinstance(row, SourceRow)] == ["007", "011"]
     source = source_of(settings, tmp_path)
     assert list(source["tables"]) == ["regions.csv"]
-    scoring = replace(wanted_by(settings, tmp_path), source=source, labelled=False)
+    scoring = replace(spec_of_settings(settings, tmp_path), source=source, labelled=False)
     assert len(list(rows_at(f"duckdb:{tmp_path / 'data'}", scoring))) == 2
     csv(tmp_path / "sql" / "regions.csv", [("007", "north")], ("customer_id", "region"))
     with pytest.raises(ArtefactRefused, match=r"regions.csv beside sql/features.sql isn't the one that the model was"):
@@ -382,7 +384,7 @@ def test_a_fault_half_way_through_leaves_nothing_behind(tmp_path: Path) -> None:
 @needs("default_90d")
 def test_the_published_default_90d_runs_by_the_models_own_sql() -> None:
     settings = read_settings(ROOT / "model" / "default_90d")
-    rows = list(rows_at(f"duckdb:{SAMPLES / 'default_90d'}", wanted_by(settings, ROOT)))
+    rows = list(rows_at(f"duckdb:{SAMPLES / 'default_90d'}", spec_of_settings(settings, ROOT)))
     assert [row.label for row in rows if isinstance(row, SourceRow)] == ["0", "1", "0", "1", "0"]
 
 

@@ -34,14 +34,14 @@ def vocabulary(connection):
 
 
 def test_the_page_has_the_words_of_the_query(database):
-    told = [
+    listed = [
         (kind, meaning, ["none at all" in words and ""] * ("none at all" in words) + re.findall(r"`([^`]*)`", words))
         for kind, meaning, words in re.findall(
             r"^\| (type|category|status) \| (\w+) \| .* \| (.*) \|$", PAGE, re.MULTILINE
         )
     ]
     with psycopg.connect(database) as connection:
-        assert told == vocabulary(connection)
+        assert listed == vocabulary(connection)
 
 
 def test_a_word_stands_once_and_is_written_as_it_is_compared(database):
@@ -60,10 +60,10 @@ def test_the_reference_knows_the_same_words(database):
 
 
 def test_the_page_has_the_keys_that_the_query_reads():
-    told = re.findall(r"^\| `(\w+)` \| ", PAGE.split("## Words")[0], re.MULTILINE)
-    assert sorted(told) == sorted(set(re.findall(r"element ->>? '(\w+)'", FEATURES_SQL)))
+    listed = re.findall(r"^\| `(\w+)` \| ", PAGE.split("## Words")[0], re.MULTILINE)
+    assert sorted(listed) == sorted(set(re.findall(r"element ->>? '(\w+)'", FEATURES_SQL)))
     (example,) = (json.loads(text) for kind, text in BLOCKS if kind == "json")
-    assert list(example) == told
+    assert list(example) == listed
 
 
 # The examples, as they stand

@@ -51,7 +51,7 @@ def built(root: Path, calibration: str = "", **changes: Any) -> tuple[Trained, T
 
 
 def card_of(trained: Trained) -> str:
-    return trained.papers["MODEL_CARD.md"].decode()
+    return trained.documents["MODEL_CARD.md"].decode()
 
 
 def test_the_card_opens_with_where_the_data_come_from(example: Example) -> None:
@@ -154,19 +154,19 @@ def test_every_placeholder_is_filled_and_every_picture_is_there(example: Example
     trained, _ = example()
     assert "$" not in card_of(trained)
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", card_of(trained))
-    assert sorted(["MODEL_CARD.md", *pictures]) == sorted(PAPERS) == sorted(trained.papers)
+    assert sorted(["MODEL_CARD.md", *pictures]) == sorted(PAPERS) == sorted(trained.documents)
 
 
 def test_the_same_training_draws_the_same_bytes(tmp_path: Path) -> None:
     first, second = built(tmp_path / "first")[0], built(tmp_path / "second")[0]
-    assert first.papers == second.papers
+    assert first.documents == second.documents
 
 
 def test_the_papers_stand_beside_the_artefact_and_are_no_part_of_it(tmp_path: Path, example: Example) -> None:
     trained, _ = example()
     folder = tmp_path / "model" / "small"
     write(folder, trained)
-    assert {name: (folder / name).read_bytes() for name in PAPERS} == trained.papers
+    assert {name: (folder / name).read_bytes() for name in PAPERS} == trained.documents
     assert not set(json.loads((folder / "manifest.json").read_text())["files"]) & set(PAPERS)
 
 

@@ -365,7 +365,7 @@ def test_the_state_holds_nobodys_values(tmp_path: Path) -> None:
 def test_the_model_card_says_how_the_parameters_were_found(tmp_path: Path) -> None:
     settings, _ = prepared(tmp_path)
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
-    card, record = trained.papers["MODEL_CARD.md"].decode(), trained.manifest["search"]
+    card, record = trained.documents["MODEL_CARD.md"].decode(), trained.manifest["search"]
     section = card.split("## Parameter search")[1].split("\n## ")[0]
     best = record["table"][0]
     assert f"| `learning_rate` {best['parameters']['learning_rate']} | {best['mean']:.4f} |" in section
@@ -377,7 +377,7 @@ def test_a_card_of_parameters_by_hand_has_no_such_section(tmp_path: Path) -> Non
     settings, _ = prepared(tmp_path, "")
     trained = build(settings, from_source(settings, write_csv(tmp_path / "rows.csv", rows())), tmp_path, NOW)
     assert trained.manifest["search"] == {}
-    assert "Parameter search" not in trained.papers["MODEL_CARD.md"].decode()
+    assert "Parameter search" not in trained.documents["MODEL_CARD.md"].decode()
 
 
 @pytest.mark.slow

@@ -157,7 +157,7 @@ def test_a_chosen_model_serves_by_both_engines_and_its_card_shows_all_candidates
     settings, data = prepared(tmp_path)
     trained = build(settings, data, tmp_path, NOW)
     write(tmp_path / "model" / "small", trained)
-    manifest, card = trained.manifest, trained.papers["MODEL_CARD.md"].decode()
+    manifest, card = trained.manifest, trained.documents["MODEL_CARD.md"].decode()
     assert manifest["engines"] == ["twin", "joblib"]
     assert manifest["estimator"]["family"] == "logistic"
     assert manifest["estimator"]["parameters"] == manifest["search"]["best"]

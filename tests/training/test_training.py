@@ -28,9 +28,9 @@ from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.scoring.model import Model
-from riskscore.sources.sources import rows_at, wanted_by
+from riskscore.sources.sources import rows_at, spec_of_settings
 from riskscore.training.comparison import sentence, verdict
-from riskscore.training.fitting import fit, with_gaps
+from riskscore.training.fitting import fit, with_missing
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
 from riskscore.training.support import draw_rows, support_of
 from riskscore.training.training import build, train, write
@@ -587,7 +587,7 @@ OPTIONAL_SHARE = MODEL_TOML.replace("nullable = true", "nullable = true\noptiona
 
 def test_rows_without_their_optional_features_are_learnt_too(tmp_path: Path) -> None:
     settings, data, _ = prepared(tmp_path, OPTIONAL_SHARE)
-    matrix, labels = with_gaps(settings, data.matrix, data.labels)
+    matrix, labels = with_missing(settings, data.matrix, data.labels)
     whole, without, some = np.split(matrix, 3)
     assert np.array_equal(whole, data.matrix, equal_nan=True)
     assert all(np.array_equal(part[:, :2], data.matrix[:, :2]) for part in (without, some))
@@ -598,7 +598,7 @@ def test_rows_without_their_optional_features_are_learnt_too(tmp_path: Path) -> 
 
 def test_without_optional_features_rows_are_learnt_as_they_are(tmp_path: Path) -> None:
     settings, data, _ = prepared(tmp_path)
-    assert with_gaps(settings, data.matrix, data.labels)[0] is data.matrix
+    assert with_missing(settings, data.matrix, data.labels)[0] is data.matrix
 
 
 def test_the_gaps_of_a_category_are_those_of_its_columns(tmp_path: Path) -> None:
@@ -606,7 +606,7 @@ def test_the_gaps_of_a_category_are_those_of_its_columns(tmp_path: Path) -> None
     settings = read_settings(write_model(tmp_path, toml=toml))
     columns = Encoding(settings.contract)
     matrix = columns.matrix([[1.0, 2.0, 0.0]] * 4)
-    without = with_gaps(settings, matrix, np.zeros(4, np.int8))[0][4:8]
+    without = with_missing(settings, matrix, np.zeros(4, np.int8))[0][4:8]
     assert without.tolist() == columns.matrix([[1.0, 2.0, math.nan]] * 4).tolist()
 
 
@@ -628,6 +628,6 @@ def test_a_table_may_lack_the_column_of_an_optional_feature(tmp_path: Path) -> N
     for path in (tmp_path / "lacks.csv", tmp_path / "lacks.parquet"):
         table = pa.table({name: ["A"] if name == "customer_id" else [1] for name in names})
         csv.write_csv(table, path) if path.suffix == ".csv" else pq.write_table(table, path)
-        (row,) = rows_at(path, wanted_by(settings))
+        (row,) = rows_at(path, spec_of_settings(settings))
         assert not isinstance(row, Exception)
         assert math.isnan(settings.contract.vector(row.features)[2])

@@ -9,8 +9,8 @@ import pytest
 
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import Settings, read_settings
-from riskscore.samples.sample_files import say_of
-from riskscore.training.training_data import TrainingData, from_source, said_of, statements
+from riskscore.samples.sample_files import write_about
+from riskscore.training.training_data import TrainingData, about_files, from_source, statements
 from tests.programs import run
 from tests.training_examples import MODEL_TOML, rows, write_csv, write_model
 
@@ -98,8 +98,8 @@ odd_per_thousand = "odd, in a thousand"
     (root / "model" / "small" / "model.toml").write_text(TOML + rules)
     _, data = read(root, ledgers)
     late = sum(0 < row[2] < 4 for row in rows())
-    told = [note for note in data.notes if " have " in note]
-    assert told == [f"{late} rows have odd above 0", *(f"{len(data.labels)} rows {what}" for what in noted)]
+    listed = [note for note in data.notes if " have " in note]
+    assert listed == [f"{late} rows have odd above 0", *(f"{len(data.labels)} rows {what}" for what in noted)]
 
 
 def test_the_tables_comment_says_where_the_rows_come_from(root: Path, ledgers: str) -> None:
@@ -213,7 +213,7 @@ def test_about_txt_is_quoted_for_the_files_that_it_names_as_they_were(tmp_path: 
     table, own = (write_csv(tmp_path / name, rows()) for name in ("rows.csv", "own.csv"))
     own.write_text(own.read_text().replace("0.5", "0.25"))
     (tmp_path / "about.txt").write_text("A person's words.\nIn two lines.\n")
-    say_of([table], "Simulated: nobody's data.")
+    write_about([table], "Simulated: nobody's data.")
     assert from_source(settings, table).about == "Simulated: nobody's data."
     assert from_source(settings, own).about == ""
     own.replace(table)  # a person's rows under the name of the sample
@@ -223,14 +223,14 @@ def test_about_txt_is_quoted_for_the_files_that_it_names_as_they_were(tmp_path: 
 def test_about_txt_keeps_what_it_says_of_other_files(tmp_path: Path) -> None:
     one, two = (write_csv(tmp_path / name, rows()) for name in ("one.csv", "two.csv"))
     (tmp_path / "about.txt").write_text("A person's words.\n")
-    say_of([one, two], "First.")
-    say_of([two], "Second.")
+    write_about([one, two], "First.")
+    write_about([two], "Second.")
     assert [(words, [*named]) for words, named in statements(tmp_path)] == [
         ("A person's words.", []),
         ("First.", ["one.csv"]),
         ("Second.", ["two.csv"]),
     ]
-    assert (said_of([one]), said_of([two]), said_of([one, two])) == ("First.", "Second.", "")
+    assert (about_files([one]), about_files([two]), about_files([one, two])) == ("First.", "Second.", "")
 
 
 def test_the_rows_of_a_group_are_kept_together_in_the_folds(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from riskscore.training.contribution_tables import prepare
 from riskscore.twin import contributions, trees
-from riskscore.twin.vectorized import ArrayContributions, ArrayTwin, quick_contributions, quick_twin
+from riskscore.twin.vectorized import ArrayContributions, ArrayTwin, array_contributions, array_twin
 from tests.random_models import boosters, document, hard_rows, training_data
 
 LINEAR = {"format": trees.LINEAR_FORMAT, "intercept": 0.5, "coefficients": [2.0, -1.0]}
@@ -28,7 +28,7 @@ def test_margins_are_those_of_the_lists_to_the_bit(model: tuple[xgb.Booster, int
     booster, seed = model
     rows = hard_rows(booster, seed, infinite=True).tolist()
     twin = trees.load(document(booster))
-    quick = quick_twin(twin)
+    quick = array_twin(twin)
     assert isinstance(quick, ArrayTwin) == any(left for *_, left, _ in twin.nodes)
     assert [quick.margin(row) for row in rows] == [twin.margin(row) for row in rows]
 
@@ -39,7 +39,7 @@ def test_contributions_are_those_of_the_lists_to_the_bit(model: tuple[xgb.Booste
     booster, seed = model
     rows = hard_rows(booster, seed, infinite=True).tolist()
     lists = contributions.load(prepare(document(booster), max_table=2**30))
-    quick = quick_contributions(lists)
+    quick = array_contributions(lists)
     assert isinstance(quick, ArrayContributions) == bool(lists.fields)
     assert (quick.base_value, [quick.of(row) for row in rows]) == (lists.base_value, [lists.of(row) for row in rows])
 
@@ -48,7 +48,7 @@ def test_contributions_are_those_of_the_lists_to_the_bit(model: tuple[xgb.Booste
 def test_trees_of_any_width_that_fits_a_number(leaves: int) -> None:
     grown = {"max_depth": 0, "max_leaves": leaves, "grow_policy": "lossguide", "min_child_weight": 0}
     twin = trees.load(_document(rows=3000, n_estimators=1, **grown))
-    quick = quick_twin(twin)
+    quick = array_twin(twin)
     rows = training_data(seed=2, rows=400, missing=0.1)[0].tolist()
     assert [left for *_, left, _ in twin.nodes].count(0) == leaves
     assert isinstance(quick, ArrayTwin)
@@ -60,12 +60,12 @@ def test_trees_of_any_width_that_fits_a_number(leaves: int) -> None:
 )
 def test_what_has_no_such_form_stays_as_it_is(given: dict[str, Any]) -> None:
     twin, lists = trees.load(given), contributions.load(prepare(given))
-    assert quick_twin(twin) is twin
-    assert quick_contributions(lists) is lists
+    assert array_twin(twin) is twin
+    assert array_contributions(lists) is lists
 
 
 def test_a_row_of_another_length_is_refused() -> None:
     given = _document()
-    for refuse in (quick_twin(trees.load(given)).margin, quick_contributions(contributions.load(prepare(given))).of):
+    for refuse in (array_twin(trees.load(given)).margin, array_contributions(contributions.load(prepare(given))).of):
         with pytest.raises(ValueError, match="the row has 1"):
             refuse([1.0])
