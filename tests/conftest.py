@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -40,6 +41,10 @@ SLOW_FILES = {
 }
 
 TESTS = ROOT / "tests"
+# How long an example takes says what else the machine does: speed is measured by make bench, never asserted.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
+
 LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"
 LOCAL_SECONDS = 60
 

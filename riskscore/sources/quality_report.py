@@ -111,7 +111,7 @@ def amounts(connection: Connection) -> bytes:
         axes.hist(values, bins=list(bins), color=COLOURS[kind], alpha=0.65, label=f"{kind} ({len(values):,})")
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=1)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     return _png(figure)
 
 
@@ -122,7 +122,7 @@ def days(connection: Connection) -> bytes:
         found = connection.execute(DAYS, [kind]).fetchall()
         axes.plot([day for day, _ in found], [count for _, count in found], color=colour, marker=".", label=kind)
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     axes.tick_params(axis="x", rotation=30)
     return _png(figure)
 
@@ -136,7 +136,7 @@ def per_customer(connection: Connection) -> bytes:
         values = [count for label, count in found if label == defaulted]
         weights = [1 / max(len(values), 1)] * len(values)
         axes.hist(values, bins=list(bins), weights=weights, color=colour, alpha=0.65, label=f"{name} ({len(values):,})")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     return _png(figure)
 
 
