@@ -109,10 +109,10 @@ def test_predictions_hold_uuid_and_pd_of_the_rows_without_a_label(sample: Path, 
 
 def test_scores_go_beside_the_folder_of_models_and_say_which_model_it_was(sample: Path, trained: Path) -> None:
     predictions = trained.parent / "out" / "pay_later" / "predictions.csv"
-    trained = predictions.read_text()
+    by_training = predictions.read_text()
     predictions.unlink()
     done = run("score.py", "pay_later", "--data", sample, "--models", trained)
-    assert (done.returncode, predictions.read_text()) == (0, trained), done.stderr
+    assert (done.returncode, predictions.read_text()) == (0, by_training), done.stderr
     version = json.loads((trained / "pay_later" / "manifest.json").read_bytes())["version"]
     ended, scorer = done.stdout.splitlines()
     assert ended.endswith(f" rows/s: {predictions}")

@@ -192,4 +192,4 @@ def test_envelopes_need_no_name_either(shape: str) -> None:
     handler = handler_of(event)
     assert handler
     handler(event, function_of(opened, engine, str(ROOT)), "request")
-    assert [entry.kept["model"] for entry in kept] == ["x100"]
+    assert [entry.retained["model"] for entry in kept] == ["x100"]
