@@ -22,20 +22,17 @@ OLD, NEW = "old\n" * 1000, "new\n" * 1000
 
 # Kills itself at the n-th moment, each line of atomic.py and each operation on a file being one, for every n.
 KILLED_EVERYWHERE = """
-import os, signal, sys
+import sys
 from pathlib import Path
 
 from riskscore import atomic
+from tests.killed import at_each_moment, countdown
 
 write, check = globals()[sys.argv[1] + "_write"], globals()[sys.argv[1] + "_check"]
 root = Path(sys.argv[2])
 
-def write_and_die_at(left):
-    def moment(*_):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+def write_and_die_at(number):
+    moment = countdown(number)
     def trace(frame, event, _):
         if frame.f_code.co_filename != atomic.__file__:
             return None
@@ -45,16 +42,7 @@ def write_and_die_at(left):
     sys.settrace(trace)
     write(root)
 
-moment, status = 0, -1
-while status:
-    moment += 1
-    child = os.fork()
-    if not child:
-        write_and_die_at(moment)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
-    print(check(root))
+at_each_moment(write_and_die_at, lambda: print(check(root)))
 """
 
 FILE = """

@@ -641,11 +641,12 @@ def test_a_refused_adoption_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
 
 
 KILLED_EVERYWHERE = """
-import os, signal, sys
+import sys
 from datetime import datetime, UTC
 from pathlib import Path
 from riskscore.adopting.adoption import build, write
 from riskscore.artefact.artefact import find_model, open_artefact
+from tests.killed import at_each_file_event
 
 root = Path(sys.argv[1])
 given = "theirs", root / "n.joblib", root / "contract.toml", root / "model", datetime(2026, 1, 1, tzinfo=UTC)
@@ -656,30 +657,12 @@ def there():
 before = there()
 adopted = build(*given, lambda file, listing: True)
 assert there() == before
-FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.scandir", "ctypes.dlsym")
 
-def write_and_die_at(moment):
-    left = moment
-    def count(event, arguments):
-        nonlocal left
-        if event in FILE_EVENTS and (event == "ctypes.dlsym" or str(root) in os.fsdecode(str(arguments[0]))):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(count)
-    write(root / "model" / "theirs", adopted)
-
-moment, status = 0, -1
-while status:
-    moment += 1
-    child = os.fork()
-    if not child:
-        write_and_die_at(moment)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
+def look():
     artefact = open_artefact(find_model(str(root / "model"), "theirs"))
     print(artefact.version[:4], artefact.manifest["estimator"]["family"])
+
+at_each_file_event(root, lambda: write(root / "model" / "theirs", adopted), look)
 """
 
 

@@ -433,40 +433,23 @@ def test_a_csv_file_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
 # All or nothing
 
 KILLED_EVERYWHERE = """
-import os, signal, sys
+import sys
 from datetime import datetime, UTC
 from pathlib import Path
 from riskscore.artefact.artefact import find_model, open_artefact
 from riskscore.model_toml.settings import read_settings
 from riskscore.training.training import build, write
 from riskscore.training.training_data import from_source
+from tests.killed import at_each_file_event
 
 root = Path(sys.argv[1])
 settings = read_settings(root / "model" / "small")
 trained = build(settings, from_source(settings, root / "rows.csv"), root, datetime(2026, 1, 1, tzinfo=UTC))
-FILE_EVENTS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.scandir", "ctypes.dlsym")
 
-def write_and_die_at(moment):
-    left = moment
-    def count(event, arguments):
-        nonlocal left
-        if event in FILE_EVENTS and (event == "ctypes.dlsym" or str(root) in os.fsdecode(str(arguments[0]))):
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(count)
-    write(root / "model" / "small", trained)
-
-moment, status = 0, -1
-while status:
-    moment += 1
-    child = os.fork()
-    if not child:
-        write_and_die_at(moment)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
+def look():
     print(open_artefact(find_model(str(root / "model"), "small")).version[:4])
+
+at_each_file_event(root, lambda: write(root / "model" / "small", trained), look)
 """
 
 
