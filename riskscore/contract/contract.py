@@ -6,7 +6,6 @@ them into a list of floats, NaN for a missing one; nothing is converted by guess
 
 from __future__ import annotations
 
-from itertools import chain
 from operator import itemgetter
 
 from riskscore.contract.fast_path import NUMBERS, PlainNumbers
@@ -23,14 +22,14 @@ PREDICTED = "predicted_probability"  # what [response] may name beside the field
 HINT = "; did you mean "
 HINTS = 20  # different misspelt names that a request is told the nearest name of: each takes milliseconds to find
 LONGEST_MISSPELT = 200  # characters; nothing is like a longer one
-UNSOUND = object()  # among what the rows of a request share: the row before was unsound
-STRETCH = 25  # features that are looked at together where one among them is unsound
+UNSOUND = object()  # among what the rows of a request share: where the row before was unsound
+SINGLY = 6  # features or fewer are looked at one by one where one among them is unsound
 
 
 class Contract:
     """Ordered features. Entry k of every vector of the model is `features[k]`."""
 
-    __slots__ = ("_all", "_by_name", "_stretches", "features", "names", "parse", "required")
+    __slots__ = ("_all", "_by_name", "_prefixes", "features", "names", "parse", "required")
 
     def __init__(self, features: Iterable[Feature]) -> None:
         self.features = tuple(features)
@@ -43,7 +42,7 @@ class Contract:
             raise ArtefactRefused("a contract needs at least one feature that isn't optional")
         self.parse = self.features[0].parse
         self._all = FeatureSlice(self.features)
-        self._stretches: list[FeatureSlice] = []
+        self._prefixes: dict[int, FeatureSlice] = {}
 
     @classmethod
     def from_dicts(cls, features: Iterable[Mapping[str, Any]], parse: str = "strict") -> Contract:
@@ -88,17 +87,24 @@ class Contract:
     def _closer_look(self, row: Mapping[str, Any], memo: dict[Any, Any]) -> list[float]:
         """The vector of a row that isn't plainly sound. Raises what is wrong with the first value that is.
 
-        Of texts the next row is then looked at as closely from the start: to read it at once first would be in vain.
+        Rows mostly repeat the mistake of the one before: it is looked for where that was, once all before it is sound.
         """
-        if self.parse == "strict":
-            return self._all.read_each(row)
-        if not self._stretches:
-            starts = range(0, len(self.features), STRETCH)
-            self._stretches = [FeatureSlice(self.features[start : start + STRETCH]) for start in starts]
-        memo[UNSOUND] = True
-        parts = [stretch.read(row) or stretch.read_each(row) for stretch in self._stretches]
-        del memo[UNSOUND]  # a row that is sound after all
-        return [*chain.from_iterable(parts)]
+        place = memo.get(UNSOUND)
+        if place is not None and (place == 0 or self._before(place).read(row)):
+            self.features[place].number(row[self.names[place]])
+        try:
+            vector = self._all.read_closely(row)
+        except CallerFault as error:
+            memo[UNSOUND] = self.names.index(error.field) if error.field in self._by_name else None
+            raise
+        memo.pop(UNSOUND, None)  # a row that is sound after all
+        return vector
+
+    def _before(self, place: int) -> FeatureSlice:
+        """The features before this place."""
+        if place not in self._prefixes:
+            self._prefixes[place] = FeatureSlice(self.features[:place])
+        return self._prefixes[place]
 
     def matrix(self, rows: Sequence[Mapping[str, Any]], on_matrix: Callable[[Any], object] = lambda _: None) -> Any:
         """The vectors of many rows as float64 (n, features); None where one of them needs a closer look.
@@ -135,10 +141,12 @@ class Contract:
 class FeatureSlice:
     """Some of a contract's features, in its order: read at once where their plain numbers are sound."""
 
-    __slots__ = ("_each", "_plain", "numbers", "others")
+    __slots__ = ("_each", "_features", "_halves", "_plain", "numbers", "others")
 
     def __init__(self, features: Sequence[Feature]) -> None:
         plain = [feature for feature in features if _is_quick(feature)]
+        self._features = features
+        self._halves: list[FeatureSlice] = []  # made at the first unsound row
         self._each = [_quick_limits(feature) for feature in features]
         self.numbers = PlainNumbers(plain, text=features[0].parse == "text")
         # two names more than there are plain numbers, so that it gives a tuple
@@ -157,7 +165,17 @@ class FeatureSlice:
                 vector.insert(k, feature.number(value) if place is None else place)
         return vector
 
-    def read_each(self, row: Mapping[str, Any]) -> list[float]:
+    def read_closely(self, row: Mapping[str, Any]) -> list[float]:
+        """The features' values, where one among them isn't plainly sound: by halves, so that most are read at once."""
+        middle = len(self._features) // 2
+        if middle * 2 <= SINGLY:
+            return self._read_each(row)
+        if not self._halves:
+            self._halves = [FeatureSlice(self._features[:middle]), FeatureSlice(self._features[middle:])]
+        left, right = self._halves
+        return [*(left.read(row) or left.read_closely(row)), *(right.read(row) or right.read_closely(row))]
+
+    def _read_each(self, row: Mapping[str, Any]) -> list[float]:
         """The features' values, looked at one by one; a number that is plainly sound at a glance."""
         vector = []
         for name, minimum, maximum, whole, number in self._each:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from riskscore.contract.contract import HINT, HINTS, STRETCH, Contract
+from riskscore.contract.contract import HINT, HINTS, SINGLY, Contract
 from riskscore.contract.fast_path import FLOAT32_MAX
 from riskscore.contract.feature import Feature
 from riskscore.errors import (
@@ -150,17 +150,33 @@ def test_of_many_missing_features_five_are_named() -> None:
         Contract(Feature(f"f{k}") for k in range(8)).vector({})
 
 
-MANY = Contract(Feature(f"f{k}", nullable=k % 2 == 0, parse="text") for k in range(STRETCH * 2 + 3))
+MANY = Contract(
+    Feature(f"f{k}", "boolean" if k % 7 == 4 else "number", nullable=k % 2 == 0, parse="text") for k in range(SINGLY * 8)
+)
 
 
-@pytest.mark.parametrize("first", [0, STRETCH - 1, STRETCH, STRETCH * 2, STRETCH * 2 + 2])
+@pytest.mark.parametrize("first", [0, 1, SINGLY, SINGLY * 4, SINGLY * 8 - 1])
 def test_of_many_features_the_first_unsound_one_is_named_and_a_spelling_that_needs_a_closer_look_is_read(
     first: int,
 ) -> None:
-    sound = {name: str(k) for k, name in enumerate(MANY.names)}
-    assert MANY.vector(sound | {f"f{first}": f" {first} "}) == [float(k) for k in range(len(sound))]
+    sound = {feature.name: k % 2 if feature.type == "boolean" else str(k) for k, feature in enumerate(MANY.features)}
+    assert MANY.vector(sound | {f"f{first}": f" {first} "}) == [*map(float, sound.values())]
     with pytest.raises(WrongType, match=rf"^f{first} must be a number, and this text isn't one$"):
         MANY.vector(sound | {f"f{first}": "?", MANY.names[-1]: "!"})
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(MANY.names), st.sampled_from(["?", " 1 ", None, 1e300, True, "2"]))))
+def test_a_row_among_others_is_read_and_refused_as_it_is_alone(mistakes: list[dict[str, Any]]) -> None:
+    memo: dict[Any, Any] = {}
+    rows = [dict.fromkeys(MANY.names, "1") | mistake for mistake in mistakes]
+    assert [_read(row, memo) for row in rows] == [_read(row, {}) for row in rows]
+
+
+def _read(row: dict[str, Any], memo: dict[Any, Any]) -> str:
+    try:
+        return str(MANY.vector(row, memo))  # NaN is not NaN
+    except CallerFault as error:
+        return error.message
 
 
 def test_only_the_first_rows_of_a_request_are_told_the_nearest_name() -> None:
