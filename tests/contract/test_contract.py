@@ -151,7 +151,8 @@ def test_of_many_missing_features_five_are_named() -> None:
 
 
 MANY = Contract(
-    Feature(f"f{k}", "boolean" if k % 7 == 4 else "number", nullable=k % 2 == 0, parse="text") for k in range(SINGLY * 8)
+    Feature(f"f{k}", "boolean" if k % 7 == 4 else "number", nullable=k % 2 == 0, parse="text")
+    for k in range(SINGLY * 8)
 )
 
 
