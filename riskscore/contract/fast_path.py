@@ -5,9 +5,9 @@ What isn't plainly sound is told by an empty list, and nothing is said of why: `
 
 from __future__ import annotations
 
-from itertools import chain
-from math import hypot, isnan, nan
-from operator import gt, lt
+from itertools import chain, repeat
+from math import hypot, nan
+from operator import gt, lt, mod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ FLOAT32_MAX = 3.4028234663852886e38  # the estimator computes in float32: beyond
 NUMBERS = frozenset((int, float))  # not bool: true is no number
 GAPPY = NUMBERS | {type(None)}
 TEXTS = frozenset((str, type(None)))
+ONES = repeat(1.0)
 ALLOWED = b"0123456789.eE+-|"  # in numbers joined by |: float() alone would take more than their own characters
 
 
@@ -98,15 +99,12 @@ class PlainNumbers:
         # the norm is at least as large as each of them, and NaN where one is: one look at all of them
         if not hypot(*numbers) <= FLOAT32_MAX:
             return []
+        if any(map(mod, map(numbers.__getitem__, self._whole), ONES)):
+            return []
         for k in gaps:
             numbers[k] = nan
         limited = [*map(numbers.__getitem__, self._limited)]
-        sound = (
-            not any(map(lt, limited, self._minima))
-            and not any(map(gt, limited, self._maxima))
-            and all(number.is_integer() or isnan(number) for number in map(numbers.__getitem__, self._whole))
-        )
-        return numbers if sound else []
+        return [] if any(map(lt, limited, self._minima)) or any(map(gt, limited, self._maxima)) else numbers
 
 
 NO_LIMITS = "within the range of a 32-bit float"
