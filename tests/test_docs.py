@@ -164,7 +164,7 @@ def test_the_examples_of_settings_are_what_training_takes(tmp_path):
     "schema",
     [
         *(keys.MODEL, keys.SOURCE, keys.ESTIMATOR, keys.VALIDATION, keys.SEARCH, keys.POINTS),
-        *(keys.CALIBRATION, keys.RESPONSE, keys.CARD, keys.FEATURE),
+        *(keys.CALIBRATION, keys.RESPONSE, keys.CARD, keys.GOVERNANCE, keys.FEATURE),
         *(rules.REFER, rules.IDENTITY, rules.LIMIT, reasons.REASON, reasons.SPECIAL),
     ],
 )

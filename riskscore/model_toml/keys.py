@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from riskscore.model_toml.schema import REAL, REQUIRED
+from riskscore.model_toml.schema import DAY, REAL, REQUIRED
 
 # key: (type, default). REQUIRED where there is no default; every other key is refused by name.
 MODEL = {
@@ -26,6 +26,7 @@ MODEL = {
     "page": (dict, {}),
     "calibration": (dict, {}),
     "card": (dict, {}),
+    "governance": (dict, {}),
 }
 SOURCE = {
     "target": (str, REQUIRED),
@@ -46,7 +47,15 @@ DIALECTS = ("postgresql", "sqlite", "duckdb")
 ESTIMATOR = {"family": (str, REQUIRED), "parameters": (dict, {}), "minutes": (REAL, None)}
 AUTO = "auto"  # the family that training chooses by itself
 MINUTES = 15.0  # that the choice may take
-VALIDATION = {"folds": (int, 5), "repeats": (int, 5), "group": (str, "")}
+VALIDATION = {
+    "folds": (int, 5),
+    "repeats": (int, 5),
+    "group": (str, ""),
+    "time": (str, ""),
+    "periods": (int, None),
+    "matures_days": (int, None),
+    "as_of": (DAY, ""),
+}
 SEARCH = {
     "method": (str, REQUIRED),
     "trials": (int, 20),
@@ -63,7 +72,10 @@ CARD = {
     "choice": (str, ""),
     "limits": (list, []),
     "reproduce": (list, []),
+    "segments": (list, []),
+    "cost_ratio": (REAL, None),
 }
+GOVERNANCE = {"owner": (str, ""), "reviewer": (str, ""), "review_date": (DAY, ""), "materiality": (str, "")}
 FEATURE = {
     "name": (str, REQUIRED),
     "type": (str, "number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from riskscore.errors import InvalidFile
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     Schema = Mapping[str, tuple[Any, Any]]  # key -> type, default
 
 REAL = (int, float)
+DAY = (str, date)  # TOML has dates of its own
 REQUIRED = object()  # in the place of a default
 TYPE_WORDS = {
     str: "text",
     int: "a whole number",
     REAL: "a number",
+    DAY: "a date, as 2025-09-01",
     list: "a list",
     dict: "a table",
     bool: "true or false",
@@ -84,3 +87,13 @@ def require_features(file: str, where: str, names: Iterable[str], contract: Cont
 def quoted(text: str) -> str:
     """A TOML basic string: JSON's escapes are TOML's, but for the one control that JSON leaves as it is."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def day_of(file: str, path: str, value: str | date) -> date:
+    """The day that a TOML date, or a text as 2025-09-01, is."""
+    if isinstance(value, datetime):
+        return value.date()
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(value)
+    except ValueError:
+        raise InvalidFile(f"{file}: {path} must be a date, as 2025-09-01") from None

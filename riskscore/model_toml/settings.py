@@ -13,11 +13,11 @@ from riskscore.contract.assumed import is_assumable
 from riskscore.contract.contract import PREDICTED, Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
+from riskscore.model_toml.card import read_card, read_governance
 from riskscore.model_toml.keys import (
     ANSWER,
     AUTO,
     CALIBRATION,
-    CARD,
     DIALECTS,
     ESTIMATOR,
     FEATURE,
@@ -30,6 +30,7 @@ from riskscore.model_toml.keys import (
     SOURCE,
     VALIDATION,
 )
+from riskscore.model_toml.over_time import OverTime, read_over_time
 from riskscore.model_toml.reasons import read_reasons
 from riskscore.model_toml.rules import read_rules
 from riskscore.model_toml.schema import REAL, are_texts, checked, require, table_of, text_of
@@ -71,6 +72,14 @@ class Settings:
     reasons: dict[str, Table]
     page: Table = field(default_factory=dict)
     minutes: float = MINUTES
+    over_time: OverTime | None = None
+    governance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The columns that training reads beside the features."""
+        columns = [*([self.over_time.column] if self.over_time else []), *self.card["segments"]]
+        return tuple(name for name in dict.fromkeys(columns) if name not in self.contract)
 
 
 def read_settings(folder: Path, instead: Path | None = None) -> Settings:
@@ -109,9 +118,11 @@ def read_settings(folder: Path, instead: Path | None = None) -> Settings:
         response=_response(file, table["response"], table["ids"]),
         page=_page(file, table["page"], contract) if table["page"] else {},
         calibration=_calibration(file, table["calibration"]),
-        card=checked(file, "card.", table["card"], CARD),
+        card=read_card(file, table["card"], source["target"]),
         reasons=read_reasons(folder, contract),
         minutes=MINUTES if estimator["minutes"] is None else estimator["minutes"],
+        over_time=read_over_time(file, validation, source["target"], contract),
+        governance=read_governance(file, table["governance"]),
         **read_rules(file, table, contract),
     )
 

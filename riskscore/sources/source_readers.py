@@ -48,6 +48,7 @@ class SourceSpec:
 
     source: [source] of its model.toml, or of its manifest. root: where the paths in there start. labelled: for
     training, so that the target has to be there. query: the file of the feature SQL, where it isn't at its path.
+    others: columns that training keeps beside the features and the ids.
     """
 
     contract: Contract
@@ -58,6 +59,7 @@ class SourceSpec:
     observations: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     query: Path | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -111,7 +113,12 @@ def _with_types(spec: SourceSpec, records: Iterable[dict[str, Any]], where: str)
 
 
 def needed(spec: SourceSpec) -> list[str]:
-    return [*spec.contract.required, *([spec.target] if spec.labelled else [])]
+    return [*spec.contract.required, *beside_needed(spec)]
+
+
+def beside_needed(spec: SourceSpec) -> list[str]:
+    """The columns beside the features that have to be there."""
+    return [spec.target, *spec.others] if spec.labelled else []
 
 
 def require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
@@ -121,13 +128,12 @@ def require(where: str, found: Iterable[str], needed: Sequence[str]) -> None:
 
 
 def read_csv_file(path: Path, spec: SourceSpec, note: Note) -> Records:
-    required = [spec.target] if spec.labelled else []
-    return read_csv(path, spec.contract, required, beside(spec), note, spec.aliases)
+    return read_csv(path, spec.contract, beside_needed(spec), beside(spec), note, spec.aliases)
 
 
 def beside(spec: SourceSpec) -> tuple[str, ...]:
     """The columns that are of use beside the features."""
-    return (*spec.ids, *spec.observations, spec.target)
+    return (*spec.ids, *spec.observations, spec.target, *spec.others)
 
 
 def read_jsonl_file(path: Path, spec: SourceSpec, _: Note) -> Records:

@@ -70,7 +70,7 @@ class SourceRow(NamedTuple):
     name, unit, number: where it stands ("rows.csv", "line", 7). ids: those that it has, as text. features: by the
     contract's names, not checked yet. label: as it stands there; None where it is empty, a word of
     source.unlabelled, or the source has none.
-    observations: whole numbers by their names, those that it has.
+    observations: whole numbers by their names, those that it has. others: spec.others, as text, "" where empty.
     """
 
     name: str
@@ -80,6 +80,7 @@ class SourceRow(NamedTuple):
     features: dict[str, Any]
     label: Any
     observations: dict[str, int]
+    others: dict[str, str] = {}  # noqa: RUF012 - of a tuple; never changed
 
     @property
     def where(self) -> str:
@@ -93,7 +94,10 @@ class SourceRow(NamedTuple):
 def spec_of_settings(settings: Settings, root: Path = Path(), environ: Mapping[str, str] | None = None) -> SourceSpec:
     """What training needs. root: where the paths of model.toml start."""
     observations = tuple(settings.observations)
-    return SourceSpec(settings.contract, settings.ids, settings.source, root, True, observations, environ or {})
+    return SourceSpec(
+        *(settings.contract, settings.ids, settings.source, root, True, observations, environ or {}),
+        others=settings.others,
+    )
 
 
 def spec_of_model(model: Model, root: Path = Path(), environ: Mapping[str, str] | None = None) -> SourceSpec:
@@ -204,7 +208,8 @@ def _row(spec: SourceSpec, at: tuple[str, str, int], ids: dict[str, str], record
         if text:
             observations[name] = int(text.partition(".")[0])
     features = {name: record[name] for name in spec.contract.names if name in record}
-    return SourceRow(*at, ids, features, _label(spec, record.get(spec.target)), observations)
+    others = {name: _text(record.get(name)) for name in spec.others}
+    return SourceRow(*at, ids, features, _label(spec, record.get(spec.target)), observations, others)
 
 
 def _ids(spec: SourceSpec, record: Mapping[str, Any]) -> dict[str, str]:

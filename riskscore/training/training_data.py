@@ -25,6 +25,7 @@ from riskscore.model_toml.labels import label_meaning
 from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, spec_of_settings
 from riskscore.sources.sqlite_output import about_of
+from riskscore.training.maturity import immature, immature_note, row_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,8 @@ class TrainingData:
 
     matrix: float64 (n, features), NaN where missing. labels: int8 (n,). customers: whose row it is, or None.
     about: what the source says of its rows. notes: what was left out, in sentences. group: the id whose rows belong
-    together. unlabelled: how many rows there were without a label.
+    together. unlabelled: how many rows there were without a label. others: columns beside the features, as texts.
+    days: datetime64[D] (n,) of validation.time, or None.
     """
 
     names: tuple[str, ...]
@@ -60,13 +62,34 @@ class TrainingData:
     notes: list[str] = field(default_factory=list)
     group: str = "customer"
     unlabelled: int = 0
+    others: dict[str, list[str]] = field(default_factory=dict)
+    days: NDArray[np.datetime64] | None = None
+
+    def take(self, rows: Any) -> TrainingData:
+        """These rows, in this order. rows: places, or a boolean for each."""
+        places = np.arange(len(self.labels))[rows].tolist()
+        return replace(
+            self,
+            matrix=self.matrix[places],
+            labels=self.labels[places],
+            customers=self.customers and [self.customers[k] for k in places],
+            others={name: [column[k] for k in places] for name, column in self.others.items()},
+            days=None if self.days is None else self.days[places],
+        )
+
+    def sorted(self) -> TrainingData:
+        """The rows by their values, labels and dates, so that equal data give an equal model in whatever order."""
+        last = [] if self.days is None else [self.days]
+        return self.take(np.lexsort([*last, self.labels, *self.matrix.T[::-1]]))
 
     @property
     def sha256(self) -> str:
-        """Of the names, the matrix and the labels; the same whatever order or file the rows came in."""
+        """Of the names, the matrix, the labels and the dates; the same whatever order or file the rows came in."""
         digest = hashlib.sha256("\n".join(self.names).encode())
         digest.update(self.matrix.astype("<f8").tobytes())
         digest.update(self.labels.astype("<i1").tobytes())
+        if self.days is not None:
+            digest.update(self.days.astype("<i8").tobytes())
         return digest.hexdigest()
 
 
@@ -141,7 +164,8 @@ def from_rows(
     """
     target, whose = settings.source["target"], settings.group
     meaning, expected = label_meaning(settings.source)
-    values, labels, customers = array("d"), array("b"), []
+    values, labels, customers, days = array("d"), array("b"), [], []
+    others: dict[str, list[str]] = {name: [] for name in settings.others}
     remarks: Counter[str] = Counter()
     for row in _labelled(settings, rows, remarks):
         try:
@@ -150,9 +174,38 @@ def from_rows(
             raise InvalidFile(f"{row.where}: {error.message}", error.field) from None
         labels.append(_label(row.where, target, row.label, meaning, expected))
         customers.append(row.ids.get(whose, ""))
+        if settings.over_time:
+            days.append(row_day(row, settings.over_time.column))
+        for name, column in others.items():
+            column.append(row.others.get(name, ""))
     all_notes = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
-    data = _sorted(settings, values, labels, customers if any(customers) else [], origin, about, all_notes)
-    return replace(data, unlabelled=remarks[_without_label(settings)])
+    data = TrainingData(
+        names=settings.contract.names,
+        matrix=np.array(values, dtype=np.float64).reshape(-1, len(settings.contract.names)) + 0.0,  # -0.0 becomes 0.0
+        labels=np.array(labels, dtype=np.int8),
+        customers=customers if any(customers) else None,
+        origin=origin,
+        about=about,
+        notes=all_notes,
+        group=whose,
+        unlabelled=remarks[_without_label(settings)],
+        others=others,
+        days=np.array(days, dtype="datetime64[D]") if settings.over_time else None,
+    )
+    data = _mature(settings, data).sorted()
+    _check_classes(settings, data)
+    return data
+
+
+def _mature(settings: Settings, data: TrainingData) -> TrainingData:
+    """The rows whose outcome could be known; a note counts the others."""
+    if settings.over_time is None or data.days is None or not len(data.days):
+        return data
+    unknown = immature(data.days, settings.over_time)
+    if not unknown.any():
+        return data
+    note = immature_note(int(unknown.sum()), data.days, settings.over_time)
+    return replace(data.take(~unknown), notes=[*data.notes, note])
 
 
 def _labelled(settings: Settings, rows: Rows, remarks: Counter[str]) -> Iterator[SourceRow]:
@@ -201,28 +254,6 @@ def _label(where: str, target: str, value: Any, meaning: Callable[[Any], int | N
     if found is None:
         raise InvalidFile(f"{where}: {target} must be {expected}, or empty", target)
     return found
-
-
-def _sorted(
-    settings: Settings,
-    values: array[float],
-    labels: array[int],
-    customers: list[str],
-    origin: str,
-    about: str,
-    notes: list[str],
-) -> TrainingData:
-    """The rows sorted by their values and label, so that equal data give an equal model in whatever order they come."""
-    names = settings.contract.names
-    matrix = np.array(values, dtype=np.float64).reshape(-1, len(names)) + 0.0  # -0.0 becomes 0.0
-    y = np.array(labels, dtype=np.int8)
-    order = np.lexsort([y, *matrix.T[::-1]])
-    data = TrainingData(
-        *(names, matrix[order], y[order], [customers[k] for k in order] if customers else None, origin, about, notes),
-        group=settings.group,
-    )
-    _check_classes(settings, data)
-    return data
 
 
 def _check_classes(settings: Settings, data: TrainingData) -> None:
