@@ -16,12 +16,16 @@ LONGEST_NAME = 64  # characters; a longer one is no name, and would make the ans
 
 def shown(name: str) -> str:
     """A name from outside as an answer may hold it: short, and without the lone surrogates that UTF-8 refuses."""
+    if len(name) <= LONGEST_NAME and name.isascii():
+        return name
     short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
     return short.encode("utf-8", "backslashreplace").decode()
 
 
 class RiskscoreError(Exception):
     """Base of all errors here: a stable `type` for programs, one sentence for people, the field it is about."""
+
+    __slots__ = ("field", "message")  # no dict for each of ten thousand refused rows
 
     type = "error"
 

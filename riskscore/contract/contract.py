@@ -156,7 +156,7 @@ class FeatureSlice:
     def read(self, row: Mapping[str, Any]) -> list[float]:
         """The features' values, [] where a closer look is due. Raises KeyError where one is missing."""
         numbers = self._plain(row)[:-2]
-        others = [row[feature.name] for _, feature in self.others]
+        others = [row[feature.name] for _, feature in self.others] if self.others else ()
         vector = self.numbers.read(numbers)
         if vector:
             for (k, feature), value in zip(self.others, others, strict=True):

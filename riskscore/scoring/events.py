@@ -62,7 +62,9 @@ class Refused:
     def answer(self) -> dict[str, Any]:
         """What stands in the row's place."""
         answer: dict[str, Any] = {**self.ids, "outcome": "invalid", "error": self.error.answer()}
-        return answer | ({"model": self.model} if self.model else {})
+        if self.model:
+            answer["model"] = self.model
+        return answer
 
 
 def rows_of(event: Any) -> tuple[list[Any], dict[str, Any], bool]:
@@ -180,10 +182,10 @@ def _parse(
         if isinstance(item, Refused):
             return Refused(item.error, item.ids, shared.get("model"))
         return Refused(InvalidEvent("a row is a JSON object"))
-    said = {**shared, **item} if shared else item
     ids: dict[str, str] = {}
     known = None
     try:
+        said = item if "model" in item else shared
         name = model_name(said["model"]) if "model" in said else choose(item)
         artefact = remembered(memo, name, find, name)
         known = name
@@ -195,7 +197,8 @@ def _parse(
             raise InvalidEvent(f"{artefact.manifest['ids'][0]} is null, and the event holds no features")
         if shape.holds_label(item):
             observations[LABEL_IGNORED] = 1
-        return Row(name, ids, features, observations, _reasons(said.get("reasons")))
+        asked = item if "reasons" in item else shared
+        return Row(name, ids, features, observations, _reasons(asked.get("reasons")))
     except CallerFault as error:
         return Refused(error, ids, known)
 
