@@ -5,6 +5,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from riskscore.model_card.writing import written
 from riskscore.training import card_sections, comparison, plots
 from riskscore.training.manifest_sections import PAPERS
 from riskscore.training.validation import no_better_than_chance
@@ -27,6 +28,11 @@ CARD = Template("""\
 $description.
 
 $purpose
+
+$summary
+
+Cut-offs, score bands, gains, segments, stability and partial dependence are in [card.html](card.html), their figures in
+`card.json`.
 
 ## Data
 $data
@@ -117,8 +123,11 @@ def documents(
     contents: Mapping[str, bytes],
     labels: NDArray[np.int8],
     out_of_fold: NDArray[np.float64],
+    figures: Manifest,
 ) -> dict[str, bytes]:
-    """File name -> bytes of the card and its plots. out_of_fold: (repeats, n) predictions of rows not seen."""
+    """File name -> bytes of the card and its plots. out_of_fold: (repeats, n) predictions of rows not seen.
+
+    figures: card.json."""
     metrics = manifest["metrics"]
     card = CARD.substitute(
         name=manifest["model"],
@@ -126,6 +135,7 @@ def documents(
         about=_about(manifest["training"]),
         description=settings.description,
         purpose=settings.card["purpose"].strip(),
+        summary=card_sections.summary(figures, manifest),
         data=_data(manifest["training"]),
         method=metrics["method"],
         chance=_chance(metrics),
@@ -155,7 +165,7 @@ def documents(
         plots.calibration(metrics["reliability"]["bins"]),
         plots.drivers(metrics["mean_abs_contribution"]),
     )
-    return dict(zip(PAPERS, (card.encode(), *drawn), strict=True))
+    return dict(zip(PAPERS, (card.encode(), *drawn, *written(figures, manifest)), strict=True))
 
 
 def _chance(metrics: Manifest) -> str:

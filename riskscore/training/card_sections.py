@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.contract.contract import LABEL_IGNORED
+from riskscore.model_card.document import Table
+from riskscore.model_card.sections import summary as first_section
 from riskscore.scoring.outcome import LABEL_TEXT
 from riskscore.training.manifest_sections import hidden_of
 
@@ -48,6 +50,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _cell(text: str) -> str:
     """A strange table's names and descriptions may hold what would end the cell."""
     return " ".join(text.split()).replace("|", r"\|")
+
+
+def summary(figures: Manifest, manifest: Manifest) -> str:
+    """The first table of card.html, and its warnings."""
+    blocks = first_section(figures, manifest).blocks
+    warned = [block for block in blocks if isinstance(block, str) and block.startswith("**")]
+    rows = [row for block in blocks if isinstance(block, Table) for row in block.rows]
+    return "\n\n".join([*warned, table(("", ""), rows)])
 
 
 def parameters(values: Mapping[str, Any]) -> str:

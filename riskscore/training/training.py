@@ -20,6 +20,7 @@ from riskscore.model_toml.keys import AUTO
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.training import card
 from riskscore.training.calibration_fit import calibrated_unseen, fit_calibration
+from riskscore.training.card_figures import card_figures
 from riskscore.training.comparison import beside_logistic
 from riskscore.training.fitting import encoded, fit, predictor, probabilities
 from riskscore.training.manifest_sections import (
@@ -106,6 +107,7 @@ def build(
         for column, feature in zip(data.matrix.T, features, strict=True)
     ]
     lacks, golden = _proven(settings, data, columns, estimator, contents, support)
+    unseen = _answered(settings, data, validation)
     manifest = {
         "model": settings.name,
         "description": settings.description,
@@ -123,12 +125,13 @@ def build(
         "training": _training_entry(settings, data),
         "metrics": {
             **_metrics_entry(settings, estimator, columns, validation),
-            **_calibrated(settings, data, validation),
+            **_calibrated(settings, data, unseen),
             **_rounded(beside_logistic(settings, data, validation)),
         },
     }
     manifest["version"] = version_of(manifest, contents, now)
-    documents = card.documents(settings, manifest, contents, data.labels, validation.out_of_fold)
+    figures = card_figures(settings, manifest, data, estimator, validation, unseen)
+    documents = card.documents(settings, manifest, contents, data.labels, validation.out_of_fold, figures)
     return Trained(contents, manifest, documents, lacks)
 
 
@@ -180,15 +183,19 @@ def _calibration(settings: Settings, data: TrainingData, validation: Validation)
     return fit_calibration(settings.calibration, np.log(seen / (1 - seen)), np.tile(data.labels, settings.repeats))
 
 
-def _calibrated(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:
-    """What the calibration gains, each row calibrated by a map that was fitted without it."""
+def _answered(settings: Settings, data: TrainingData, validation: Validation) -> Floats:
+    """(repeats, n) probabilities of rows not seen as they are answered, each calibrated by a map fitted without it."""
+    if not settings.calibration:
+        return validation.out_of_fold
+    return calibrated_unseen(settings.calibration, validation.out_of_fold, data.labels, settings.folds, settings.seed)
+
+
+def _calibrated(settings: Settings, data: TrainingData, unseen: Floats) -> dict[str, Any]:
+    """What the calibration gains. unseen: by `_answered`."""
     if not settings.calibration:
         return {}
-    unseen = calibrated_unseen(
-        settings.calibration, validation.out_of_fold, data.labels, settings.folds, settings.seed
-    ).ravel()
-    labels = np.tile(data.labels, settings.repeats)
-    return _rounded({"calibrated": scores_of(labels, unseen) | {"reliability": reliability(labels, unseen)}})
+    labels, found = np.tile(data.labels, settings.repeats), unseen.ravel()
+    return _rounded({"calibrated": scores_of(labels, found) | {"reliability": reliability(labels, found)}})
 
 
 def _training_entry(settings: Settings, data: TrainingData) -> dict[str, Any]:
