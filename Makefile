@@ -16,7 +16,7 @@ POOLER := $(MAKE) --no-print-directory pooler || echo 'The tests behind a pooler
 LOCK := .venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-header --no-emit-index-url --upgrade
 
-.PHONY: help setup demo serve serve-http test test-fast soak browser pooler test-browser docs lint train bench bench-http lock image test-postgres-versions clean
+.PHONY: help setup demo serve serve-http test test-fast coverage soak browser pooler test-browser docs lint train bench bench-http lock image test-postgres-versions clean
 
 ##@ Start here
 help:  ## show this list
@@ -52,7 +52,11 @@ serve-http: $(READY)  ## the HTTP service with its page, until Ctrl-C (PORT=5001
 	@exec $(RISKSCORE) serve
 
 ##@ Test
-test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator, with coverage
+test: $(READY)  ## all tests on all cores, on a real PostgreSQL and the real Lambda emulator
+	@$(POOLER)
+	@$(IN) -m pytest -n auto --dist worksteal
+
+coverage: $(READY)  ## all tests with coverage and its bound, which takes twice as long
 	@$(POOLER)
 	@$(IN) -m pytest -n auto --dist worksteal --cov --cov-report=term
 
