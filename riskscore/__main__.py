@@ -25,6 +25,7 @@ GROUPS = {
         "new": ("new_model", "draft and train a model from a labelled table"),
         "train": ("train", "train a model from a file, a folder of files or a database"),
         "train-sample": ("train_sample", "train a shipped model on its simulated sample"),
+        "card": ("card", "print a model's figures at a cut-off, or write its card with it"),
         "adopt": ("adopt_model", "adopt a model that was trained elsewhere"),
         "sign": ("sign_model", "sign a model's manifest, or create a key"),
         "publish": ("publish_model", "publish a model to S3"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from matplotlib.figure import Figure
+    from riskscore.model_card.drawing import Drawing
 
 
 class Table(NamedTuple):
@@ -23,7 +23,7 @@ class Picture(NamedTuple):
     """words: what it shows, for who can't see it."""
 
     words: str
-    draw: Callable[[], Figure]
+    draw: Callable[[], Drawing]
 
 
 class Section(NamedTuple):

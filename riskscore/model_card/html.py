@@ -9,7 +9,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from riskscore.model_card.document import Picture, Section, Table
-from riskscore.model_card.pictures import svg
+from riskscore.model_card.drawing import svg
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,192 +1,199 @@
-"""The pictures of a card. Hatches, markers and line styles tell things apart, so that a copy in greys can be read."""
+"""The pictures of a card."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.figure import Figure
+from riskscore.model_card.drawing import GREY, INK, Drawing, Text
+from riskscore.model_card.plot import Plot, legend, white
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from matplotlib.axes import Axes
+    Row = Mapping[str, Any]
 
-INK, SOFT, GREY = "#1f3b57", "#c9d6e3", "#767676"
-STYLE: Any = {
-    "svg.hashsalt": "riskscore",  # the same bytes every time
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "text.parse_math": False,  # a dollar in a name is one
-    "hatch.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-}
+WIDTH = 680.0
 COLUMNS = 3  # of small pictures side by side
-ARROWS = {1: " (never falls)", -1: " (never rises)", 0: ""}
+ARROWS = {1: "never falls", -1: "never rises"}
 
 
-def svg(figure: Figure) -> bytes:
-    """The picture as SVG, the same bytes every time."""
-    stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return stream.getvalue()
-
-
-def png(figure: Figure, dpi: int = 130) -> bytes:
-    """The picture as PNG, the same bytes every time."""
-    stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
-    return stream.getvalue()
-
-
-def _axes(width: float = 7, height: float = 3.2) -> tuple[Figure, Axes]:
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots()
-
-
-def bands(rows: Sequence[Mapping[str, Any]], names: Sequence[str], by: str) -> Figure:
+def bands(rows: Sequence[Row], names: Sequence[str], by: str) -> Drawing:
     """The bad rate of each band with its interval, and the mean score there."""
-    figure, axes = _axes()
-    places, rates = np.arange(len(rows)), [row["rate"] for row in rows]
-    low = [row["rate"] - row["low"] for row in rows]
-    high = [row["high"] - row["rate"] for row in rows]
-    axes.bar(places, rates, color=SOFT, edgecolor=INK, hatch="//", label="observed rate, 95 % interval")
-    axes.errorbar(places, rates, [low, high], fmt="none", ecolor=INK, capsize=3)
-    axes.plot(places, [row["mean"] for row in rows], "D", color="black", markersize=5, label="mean score")
-    axes.set_xticks(places, names, rotation=30 if len(rows) > 6 else 0, ha="right" if len(rows) > 6 else "center")
-    axes.set_xlabel(by)
-    axes.set_ylabel("rate of label 1")
-    axes.legend(frameon=False)
-    return figure
+    drawing = _blank(280)
+    top = 1.05 * max(max(row["high"], row["mean"]) for row in rows)
+    plot = Plot(drawing, 60, 24, WIDTH - 80, 180, (-0.6, len(rows) - 0.4), (0, top))
+    for k, (row, name) in enumerate(zip(rows, names, strict=True)):
+        left, right = plot.x(k - 0.35), plot.x(k + 0.35)
+        drawing.hatched(left, plot.y(row["rate"]), right - left, plot.y(0) - plot.y(row["rate"]))
+        plot.spread(k - 0.12, row["low"], row["high"])
+        plot.mark(k + 0.12, row["mean"], "diamond")
+        drawing.add(Text(plot.x(k) + 4, 218, name, "end", 9.5, 25))
+    plot.frame()
+    plot.values_up("rate of label 1")
+    drawing.add(Text(WIDTH / 2, 274, by, "middle"))
+    legend(
+        drawing,
+        WIDTH - 250 if rows[0]["mean"] > rows[-1]["mean"] else 80,
+        16,
+        [("box", "observed rate, 95 % interval"), ("diamond", "mean score")],
+    )
+    return drawing
 
 
-def gains(deciles: Sequence[Mapping[str, Any]]) -> Figure:
+def gains(deciles: Sequence[Row]) -> Drawing:
     """The share of label 1 that the riskiest rows hold."""
-    figure, axes = _axes(5, 3.4)
-    rows = np.cumsum([0, *(row["rows"] for row in deciles)])
-    axes.plot(rows / rows[-1], [0, *(row["captured"] for row in deciles)], "o-", color=INK, label="by the score")
-    axes.plot([0, 1], [0, 1], "--", color=GREY, label="by chance")
-    axes.set_xlabel("rows, the riskiest first")
-    axes.set_ylabel("share of all of label 1")
-    axes.legend(frameon=False)
-    return figure
+    drawing = _blank(290)
+    plot = Plot(drawing, 60, 14, 380, 230, (0, 1), (0, 1))
+    shares, seen, rows = [0.0], 0, sum(row["rows"] for row in deciles)
+    for row in deciles:
+        seen += row["rows"]
+        shares.append(seen / rows)
+    captured = [0.0, *(row["captured"] for row in deciles)]
+    plot.curve([0, 1], [0, 1], GREY, 1.2, (6, 4))
+    plot.curve(shares, captured, INK, 1.8)
+    for share, value in zip(shares, captured, strict=True):
+        plot.mark(share, value, "dot")
+    plot.frame()
+    plot.values_up("share of all of label 1")
+    plot.values_across("rows, the riskiest first")
+    legend(drawing, 470, 120, [("line", "by the score"), ("dash", "by chance")])
+    return drawing
 
 
-def cutoffs(curve: Sequence[Mapping[str, Any]], marks: Mapping[str, Mapping[str, Any]]) -> Figure:
+def cutoffs(curve: Sequence[Row], marks: Mapping[str, Row]) -> Drawing:
     """Profit and bad rate by approval rate; marks: figures of named cut-offs."""
-    figure, axes = _axes()
-    share = [row["approval_rate"] for row in curve]
-    axes.plot(share, [row["profit"] for row in curve], "-", color=INK, label="profit of 100 rows")
-    for marker, (name, row) in zip("^so", marks.items(), strict=False):
-        axes.plot(
-            row["approval_rate"], row["profit"], marker, color="black", markersize=8, fillstyle="none", label=name
-        )
-    axes.axhline(0, color=GREY, linewidth=0.8)
-    axes.set_xlabel("approval rate")
-    axes.set_ylabel("profit (1 = what a good row earns)")
-    with mpl.rc_context(STYLE):
-        other = axes.twinx()
-    other.plot(
-        share,
-        [row["bad_rate"] if row["bad_rate"] is not None else np.nan for row in curve],
-        "--",
-        color=GREY,
-        label="bad rate among approved",
+    drawing = _blank(330)
+    share, profit = [row["approval_rate"] for row in curve], [row["profit"] for row in curve]
+    span = (max(profit) - min(profit)) or 1.0
+    plot = Plot(drawing, 60, 14, WIDTH - 130, 210, (0, 1), (min(profit) - 0.03 * span, max(profit) + 0.06 * span))
+    rates = [(row["approval_rate"], row["bad_rate"]) for row in curve if row["bad_rate"] is not None]
+    other = Plot(
+        drawing,
+        *(plot.left, plot.top, plot.width, plot.height),
+        (0, 1),
+        (0, 1.05 * max(rate for _, rate in rates) or 1.0),
     )
-    other.set_ylabel("bad rate among approved")
-    other.spines["right"].set_visible(True)
-    lines = [*axes.get_lines(), *other.get_lines()]
-    named = [line for line in lines if not str(line.get_label()).startswith("_")]
-    axes.legend(named, [str(line.get_label()) for line in named], frameon=False, fontsize=8)
-    return figure
+    other.curve([share for share, _ in rates], [rate for _, rate in rates], GREY, 1.4, (6, 4))
+    other.values_up("bad rate among approved", right=True)
+    if min(profit) < 0 < max(profit):
+        plot.level(0, (1, 2))
+    plot.curve(share, profit, INK, 1.8)
+    signs = ["triangle-open", "square-open", "diamond-open"]
+    for sign, row in zip(signs, marks.values(), strict=False):
+        plot.mark(row["approval_rate"], row["profit"], sign.removesuffix("-open"), False)
+    plot.frame()
+    plot.values_up("profit of 100 rows")
+    plot.values_across("approval rate")
+    legend(
+        drawing,
+        60,
+        272,
+        [("line", "profit of 100 rows, in what a good row earns"), ("dash", "bad rate among the approved")],
+    )
+    legend(drawing, 400, 272, [(sign, f"cut-off: {name}") for sign, name in zip(signs, marks, strict=False)])
+    return drawing
 
 
-def periods(rows: Sequence[Mapping[str, Any]], shuffled: Mapping[str, float]) -> Figure:
+def periods(rows: Sequence[Row], shuffled: Row) -> Drawing:
     """The AUC of each period with its interval, beside that of shuffled folds."""
-    figure, axes = _axes()
-    places = np.arange(len(rows))
+    drawing = _blank(290)
     known = [(k, row["auc"]) for k, row in enumerate(rows) if row["auc"]]
-    axes.axhspan(
-        shuffled["low"],
-        shuffled["high"],
-        facecolor="none",
-        edgecolor=GREY,
-        hatch="..",
-        linewidth=0.5,
-        label="shuffled folds, 95 % interval",
+    low = min([0.5, shuffled["low"], *(auc["low"] for _, auc in known)])
+    plot = Plot(drawing, 60, 14, WIDTH - 80, 180, (-0.6, len(rows) - 0.4), (low - 0.02, 1.0))
+    plot.level(0.5, (1, 2), "#111")
+    for edge in ("low", "high"):
+        plot.level(shuffled[edge], (6, 4))
+    for k, auc in known:
+        plot.spread(k, auc["low"], auc["high"])
+        plot.mark(k, auc["mean"], "square")
+    for k, row in enumerate(rows):
+        drawing.add(
+            Text(plot.x(k), 210, row["begin"], "middle", 9), Text(plot.x(k), 221, f"to {row['end']}", "middle", 9)
+        )
+    plot.frame()
+    plot.values_up("AUC")
+    legend(
+        drawing,
+        60,
+        240,
+        [("square", "period, 95 % interval"), ("dash", "shuffled folds, 95 % interval"), ("dots", "chance")],
     )
-    axes.errorbar(
-        [k for k, _ in known],
-        [auc["mean"] for _, auc in known],
-        [[auc["mean"] - auc["low"] for _, auc in known], [auc["high"] - auc["mean"] for _, auc in known]],
-        fmt="o",
-        color=INK,
-        capsize=4,
-        label="period, 95 % interval",
-    )
-    axes.axhline(0.5, color="black", linestyle="--", linewidth=0.8, label="chance")
-    axes.set_xticks(places, [f"{row['begin']}\nto {row['end']}" for row in rows])
-    axes.set_ylabel("AUC")
-    axes.legend(frameon=False, fontsize=8)
-    return figure
+    return drawing
 
 
-def strengths(values: Mapping[str, float], below: str) -> Figure:
+def strengths(values: Mapping[str, float], below: str) -> Drawing:
     """Bars of named values, the largest on top."""
-    ordered = sorted(values.items(), key=lambda item: item[1])
-    figure, axes = _axes(7, 0.9 + 0.24 * len(ordered))
-    axes.barh([name for name, _ in ordered], [value for _, value in ordered], color=SOFT, edgecolor=INK, hatch="//")
-    axes.set_xlabel(below)
-    axes.margins(y=0.01)
-    return figure
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    drawing = _blank(18 * len(ordered) + 48)
+    plot = Plot(drawing, 230, 6, WIDTH - 260, 18.0 * len(ordered), (0, max([*values.values()]) or 1.0), (0, 1))
+    for k, (name, value) in enumerate(ordered):
+        top = plot.top + 18 * k + 2
+        if value > 0:
+            drawing.hatched(plot.left, top, plot.x(value) - plot.left, 14)
+        drawing.add(Text(plot.left - 5, top + 10, short(name, 38), "end"))
+    plot.frame()
+    plot.values_across(below)
+    return drawing
 
 
-def dependences(features: Sequence[Mapping[str, Any]]) -> Figure:
+def dependences(features: Sequence[Row]) -> Drawing:
     """Small pictures: the mean answer by the value of a feature; a dotted line where it is missing."""
     lines = -(-len(features) // COLUMNS)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 1.9 * lines), layout="constrained")
-        grid = figure.subplots(lines, COLUMNS, squeeze=False, sharey=True)
-    for axes, feature in zip(grid.ravel(), features, strict=False):
-        values, mean = feature["values"], feature["mean"]
-        axes.set_title(f"{short(feature['feature'], 24)}{ARROWS[feature['constrained']]}", fontsize=8)
-        axes.tick_params(labelsize=7)
-        if feature["words"]:
-            axes.bar(range(len(mean)), mean, color=SOFT, edgecolor=INK, hatch="//")
-            axes.set_xticks(
-                range(len(mean)), [short(word, 10) for word in feature["words"]], rotation=45, ha="right", fontsize=6
+    drawing = _blank(150 * lines)
+    top = max(max([*feature["mean"], feature["missing"] or 0]) for feature in features) * 1.05 or 1.0
+    for k, feature in enumerate(features):
+        left, line = 36 + (k % COLUMNS) * (WIDTH / COLUMNS), k // COLUMNS
+        values = feature["values"]
+        across = (-0.6, len(values) - 0.4) if feature["words"] else (min(values), max(values))
+        plot = Plot(drawing, left, 150 * line + 22, WIDTH / COLUMNS - 52, 80, across, (0, top))
+        _dependence(plot, feature)
+    return drawing
+
+
+def _dependence(plot: Plot, feature: Row) -> None:
+    drawing, mean, arrow = plot.drawing, feature["mean"], ARROWS.get(feature["constrained"], "")
+    name = short(feature["feature"], 17 if arrow else 30)
+    drawing.add(Text(plot.left, plot.top - 8, f"{name} ({arrow})" if arrow else name, size=9.5))
+    if feature["words"]:
+        for k, (word, value) in enumerate(zip(feature["words"], mean, strict=True)):
+            drawing.hatched(
+                plot.x(k - 0.35), plot.y(value), plot.x(k + 0.35) - plot.x(k - 0.35), plot.y(0) - plot.y(value)
             )
-        else:
-            axes.plot(values, mean, "o-", color=INK, markersize=3, linewidth=2.0 if feature["constrained"] else 1.0)
-        if feature["missing"] is not None:
-            axes.axhline(feature["missing"], color=GREY, linestyle=":", linewidth=1.5)
-    for axes in grid.ravel()[len(features) :]:
-        axes.set_visible(False)
-    return figure
+            drawing.add(Text(plot.x(k) + 3, plot.top + plot.height + 10, short(word, 10), "end", 8, 40))
+    else:
+        plot.curve(feature["values"], mean, INK, 2.4 if arrow else 1.2)
+        for x, value in zip(feature["values"], mean, strict=True):
+            plot.mark(x, value, "dot")
+        plot.values_across(size=9.5)
+    if feature["missing"] is not None:
+        plot.level(feature["missing"])
+    plot.frame()
+    plot.values_up(size=9.5)
 
 
-def segments(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def segments(rows: Sequence[Row]) -> Drawing:
     """The rate of each segment with its interval, and its mean score."""
-    figure, axes = _axes(7, 0.9 + 0.3 * len(rows))
-    places = np.arange(len(rows))[::-1]
-    rates = [row["rate"] for row in rows]
-    span = [[row["rate"] - row["low"] for row in rows], [row["high"] - row["rate"] for row in rows]]
-    axes.errorbar(rates, places, xerr=span, fmt="o", color=INK, capsize=3, label="observed rate, 95 % interval")
-    axes.plot([row["mean"] for row in rows], places, "D", color="black", fillstyle="none", label="mean score")
-    axes.set_yticks(places, [short(row["segment"], 30) for row in rows])
-    axes.set_xlabel("rate of label 1")
-    axes.set_xlim(left=0)
-    axes.legend(frameon=False, fontsize=8)
-    return figure
+    drawing = _blank(20 * len(rows) + 80)
+    top = 1.05 * max(max(row["high"], row["mean"]) for row in rows)
+    plot = Plot(drawing, 210, 6, WIDTH - 240, 20.0 * len(rows), (0, top), (len(rows) - 0.5, -0.5))
+    for k, row in enumerate(rows):
+        plot.spread_across(k, row["low"], row["high"])
+        plot.mark(row["rate"], k, "dot")
+        plot.mark(row["mean"], k, "diamond", False)
+        drawing.add(Text(plot.left - 6, plot.y(k) + 3, short(row["segment"], 34), "end"))
+    plot.frame()
+    plot.values_across("rate of label 1")
+    y = drawing.height - 28
+    legend(drawing, 60, y, [("dot", "observed, 95 % interval"), ("diamond-open", "mean score")])
+    return drawing
 
 
 def short(text: str, most: int) -> str:
     """The text, cut where it is longer."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _blank(height: float) -> Drawing:
+    drawing = Drawing(WIDTH, height)
+    white(drawing)
+    return drawing
