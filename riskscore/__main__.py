@@ -27,6 +27,7 @@ GROUPS = {
         "train-sample": ("train_sample", "train a shipped model on its simulated sample"),
         "card": ("card", "print a model's figures at a cut-off, or write its card with it"),
         "adopt": ("adopt_model", "adopt a model that was trained elsewhere"),
+        "versions": ("versions", "list and compare versions of a model, promote one or roll back"),
         "sign": ("sign_model", "sign a model's manifest, or create a key"),
         "publish": ("publish_model", "publish a model to S3"),
     },

@@ -69,6 +69,22 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         os.close(handle)
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One at a time does what it does in a folder, among those who ask; the others wait.
+
+    What writers that were killed have left there goes first.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        _sweep(folder)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _empty_file(**named: Any) -> str:
     handle, name = tempfile.mkstemp(**named)
     os.close(handle)

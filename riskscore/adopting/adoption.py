@@ -7,7 +7,7 @@ its margins bit for bit where there is one, and what is about to be written has 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,14 +35,12 @@ from riskscore.adopting.reference_rows import (
     read_reference_rows,
 )
 from riskscore.artefact.artefact import installed_versions, save_artefact
-from riskscore.atomic import replacing_folder
+from riskscore.artefact.versions import PAPERS, WRITTEN, write_version
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, InvalidFile
 from riskscore.scoring.estimators import FAMILIES, margins
 from riskscore.training.manifest_sections import (
     GOLDEN_ROWS,
-    PAPERS,
-    WRITTEN,
     check_model_name,
     estimator_entry,
     golden_of,
@@ -78,13 +76,14 @@ PACKAGES = {"sklearn": "scikit-learn", "xgboost": "xgboost"}  # by the module th
 class Adopted:
     """What an adoption came to. contents: the files that serve; documents: model.toml, reasons.toml and the card;
 
-    twin_lacks: why the twin can't serve it, or ""; notes: what a person should know."""
+    twin_lacks: why the twin can't serve it, or ""; notes: what a person should know; folder: where it was written."""
 
     contents: dict[str, bytes]
     manifest: dict[str, Any]
     documents: dict[str, bytes]
     twin_lacks: str
     notes: list[str]
+    folder: Path | None = None
 
 
 def adopt(
@@ -111,8 +110,7 @@ def adopt(
         adopted = build(name, file, contract, models, now, trusted, data, expected, rounds)
     except ArtefactRefused as error:  # somebody's file is at fault here, and not an artefact of ours
         raise InvalidFile(f"{file.name} is not adopted: {error.message.partition('; the model')[0]}") from None
-    write(models / name, adopted)
-    return adopted
+    return replace(adopted, folder=write(models / name, adopted))
 
 
 def build(
@@ -230,11 +228,17 @@ def _served(settings: Settings, found: ForeignEstimator, given: ReferenceRows | 
     return np.array([logistic(value) for value in rows])
 
 
-def write(folder: Path, adopted: Adopted) -> None:
-    """Put the new artefact in the old one's place in one step; what only the old one had goes with it."""
-    with replacing_folder(folder) as fresh:
+def write(folder: Path, adopted: Adopted) -> Path:
+    """Put the new artefact in the old one's place, or beside it where that was promoted; returns its folder.
+
+    In one step; what only the old one had goes with it.
+    """
+
+    def fill(fresh: Path) -> None:
         for name in (*WRITTEN, *PAPERS):
             (fresh / name).unlink(missing_ok=True)
         save_artefact(str(fresh), adopted.contents, adopted.manifest)
         for name, paper in adopted.documents.items():
             (fresh / name).write_bytes(paper)
+
+    return write_version(folder, folder.resolve().parent.parent, fill)

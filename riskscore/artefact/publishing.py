@@ -41,7 +41,8 @@ def _beside(folder: Path, root: Path, artefact: Artefact) -> dict[str, bytes]:
     """What belongs to a version and isn't among the files of its manifest: its SQL and its signature."""
     found = {}
     if artefact.manifest["source"].get("sql"):
-        found[QUERY] = read_query(root / artefact.manifest["source"]["sql"], artefact)
+        beside = folder / QUERY  # a version that was promoted brings its own
+        found[QUERY] = read_query(beside if beside.exists() else root / artefact.manifest["source"]["sql"], artefact)
     if (folder / SIGNATURE).exists():
         found[SIGNATURE] = (folder / SIGNATURE).read_bytes()
     return found

@@ -56,9 +56,14 @@ class Scored(NamedTuple):
 
 def items_of_file(path: Path, model: Model, note: Note) -> Iterator[tuple[str, Any]]:
     """The events of all rows of a table (ids and features as columns), or of a JSONL (any shape of event on a line)."""
-    if kind_of(path) == ".jsonl":
-        return _lines(path)
-    return map(_item, placed_rows(path, spec_of_model(model), note))
+    return every_item(path, spec_of_model(model), note)
+
+
+def every_item(url: str | Path, spec: SourceSpec, note: Note) -> Iterator[tuple[str, Any]]:
+    """The events of all rows of a source, whether they have a label or not."""
+    if kind_of(url) == ".jsonl":
+        return _lines(file_of(url))
+    return map(_item, placed_rows(url, spec, note))
 
 
 def items_to_score(url: str | Path, spec: SourceSpec, note: Note) -> Iterator[tuple[str, Any]]:
@@ -146,7 +151,7 @@ def score_file(engine: Engine, model: Model, items: Items, output: str | Path, f
     ids, rows, referred = model.artefact.manifest["ids"], 0, 0
     with WRITERS[_kind(output)](output, model) as (write, most):
         reasons = {"reasons": min(most, len(model.contract.names))}
-        for place, item, answer in _answers(engine, model.name, items, reasons):
+        for place, item, answer in answers(engine, model.name, items, reasons):
             write(item, answer)
             if answer["outcome"] == "invalid":
                 faults.write({"row": place} | {name: answer.get(name, "") for name in ids}, answer["error"]["message"])
@@ -164,7 +169,7 @@ def _kind(output: str | Path) -> str:
     return kind
 
 
-def _answers(
+def answers(
     engine: Engine, model: str, items: Items, reasons: dict[str, int]
 ) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     """Each item's place, the item, and its answer."""

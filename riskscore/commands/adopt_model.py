@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskscore.adopting.pickle_imports import is_expected
+from riskscore.artefact.versions import waiting
 from riskscore.cli import DONE, ROOT, parsed
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
         options.expected,
         options.rounds,
     )
-    print(_summary(adopted, options.models / options.name))
+    folder = adopted.folder or options.models / options.name
+    print(_summary(adopted, folder))
+    if folder != options.models / options.name:
+        print(waiting(folder, options.models))
     return DONE
 
 

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riskscore.artefact.versions import waiting
 from riskscore.cli import DONE, NO_BETTER, ROOT, parsed, program, progress
 from riskscore.drafting.drafting import draft, training_command
 from riskscore.drafting.label_words import in_words
-from riskscore.drafting.model_folder import check_name, examples_of, new_folder, set_events_aside, write_examples
+from riskscore.drafting.model_folder import aside, check_name, examples_of, put_folder, set_events_aside, write_examples
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.raw_table import read_table
 from riskscore.errors import InvalidFile
@@ -51,18 +52,20 @@ METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier"}
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Draft and train; 0 where the model was written, 4 where only its draft was: it is no better than chance."""
     options = parsed(_parser(), arguments)
-    check_name(options.models, options.name, options.force)
+    check_name(options.models, options.name, options.force, options.draft_only)
     table = _look(options)
     print(_found(options.name, table))
     there = options.models / options.name
     replaced, before = there.exists(), examples_of(there)
-    with new_folder(options.models, options.name) as folder:
+    with aside(options.name) as folder:
         (folder / "model.toml").write_text(draft(options.name, table, _training(options)), encoding="utf-8")
         trained, chance = (None, "") if options.draft_only else _train(folder, options, environ, replaced)
         read_settings(folder)
-    for path in set_events_aside(_events(options) / options.name, before) if replaced else ():
+        place = put_folder(folder, options.models)
+    beside = place != there
+    for path in set_events_aside(_events(options) / options.name, before) if replaced and not beside else ():
         print(f"kept       {_shown(path)}: an event of the model that was replaced")
-    print(_trained(options, trained) if trained else _drafted(options))
+    print(_trained(options, trained, place, beside) if trained else _drafted(options))
     if chance:
         written = "written nevertheless" if trained else "only the draft is written; --even-so writes the model"
         print(f"{program()}: {chance}; {written}", file=sys.stderr)
@@ -188,11 +191,10 @@ def _serve(options: argparse.Namespace) -> str:
     return f"RISKSCORE_MODEL_URI={shlex.quote(str(options.models.resolve()))} make serve MODEL={options.name}"
 
 
-def _trained(options: argparse.Namespace, trained: Trained) -> str:
+def _trained(options: argparse.Namespace, trained: Trained, folder: Path, beside: bool) -> str:
+    """beside: whether the model is a version beside the one that is served, to which the examples belong."""
     from riskscore.training.comparison import chosen
 
-    folder = options.models / options.name
-    event, answer = write_examples(folder, _events(options))
     metrics: dict[str, Any] = trained.manifest["metrics"]
     figures = ", ".join(_figure(word, metrics["cross_validated"][key]) for key, word in METRIC_WORDS.items())
     return "\n".join(
@@ -201,6 +203,16 @@ def _trained(options: argparse.Namespace, trained: Trained) -> str:
             *chosen(trained.manifest["search"]),
             *_beside(metrics),
             f"written    {_shown(folder)}: review model.toml, and evaluate the model by MODEL_CARD.md",
+            waiting(folder, options.models) if beside else _example(options, folder),
+        ]
+    )
+
+
+def _example(options: argparse.Namespace, folder: Path) -> str:
+    """An event that was written, its answer, and how to send it."""
+    event, answer = write_examples(folder, _events(options))
+    return "\n".join(
+        [
             f"example    {_shown(event)}, synthetic: probability {answer['probability']:.4f} by the {answer['engine']}",
             f"next       {_serve(options)}, and in another terminal",
             f"  curl -d {shlex.quote(f'@{_shown(event)}')} http://localhost:9000{INVOCATIONS}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from riskscore.artefact.artefact import SIGNATURE, list_models, next_serial, open_artefact, save_artefact
 from riskscore.artefact.manifest import MANIFEST
 from riskscore.artefact.signature import VARIABLE, new_key, public_text, read_key, sign
+from riskscore.artefact.versions import PAPERS, versions_of, waiting, write_version
 from riskscore.atomic import replacing_file
 from riskscore.cli import DONE, ROOT, model_argument, parsed, require_model
 
@@ -30,7 +32,11 @@ def main(arguments: Sequence[str], _environ: Mapping[str, str]) -> int:
         require_model(options.model, list_models(str(options.models)), options.models)
         folder = options.models / options.model
         if options.renew:
-            print(f"{folder / MANIFEST} has serial {renew(folder)}")
+            renewed = renew(folder)
+            print(f"{renewed / MANIFEST} has serial {open_artefact(str(renewed)).manifest['serial']}")
+            if renewed != folder:
+                print(waiting(renewed, options.models))
+            folder = renewed
         signed = sign_folder(folder, key)
         print(f"{folder / SIGNATURE} signs version {signed}")
     print(f"{VARIABLE}={public_text(key)}")
@@ -46,13 +52,23 @@ def sign_folder(folder: Path, key: object) -> str:
     return artefact.version
 
 
-def renew(folder: Path) -> int:
-    """Give an older model a newer serial, so that it is served where a newer model was seen; returns the serial."""
+def renew(folder: Path) -> Path:
+    """Give an older model a newer serial, so that it is served where a newer model was seen; returns its folder.
+
+    What was promoted stays as it is: the renewed model is a version beside it.
+    """
     manifest = json.loads((folder / MANIFEST).read_bytes())
     artefact = open_artefact(str(folder))
-    manifest["serial"] = next_serial(manifest.get("serial", 0), f"{datetime.now(UTC):%Y.%m.%d}")
-    save_artefact(str(folder), artefact.contents, manifest)
-    return int(manifest["serial"])
+    known = max(version.serial for version in versions_of(folder))
+    manifest["serial"] = next_serial(known, f"{datetime.now(UTC):%Y.%m.%d}")
+
+    def fill(fresh: Path) -> None:
+        save_artefact(str(fresh), artefact.contents, manifest)
+        for paper in PAPERS:
+            if (folder / paper).exists() and not (fresh / paper).exists():
+                shutil.copyfile(folder / paper, fresh / paper)
+
+    return write_version(folder, folder.resolve().parent.parent, fill, renewed=True)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from riskscore.artefact.artefact import open_artefact
+from riskscore.artefact.versions import waiting
 from riskscore.batch.files import PREDICTIONS, items_without_label, report_beside, score_file
 from riskscore.cli import DONE, NO_BETTER, ROOT, counted, model_argument, parsed, program, progress
 from riskscore.database.dump import FaultReport
@@ -47,11 +48,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         trained = build(settings, data, root, _now(environ), bar.update, state)
     if _no_better(trained, options.even_so) and not options.even_so:
         return NO_BETTER
-    write(folder, trained)
-    print(summary(trained, folder, time.perf_counter() - started))
+    written = write(folder, trained, root)
+    print(summary(trained, written, time.perf_counter() - started))
+    if written != folder:
+        print(waiting(written, options.out or options.models))
     if data.unlabelled:
         output = options.predictions or root / PREDICTIONS.format(model=settings.name)
-        print(predicted(folder, url, spec_of_settings(settings, root, environ), output))
+        print(predicted(written, url, spec_of_settings(settings, root, environ), output))
     return DONE
 
 

@@ -10,50 +10,68 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from riskscore.artefact.approvals import is_promoted
 from riskscore.artefact.artefact import SIGNATURE, open_artefact
 from riskscore.artefact.manifest import MANIFEST
-from riskscore.atomic import replacing_file, replacing_folder
+from riskscore.artefact.versions import BY_PEOPLE, PAPERS, WRITTEN, write_version
+from riskscore.atomic import replacing_file
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 from riskscore.serving.model_info import golden_event
-from riskscore.training.manifest_sections import PAPERS, WRITTEN, check_model_name
+from riskscore.training.manifest_sections import check_model_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-BY_PEOPLE = ("model.toml", "reasons.toml")
 EXAMPLES = 3
 
 
-def check_name(models: Path, name: str, force: bool) -> None:
-    """Refuse a name that no model can have, and one that is taken, unless that was asked for."""
+def check_name(models: Path, name: str, force: bool, draft_only: bool = False) -> None:
+    """Refuse a name that no model can have, and one that is taken, unless that was asked for.
+
+    A promoted model keeps its place whatever is asked for, so that a draft alone, which is no version, has none there.
+    """
     check_model_name(name)
     if (models / name).exists() and not force:
         raise InvalidFile(
             f"there is already a model {name}; train it with riskscore train {name} --data FILE, or"
             " draft it again with --force, which keeps its model.toml as model.toml.old"
         )
+    if draft_only and is_promoted(models / name):
+        raise InvalidFile(
+            f"a version of {name} was promoted, which a draft can't replace; draft it under another name,"
+            " or without --draft-only, which writes a new version beside it"
+        )
 
 
 @contextmanager
-def new_folder(models: Path, name: str) -> Iterator[Path]:
-    """An empty folder of this name to fill; it takes its place among the models in one step when the block ends well.
+def aside(name: str) -> Iterator[Path]:
+    """An empty folder of this name to fill, away from the models; it goes when the block ends."""
+    with tempfile.TemporaryDirectory() as away:
+        folder = Path(away) / name
+        folder.mkdir()
+        yield folder
+
+
+def put_folder(folder: Path, models: Path) -> Path:
+    """Put a filled folder among the models in one step; returns its place, beside the served version of a promoted one.
 
     What people wrote in a folder that stood there is kept with .old behind its name, older ones beside it, unless the
     same is written anew; what a training wrote goes.
     """
-    with tempfile.TemporaryDirectory() as aside:
-        folder = Path(aside) / name
-        folder.mkdir()
-        yield folder
-        with replacing_folder(models / name) as fresh:
-            for file in BY_PEOPLE:
-                if (fresh / file).exists() and not _are_same(fresh / file, folder / file):
-                    _set_aside(fresh / file)
-            for file in (*WRITTEN, *PAPERS, MANIFEST, SIGNATURE):
-                (fresh / file).unlink(missing_ok=True)
-            shutil.copytree(folder, fresh, dirs_exist_ok=True)
+    place = models / folder.name
+    stays = is_promoted(place)
+
+    def fill(fresh: Path) -> None:
+        for file in BY_PEOPLE:
+            if not stays and (fresh / file).exists() and not _are_same(fresh / file, folder / file):
+                _set_aside(fresh / file)
+        for file in (*BY_PEOPLE, *WRITTEN, *PAPERS, MANIFEST, SIGNATURE):
+            (fresh / file).unlink(missing_ok=True)
+        shutil.copytree(folder, fresh, dirs_exist_ok=True)
+
+    return write_version(place, models.resolve().parent, fill)
 
 
 def write_examples(folder: Path, events: Path) -> tuple[Path, dict[str, Any]]:

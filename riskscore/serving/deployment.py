@@ -210,20 +210,35 @@ class Deployment:
         return self._output
 
     def version(self, name: str, manifest_sha256: str) -> Model:
-        """The model whose manifest hashes to this: the one that is served, or an older published one.
+        """The model whose manifest hashes to this: the one that is served, or another version that is kept.
 
         Raises ArtefactRefused or UnknownModel where it is nowhere.
         """
         key = f"{name}@{manifest_sha256}"
         if key not in self._models:
             served = self.find(name)
-            if served.artefact.manifest_sha256 == manifest_sha256:
-                self._models[key] = served
-            elif elsewhere := self._models_elsewhere():
-                self._models[key] = Model(elsewhere.open(name, manifest_sha256))
-            else:
-                raise ArtefactRefused(f"{name}: the model folder has another version")
+            same = served.artefact.manifest_sha256 == manifest_sha256
+            self._models[key] = served if same else Model(self._kept().version(name, manifest_sha256))
         return self._models[key]
+
+    def named_version(self, name: str, named: str) -> Model:
+        """The version of a model that is named so: by its name or digits of its hash; in a bucket by the whole hash."""
+        from pathlib import Path
+
+        from riskscore.artefact.remote import Published
+        from riskscore.artefact.versions import find_version
+
+        if not isinstance(self._models_elsewhere(), Published):
+            folder = self.find(name).artefact.folder
+            named = find_version(Path(folder), named).digest
+        return self.version(name, named)
+
+    def _kept(self) -> Published | Folder:
+        """Where versions that aren't served are kept."""
+        from riskscore.artefact.remote import Folder
+
+        public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
+        return self._models_elsewhere() or Folder(os.path.join(self._root, "model"), public_key)
 
 
 def _default(only: Sequence[str]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from riskscore.artefact.versions import PAPERS
 from riskscore.model_card.writing import written
 from riskscore.training import card_sections, comparison, plots
-from riskscore.training.manifest_sections import PAPERS
 from riskscore.training.validation import no_better_than_chance
 
 if TYPE_CHECKING:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 GOLDEN_ROWS = 12
-WRITTEN = ("model.joblib", "model.json", "trees.bin", "contributions.bin")  # beside the manifest, by either
-PAPERS = ("MODEL_CARD.md", "curves.png", "calibration.png", "drivers.png", "card.json", "card.html")  # by training
 
 # What decides an answer beside model.json: two manifests that differ here never share a version.
 DECIDING = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.artefact.artefact import installed_versions, save_artefact
-from riskscore.atomic import replacing_folder
+from riskscore.artefact.versions import WRITTEN, write_version
 from riskscore.contract.encoding import Encoding
 from riskscore.contract.identities import Identity
 from riskscore.model_toml.keys import AUTO
@@ -25,7 +25,6 @@ from riskscore.training.comparison import beside_logistic
 from riskscore.training.fitting import encoded, fit, predictor, probabilities
 from riskscore.training.manifest_sections import (
     GOLDEN_ROWS,
-    WRITTEN,
     estimator_entry,
     golden_of,
     pickled,
@@ -78,7 +77,7 @@ def train(
 ) -> Trained:
     """Build model `settings.name` and write it into `folder`."""
     trained = build(settings, data, root, now, step, state)
-    write(folder, trained)
+    write(folder, trained, root)
     return trained
 
 
@@ -237,11 +236,18 @@ def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
     return rounded
 
 
-def write(folder: Path, trained: Trained) -> None:
-    """Put the new artefact in the old one's place in one step; files that only the old one had go with it."""
-    with replacing_folder(folder) as fresh:
+def write(folder: Path, trained: Trained, root: Path | None = None) -> Path:
+    """Put the new artefact in the old one's place, or beside it where that was promoted; returns its folder.
+
+    In one step; files that only the old one had go with it. root: where the path of the query starts, if that isn't
+    where the folder of models is.
+    """
+
+    def fill(fresh: Path) -> None:
         for name in WRITTEN:
             (fresh / name).unlink(missing_ok=True)
         save_artefact(str(fresh), trained.contents, trained.manifest)
         for name, paper in trained.documents.items():
             (fresh / name).write_bytes(paper)
+
+    return write_version(folder, root or folder.resolve().parent.parent, fill)

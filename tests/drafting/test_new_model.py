@@ -18,7 +18,7 @@ from sklearn.datasets import load_breast_cancer
 
 import riskscore.commands.new_model
 import riskscore.commands.train
-from riskscore.drafting.model_folder import check_name, new_folder
+from riskscore.drafting.model_folder import aside, check_name
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import running_emulator
 from riskscore.samples.commands import process_of
@@ -358,10 +358,11 @@ def test_a_name_that_no_model_can_have(tmp_path, name):
 
 
 def test_a_training_that_fails_leaves_nothing_behind(tmp_path):
-    def train(folder: Path) -> None:
-        (folder / "model.toml").write_text("half")
-        raise RuntimeError
+    def train() -> None:
+        with aside("theirs") as folder:
+            (folder / "model.toml").write_text("half")
+            raise RuntimeError
 
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "model", "theirs") as folder:
-        train(folder)
+    with pytest.raises(RuntimeError):
+        train()
     assert files(tmp_path) == []

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from riskscore.artefact.versions import PAPERS
 from riskscore.model_toml.settings import read_settings
 from riskscore.training import card_sections
 from riskscore.training.card import _calibration
 from riskscore.training.comparison import sentence
-from riskscore.training.manifest_sections import PAPERS, referral_notes
+from riskscore.training.manifest_sections import referral_notes
 from riskscore.training.plots import calibration, curves, drivers
 from riskscore.training.training import Trained, build, write
 from riskscore.training.training_data import TrainingData, from_source
