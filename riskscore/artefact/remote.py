@@ -91,9 +91,6 @@ class Published:
                 raise
             return self._opened(name, newer)  # another version was published meanwhile, and this one removed
 
-    def version(self, name: str, manifest_sha256: str) -> Artefact:
-        return self.open(name, manifest_sha256)
-
     def _served(self, name: str) -> bytes:
         document = self._bucket.read(f"{name}/{MANIFEST}", LARGEST_MANIFEST)
         if document is None:
@@ -191,12 +188,6 @@ class Folder:
             return open_artefact(folder, manifest_sha256, self._public_key)
         except ArtefactRefused:  # training may have put another in its place between two files
             return open_artefact(folder, manifest_sha256, self._public_key)
-
-    def version(self, name: str, manifest_sha256: str) -> Artefact:
-        """Any version that the folder keeps, checked (riskscore/artefact/versions.py)."""
-        from riskscore.artefact.versions import version_by_hash
-
-        return version_by_hash(Path(find_model(self._root, name)), manifest_sha256, self._public_key)
 
 
 def models_at(uri: str, environ: Mapping[str, str], public_key: str | None) -> Published | Folder:

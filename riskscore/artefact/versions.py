@@ -84,8 +84,9 @@ def versions_of(folder: Path) -> list[Version]:
     return [*served, *sorted(kept, key=lambda version: (version.name, version.digest))]
 
 
-def find_version(folder: Path, named: str) -> Version:
+def find_version(place: Path | str, named: str) -> Version:
     """The version of this name, or whose hash starts so. Raises InvalidFile where none does, or several."""
+    folder = Path(place)
     known = versions_of(folder)
     digits = named.lower() if DIGITS.fullmatch(named.lower()) else "nothing"
     found = [version for version in known if version.name == named or version.digest.startswith(digits)]
@@ -107,8 +108,9 @@ def open_version(version: Version, public_key: str | None = None) -> Artefact:
         raise ArtefactRefused(f"version {version.short} can't be used: {reason}", error.field) from None
 
 
-def version_by_hash(folder: Path, digest: str, public_key: str | None = None) -> Artefact:
+def version_by_hash(place: Path | str, digest: str, public_key: str | None = None) -> Artefact:
     """The version with this whole hash, checked; ArtefactRefused where the folder hasn't it."""
+    folder = Path(place)
     found = next((version for version in versions_of(folder) if version.digest == digest.lower()), None)
     if found is None:
         raise ArtefactRefused(f"{folder.name}: the model folder has no version {digest[:SHORT]}")

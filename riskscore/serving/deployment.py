@@ -218,27 +218,27 @@ class Deployment:
         if key not in self._models:
             served = self.find(name)
             same = served.artefact.manifest_sha256 == manifest_sha256
-            self._models[key] = served if same else Model(self._kept().version(name, manifest_sha256))
+            self._models[key] = served if same else self._other_version(served, manifest_sha256)
         return self._models[key]
 
     def named_version(self, name: str, named: str) -> Model:
-        """The version of a model that is named so: by its name or digits of its hash; in a bucket by the whole hash."""
-        from pathlib import Path
+        """The version of this name, or whose hash starts so; in a bucket its whole hash names it."""
+        if not self._in_a_bucket():
+            from riskscore.artefact.versions import find_version
 
-        from riskscore.artefact.remote import Published
-        from riskscore.artefact.versions import find_version
-
-        if not isinstance(self._models_elsewhere(), Published):
-            folder = self.find(name).artefact.folder
-            named = find_version(Path(folder), named).digest
+            named = find_version(self.find(name).artefact.folder, named).digest
         return self.version(name, named)
 
-    def _kept(self) -> Published | Folder:
-        """Where versions that aren't served are kept."""
-        from riskscore.artefact.remote import Folder
+    def _other_version(self, served: Model, manifest_sha256: str) -> Model:
+        if self._in_a_bucket():
+            return Model(self._models_elsewhere().open(served.name, manifest_sha256))  # type: ignore[union-attr]
+        from riskscore.artefact.versions import version_by_hash
 
-        public_key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
-        return self._models_elsewhere() or Folder(os.path.join(self._root, "model"), public_key)
+        key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
+        return Model(version_by_hash(served.artefact.folder, manifest_sha256, key))
+
+    def _in_a_bucket(self) -> bool:
+        return self._environ.get("RISKSCORE_MODEL_URI", "").startswith("s3://")
 
 
 def _default(only: Sequence[str]) -> str:

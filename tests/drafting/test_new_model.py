@@ -25,6 +25,7 @@ from riskscore.samples.commands import process_of
 from tests import programs
 from tests.conftest import without_database
 from tests.scoring_examples import ROOT
+from tests.training_examples import rows, write_csv, write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -366,3 +367,30 @@ def test_a_training_that_fails_leaves_nothing_behind(tmp_path):
     with pytest.raises(RuntimeError):
         train()
     assert files(tmp_path) == []
+
+
+def test_a_promoted_model_keeps_its_place(tmp_path):
+    """new, train and adopt write a version beside it; a draft alone is none."""
+    data, models = write_csv(tmp_path / "rows.csv", rows(120)), tmp_path / "model"
+    write_model(tmp_path, "mine")
+    trained = ("mine", "--data", data, "--models", models, "--even-so")
+    assert run("train", *trained).returncode == 0
+    served = (models / "mine" / "manifest.json").read_bytes()
+    said = ("--by", "Ann Lee", "--why", "good", "--models", models)
+    assert run("versions", "mine", "promote", json.loads(served)["version"], *said).returncode == 0
+
+    toml = (models / "mine" / "model.toml").read_text()
+    (models / "mine" / "model.toml").write_text(toml + "\n[points]\nbase = 500\n")
+    for program in (
+        ("new", *given, "--leave-out", "share", "--force"),
+        ("train", *given[:3], "--models", models, "--even-so"),
+    ):
+        done = run(*program)
+        assert done.returncode == 0, done.stderr
+        assert "the promoted version stays the served one, until\n  riskscore versions mine promote " in done.stdout
+    done = run("new", *given, "--draft-only")
+    assert (done.returncode, "which a draft can't replace" in done.stderr) == (2, True)
+    assert (models / "mine" / "manifest.json").read_bytes() == served
+    assert not (tmp_path / "events").exists()
+    listed = run("versions", "mine", "list", "--models", models).stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["served", "candidate", "candidate"]

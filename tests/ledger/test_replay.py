@@ -163,7 +163,7 @@ def test_a_deployment_finds_the_version_that_a_row_names():
     digest = hashlib.sha256((FOLDER / "manifest.json").read_bytes()).hexdigest()
     deployment = Deployment({}, str(ROOT))
     assert deployment.version("credit_risk", digest).artefact.manifest_sha256 == digest
-    with pytest.raises(ArtefactRefused, match="credit_risk: the model folder has another version"):
+    with pytest.raises(ArtefactRefused, match="credit_risk: the model folder has no version"):
         deployment.version("credit_risk", "0" * 64)
     elsewhere = Deployment({"RISKSCORE_MODEL_URI": str(FOLDER.parent)}, str(ROOT))
     assert elsewhere.version("credit_risk", digest).name == "credit_risk"
