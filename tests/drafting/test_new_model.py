@@ -381,10 +381,8 @@ def test_a_promoted_model_keeps_its_place(tmp_path):
 
     toml = (models / "mine" / "model.toml").read_text()
     (models / "mine" / "model.toml").write_text(toml + "\n[points]\nbase = 500\n")
-    for program in (
-        ("new", *given, "--leave-out", "share", "--force"),
-        ("train", *given[:3], "--models", models, "--even-so"),
-    ):
+    given = (*trained, "--target", "label", "--force")
+    for program in (("new", *given), ("train", *trained)):
         done = run(*program)
         assert done.returncode == 0, done.stderr
         assert "the promoted version stays the served one, until\n  riskscore versions mine promote " in done.stdout
