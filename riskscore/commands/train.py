@@ -136,12 +136,33 @@ def summary(trained: Trained, folder: Path, seconds: float) -> str:
                 for name, value in metrics["cross_validated"].items()
             ),
             f"  expected calibration error {metrics['reliability']['ece']:.3f}",
+            *_over_time(metrics),
             f"beside     {sentence(metrics)}",
             f"engines    {engines}{'; ' + trained.twin_lacks if trained.twin_lacks else ', equal bit for bit'}",
             *(f"sha256     {_sha256(folder / name)}  {name}" for name in (*trained.contents, "manifest.json")),
             f"evaluate it by {folder / 'MODEL_CARD.md'}",
         ]
     )
+
+
+def _over_time(metrics: Mapping[str, Any]) -> list[str]:
+    """The figures over time, and where they disagree with those of shuffled folds; nothing where rows have no time."""
+    if "over_time" not in metrics:
+        return []
+    from riskscore.model_card.document import between
+    from riskscore.training.rolling import warnings_over_time
+
+    found = metrics["over_time"]
+    aucs = (
+        f"{row['begin']} {row['auc']['mean']:.3f}" if row["auc"] else f"{row['begin']} one label"
+        for row in found["periods"]
+    )
+    return [
+        f"over time  {found['method']}",
+        *(f"  {METRIC_WORDS[name]:9}{between(value)}" for name, value in found["metrics"].items()),
+        f"  AUC from {', '.join(aucs)}",
+        *(f"warning    {words}" for words in warnings_over_time(metrics, METRIC_WORDS)),
+    ]
 
 
 def _searched(found: Mapping[str, Any]) -> list[str]:

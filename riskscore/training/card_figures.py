@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.contract.encoding import Encoding
+from riskscore.model_card import drift
 from riskscore.model_card.aggregates import UNSEEN, Evidence, aggregates
 from riskscore.model_card.discrimination import auc_of
 from riskscore.scoring.estimators import margins
 from riskscore.training import comparison
 from riskscore.training.fitting import fit
+from riskscore.training.referral import referral
+from riskscore.training.rolling import disagreements, warnings_over_time
 from riskscore.training.validation import no_better_than_chance
 from riskscore.twin.calibration import calibration_of
 from riskscore.twin.trees import logistic
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     Manifest = Mapping[str, Any]
 
 OTHER_SEEDS = 3
+METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "the Brier score", "log_loss": "the log loss"}
 FAR = 0.5  # of the base rate: a calibration error above it is a warning
 
 
@@ -47,6 +51,9 @@ def card_figures(
             "auc": _spread(validation, data.labels),
             "seeds": _seeds(settings, data, answer, manifest["calibration"]),
         },
+        "over_time": _over_time(manifest["metrics"]),
+        "psi": _psi(settings, data, manifest["metrics"], unseen[0]),
+        "referral": referral(settings, data),
         "warnings": warnings(manifest),
         "data": data_lines(manifest["training"]),
     }
@@ -75,7 +82,7 @@ def warnings(manifest: Manifest) -> list[str]:
     metrics = manifest["metrics"]
     error = metrics.get("calibrated", metrics)["reliability"]["ece"]
     rate = manifest["training"]["base_rate"]
-    found = [no_better_than_chance(metrics)]
+    found = [no_better_than_chance(metrics), *warnings_over_time(metrics, METRIC_WORDS)]
     if comparison.verdict(metrics) < 0:
         found.append(comparison.sentence(metrics))
     if error > FAR * rate:
@@ -90,6 +97,39 @@ def data_lines(training: Manifest) -> list[str]:
     """Where the rows come from."""
     about = training["about"] or "Nothing is recorded of where they come from."
     return [f"{training['rows']:,} rows from {training['origin']}. {about}"]
+
+
+def _over_time(metrics: Manifest) -> dict[str, Any]:
+    """The figures over time beside those of shuffled folds; {} where rows have no time."""
+    if "over_time" not in metrics:
+        return {}
+    shuffled, apart = metrics["cross_validated"], disagreements(metrics)
+    return {**metrics["over_time"], "shuffled": shuffled, "agree": {name: name not in apart for name in shuffled}}
+
+
+def _psi(settings: Settings, data: TrainingData, metrics: Manifest, scores: Floats) -> dict[str, Any]:
+    """PSI of the score and of each feature in each period, beside the rows before the first; the largest first."""
+    if data.days is None:
+        return {}
+    periods = metrics["over_time"]["periods"]
+    before = data.days < np.datetime64(periods[0]["begin"])
+    inside = [(data.days >= np.datetime64(row["begin"])) & (data.days <= np.datetime64(row["end"])) for row in periods]
+    columns = [("score", scores), *zip(settings.contract.names, data.matrix.T, strict=True)]
+    table: list[dict[str, Any]] = [
+        {
+            "column": name,
+            "psi": [drift.psi(column[before], column[rows]) for rows in inside],
+            "noise": max(drift.psi_noise(column[before], column[rows]) for rows in inside),
+        }
+        for name, column in columns
+    ]
+    table[1:] = sorted(table[1:], key=lambda row: -max(row["psi"]))
+    names = [f"{row['begin']} to {row['end']}" for row in periods]
+    return {
+        "reference": f"{int(before.sum()):,} rows until {data.days[before].max()}",
+        "periods": names,
+        "table": table,
+    }
 
 
 def _spread(validation: Validation, labels: NDArray[np.int8]) -> dict[str, dict[str, float]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,9 @@ from riskscore.errors import InvalidFile
 from riskscore.model_toml.search_space import key_of
 from riskscore.training.candidates import MOST, candidates
 from riskscore.training.fitting import encoded, predictor
+from riskscore.training.rolling import over_periods, periods_of
 from riskscore.training.search import keeping, read_state, state_key
-from riskscore.training.validation import LARGEST, METRICS, interval, scores_of, splits, standard_error
+from riskscore.training.validation import METRICS, scores_of, splits, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,19 @@ NOTE = (
     "each outer fold chose by inner folds of its own rows, and the cross-validated figures are of what each chose:"
     " nothing was chosen by the rows that it is measured on"
 )
+
+
+NOTE_OVER_TIME = (
+    "each period chose by earlier rows alone, in periods of their own, and the figures over time are of what each"
+    " chose; those of shuffled folds are of the candidate that all periods together chose"
+)
+
+
+class Fold(NamedTuple):
+    """known: the rows that a fold may choose by. parts: (rows to fit on, rows to predict)."""
+
+    known: Any
+    parts: Sequence[tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -68,18 +82,29 @@ def choose(
     so are those after it; the first one never is.
     """
     pool = candidates(settings, data)
-    folds = [(seen, unseen) for _, seen, unseen in splits(data, settings.folds, settings.repeats, settings.seed)]
+    folds = outer_folds(settings, data)
     measured = _measure_all(settings, data, pool, folds, state, step, clock)
-    share = float(np.mean([len(unseen) / len(seen) for seen, unseen in folds]))
+    share = float(np.mean([sum(len(unseen) for _, unseen in fold.parts) / len(fold.known) for fold in folds]))
     by_fold = [_chosen_within([found[k] for found in measured]) for k in range(len(folds))]
     chosen = simplest(_losses(measured), share)
-    record = _record(pool, measured, share, by_fold, chosen) | {"minutes": settings.minutes, "note": NOTE}
-    return Choice(pool[chosen].settings, record, _predict_in_turn(data, pool, iter(by_fold)))
+    note = NOTE_OVER_TIME if settings.over_time else NOTE
+    record = _record(pool, measured, share, by_fold, chosen) | {"minutes": settings.minutes, "note": note}
+    turns = [place for place, fold in zip(by_fold, folds, strict=True) for _ in fold.parts]
+    return Choice(pool[chosen].settings, record, _predict_in_turn(data, pool, iter(turns)))
 
 
 def choice_steps(settings: Settings) -> int:
     """How often `choose` calls `step` at most."""
-    return MOST * settings.folds * settings.repeats
+    return MOST * (settings.over_time.periods if settings.over_time else settings.folds * settings.repeats)
+
+
+def outer_folds(settings: Settings, data: TrainingData) -> list[Fold]:
+    """The folds that candidates are measured on: those of time, where model.toml orders the rows."""
+    if settings.over_time:
+        found = periods_of(data, settings.over_time, settings.folds, settings.seed)
+        return [Fold(period.known, period.parts) for period in found]
+    folds = splits(data, settings.folds, settings.repeats, settings.seed)
+    return [Fold(seen, [(seen, unseen)]) for _, seen, unseen in folds]
 
 
 def simplest(losses: Sequence[Sequence[float]], share: float) -> int:
@@ -114,56 +139,57 @@ def _measure_all(
     settings: Settings,
     data: TrainingData,
     pool: Sequence[Candidate],
-    folds: Sequence[Split],
+    folds: Sequence[Fold],
     state: Path | None,
     step: Callable[[], object],
     clock: Callable[[], float],
 ) -> list[Measured]:
     """Of each candidate that was measured in all folds before the time was over."""
     parameters = [(name, own.parameters) for name, own in pool]
-    key = state_key(settings, data, pool=parameters, folds=[settings.folds, settings.repeats, INNER])
+    folding = [settings.folds, settings.repeats, INNER, settings.over_time]
+    key = state_key(settings, data, pool=parameters, folds=folding)
     known, ends = read_state(state, key), clock() + 60 * settings.minutes
     found: list[Measured] = []
     with keeping(state, key, known) as keep:
         for candidate in pool:
             columns = encoded(candidate.settings, data)
-            for place, split in enumerate(folds):
+            for place, fold in enumerate(folds):
                 trial = {"candidate": candidate.name, "fold": place}
                 if key_of(trial) not in known:
                     if found and clock() > ends:
                         return found
-                    known[key_of(trial)] = _measure(candidate.settings, columns, *split)
+                    known[key_of(trial)] = _measure(candidate.settings, columns, fold)
                     keep(trial, known[key_of(trial)])
                 step()
             found.append([known[key_of({"candidate": candidate.name, "fold": k})] for k in range(len(folds))])
     return found
 
 
-def _measure(settings: Settings, columns: TrainingData, seen: Any, unseen: Any) -> list[float]:
-    """The log loss in each inner fold of the rows seen, then every metric of the rows unseen."""
-    predict, inside = predictor(settings), _subset(columns, seen)
-    inner = [
-        scores_of(inside.labels[test], predict(inside.matrix[fit], inside.labels[fit], inside.matrix[test]))[METRIC]
-        for fit, test in _inner(settings, inside)
+def _measure(settings: Settings, columns: TrainingData, fold: Fold) -> list[float]:
+    """The log loss in each inner fold of the rows known, then every metric of the rows unseen."""
+    predict, inside = predictor(settings), columns.take(fold.known)
+    return [
+        *(_scores(inside, parts, predict)[METRIC] for parts in _inner(settings, inside)),
+        *_scores(columns, fold.parts, predict).values(),
     ]
-    outer = scores_of(columns.labels[unseen], predict(inside.matrix, inside.labels, columns.matrix[unseen]))
-    return [*inner, *outer.values()]
 
 
-def _inner(settings: Settings, inside: TrainingData) -> list[Split]:
+def _scores(data: TrainingData, parts: Sequence[Split], predict: Callable[[Any, Any, Any], Floats]) -> dict[str, float]:
+    """Every metric of the rows to predict, of all parts together."""
+    found = [predict(data.matrix[seen], data.labels[seen], data.matrix[unseen]) for seen, unseen in parts]
+    return scores_of(np.concatenate([data.labels[unseen] for _, unseen in parts]), np.concatenate(found))
+
+
+def _inner(settings: Settings, inside: TrainingData) -> list[Sequence[Split]]:
     """The inner folds; none where rows are so few that nothing could be told from them: then the simplest is chosen."""
     rarer = min(int(np.sum(inside.labels == label)) for label in (0, 1))
     if rarer < FEW * INNER:
         return []
+    rule = settings.over_time and settings.over_time._replace(periods=INNER)
     try:
-        return [(seen, unseen) for _, seen, unseen in splits(inside, INNER, 1, settings.seed)]
-    except InvalidFile:  # all rows of one id stay together, and so a fold would hold one label alone
+        return [fold.parts for fold in outer_folds(replace(settings, folds=INNER, repeats=1, over_time=rule), inside)]
+    except InvalidFile:  # all rows of one id or day stay together, and so a fold would hold one label alone
         return []
-
-
-def _subset(data: TrainingData, rows: Any) -> TrainingData:
-    customers = data.customers and [data.customers[k] for k in rows]
-    return replace(data, matrix=data.matrix[rows], labels=data.labels[rows], customers=customers)
 
 
 def _predict_in_turn(data: TrainingData, pool: Sequence[Candidate], by_fold: Iterator[int]) -> Callable[..., Floats]:
@@ -209,11 +235,13 @@ def _record(
     }
 
 
-def _metrics(found: Measured, share: float) -> dict[str, dict[str, float]]:
+def _metrics(found: Measured, share: float) -> dict[str, dict[str, float | None]]:
     """The outer folds' metrics with their intervals."""
-    outer = zip(METRICS, np.array(found)[:, -len(METRICS) :].T.tolist(), strict=True)
-    intervals = {name: interval(values, share, LARGEST.get(name, np.inf)) for name, values in outer}
-    return {name: {key: round(value, DIGITS) for key, value in one.items()} for name, one in intervals.items()}
+    intervals = over_periods([dict(zip(METRICS, values[-len(METRICS) :], strict=True)) for values in found], share)
+    return {
+        name: {key: None if value is None else round(value, DIGITS) for key, value in one.items()}
+        for name, one in intervals.items()
+    }
 
 
 def _behind(own: Sequence[float], best: Sequence[float], share: float) -> dict[str, float]:

@@ -34,6 +34,7 @@ from riskscore.training.manifest_sections import (
     version_of,
 )
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
+from riskscore.training.rolling import validate_over_time
 from riskscore.training.search import search, search_steps
 from riskscore.training.selection import choice_steps, choose
 from riskscore.training.support import draw_rows, support_of
@@ -95,7 +96,7 @@ def build(
     `steps(settings)` times. state: the file from which a search that was stopped goes on, None to start afresh.
     """
     source = source_of(settings, root)
-    settings, searched, validation = _validated(settings, data, step, state)
+    settings, searched, validation, over_time = _validated(settings, data, step, state)
     columns = encoded(settings, data)
     estimator = fit(settings, columns.matrix, columns.labels)
     document = family_of(settings).document(estimator, columns.names)
@@ -126,6 +127,7 @@ def build(
             **_metrics_entry(settings, estimator, columns, validation),
             **_calibrated(settings, data, unseen),
             **_rounded(beside_logistic(settings, data, validation)),
+            **({"over_time": _rounded(over_time)} if over_time else {}),
         },
     }
     manifest["version"] = version_of(manifest, contents, now)
@@ -155,8 +157,10 @@ def _proven(
 
 def _validated(
     settings: Settings, data: TrainingData, step: Callable[[], object], state: Path | None
-) -> tuple[Settings, dict[str, Any], Validation]:
-    """The settings with their family and parameters found, what was tried for it, and how good the result is."""
+) -> tuple[Settings, dict[str, Any], Validation, dict[str, Any]]:
+    """The settings with their family and parameters found, what was tried for it, and how good the result is: on
+
+    shuffled folds, and over time where the rows have one."""
     if settings.family == AUTO:
         choice = choose(settings, data, state, step)
         settings, searched, rows, predict = choice.settings, choice.record, data, choice.predict
@@ -165,13 +169,18 @@ def _validated(
         found = search(settings, rows, predictor, state, step)
         settings, searched = replace(settings, parameters=found.parameters), found.record
         predict = predictor(settings)
-    return settings, searched, cross_validate(rows, predict, settings.folds, settings.repeats, settings.seed, step)
+    over_time = validate_over_time(settings, rows, predict, step)
+    if over_time:  # a choice by periods has nothing to say of shuffled folds: they are of what it came to
+        rows, predict = encoded(settings, data), predictor(settings)
+    validation = cross_validate(rows, predict, settings.folds, settings.repeats, settings.seed, step)
+    return settings, searched, validation, over_time
 
 
 def steps(settings: Settings) -> int:
     """How often `build` calls its `step`, at most."""
     chosen = choice_steps(settings) if settings.family == AUTO else search_steps(settings)
-    return chosen + settings.folds * settings.repeats
+    periods = settings.over_time.periods if settings.over_time else 0
+    return chosen + periods + settings.folds * settings.repeats
 
 
 def _calibration(settings: Settings, data: TrainingData, validation: Validation) -> dict[str, Any]:

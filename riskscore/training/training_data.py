@@ -26,6 +26,7 @@ from riskscore.sources.source_readers import conninfo_of
 from riskscore.sources.sources import KINDS, file_of, files_of, kind_of, origin_of, rows_at, spec_of_settings
 from riskscore.sources.sqlite_output import about_of
 from riskscore.training.maturity import immature, immature_note, row_day
+from riskscore.training.referral import observed_referrals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +51,8 @@ class TrainingData:
     matrix: float64 (n, features), NaN where missing. labels: int8 (n,). customers: whose row it is, or None.
     about: what the source says of its rows. notes: what was left out, in sentences. group: the id whose rows belong
     together. unlabelled: how many rows there were without a label. others: columns beside the features, as texts.
-    days: datetime64[D] (n,) of validation.time, or None.
+    days: datetime64[D] (n,) of validation.time, or None. referred: by warnings of [refer], whether a row's observations
+    give it.
     """
 
     names: tuple[str, ...]
@@ -64,6 +66,7 @@ class TrainingData:
     unlabelled: int = 0
     others: dict[str, list[str]] = field(default_factory=dict)
     days: NDArray[np.datetime64] | None = None
+    referred: dict[str, list[bool]] = field(default_factory=dict)
 
     def take(self, rows: Any) -> TrainingData:
         """These rows, in this order. rows: places, or a boolean for each."""
@@ -75,6 +78,7 @@ class TrainingData:
             customers=self.customers and [self.customers[k] for k in places],
             others={name: [column[k] for k in places] for name, column in self.others.items()},
             days=None if self.days is None else self.days[places],
+            referred={name: [flags[k] for k in places] for name, flags in self.referred.items()},
         )
 
     def sorted(self) -> TrainingData:
@@ -166,6 +170,7 @@ def from_rows(
     meaning, expected = label_meaning(settings.source)
     values, labels, customers, days = array("d"), array("b"), [], []
     others: dict[str, list[str]] = {name: [] for name in settings.others}
+    warned, seen = observed_referrals(settings), list[list[str]]()
     remarks: Counter[str] = Counter()
     for row in _labelled(settings, rows, remarks):
         try:
@@ -178,6 +183,7 @@ def from_rows(
             days.append(row_day(row, settings.over_time.column))
         for name, column in others.items():
             column.append(row.others.get(name, ""))
+        seen.append(warned(row.observations))
     all_notes = [*notes, *(f"{counted(count, 'row')} {what}" for what, count in sorted(remarks.items()))]
     data = TrainingData(
         names=settings.contract.names,
@@ -191,6 +197,9 @@ def from_rows(
         unlabelled=remarks[_without_label(settings)],
         others=others,
         days=np.array(days, dtype="datetime64[D]") if settings.over_time else None,
+        referred={
+            name: [name in names for names in seen] for name in sorted({name for names in seen for name in names})
+        },
     )
     data = _mature(settings, data).sorted()
     _check_classes(settings, data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,8 +37,9 @@ METRICS: dict[str, Callable[[Any, Any], float]] = {
     "auc": roc_auc_score,
     "pr_auc": average_precision_score,
     "brier": brier_score_loss,
-    "log_loss": log_loss,
+    "log_loss": partial(log_loss, labels=(0, 1)),
 }
+OF_BOTH = ("auc", "pr_auc")  # labels
 
 LARGEST = {"auc": 1.0, "pr_auc": 1.0, "brier": 1.0}  # no metric is below 0
 
@@ -116,7 +118,7 @@ def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[
     rarer = min(int(np.sum(data.labels == label)) for label in (0, 1))
     if rarer < folds:
         raise InvalidFile(f"{data.origin}: {rarer} rows of the rarer label can't be split into {folds} folds")
-    grouped = _customers_repeat(data)
+    grouped = customers_repeat(data)
     kind = StratifiedGroupKFold if grouped else StratifiedKFold
     for repeat in range(repeats):
         splitter = kind(n_splits=folds, shuffle=True, random_state=(seed + repeat) % 2**32)
@@ -129,12 +131,13 @@ def splits(data: TrainingData, folds: int, repeats: int, seed: int) -> Iterator[
             yield repeat, seen, unseen
 
 
-def _customers_repeat(data: TrainingData) -> bool:
+def customers_repeat(data: TrainingData) -> bool:
+    """Whether one customer has several rows."""
     return data.customers is not None and len(set(data.customers)) < len(data.customers)
 
 
 def _method(data: TrainingData, folds: int, repeats: int) -> str:
-    grouped = f", all rows of one {data.group} in one fold" if _customers_repeat(data) else ""
+    grouped = f", all rows of one {data.group} in one fold" if customers_repeat(data) else ""
     return (
         f"stratified {folds}-fold cross-validation, repeated {repeats} times{grouped};"
         " 95 % intervals by the corrected resampled t (Nadeau-Bengio)"
@@ -142,8 +145,12 @@ def _method(data: TrainingData, folds: int, repeats: int) -> str:
 
 
 def scores_of(labels: Any, predicted: Any) -> dict[str, float]:
-    """Every metric of some predictions."""
-    return {name: float(metric(labels, predicted)) for name, metric in METRICS.items()}
+    """Every metric of some predictions; NaN for those that one label alone doesn't have."""
+    alone = len(np.unique(labels)) < 2
+    return {
+        name: math.nan if alone and name in OF_BOTH else float(metric(labels, predicted))
+        for name, metric in METRICS.items()
+    }
 
 
 def interval(
