@@ -16,10 +16,20 @@ from riskscore.scoring.model import Model
 from riskscore.training.candidates import LINES, TREES, candidates
 from riskscore.training.comparison import chosen
 from riskscore.training.fitting import encoded
-from riskscore.training.selection import FEW, INNER, _chosen_within, _inner, _measure, choice_steps, choose, simplest
+from riskscore.training.selection import (
+    FEW,
+    INNER,
+    _chosen_within,
+    _inner,
+    _measure,
+    choice_steps,
+    choose,
+    outer_folds,
+    simplest,
+)
 from riskscore.training.training import build, steps, write
 from riskscore.training.training_data import TrainingData, from_source
-from riskscore.training.validation import cross_validate, splits
+from riskscore.training.validation import cross_validate
 from tests.training_examples import MODEL_TOML, NOW, rows, write_csv, write_model
 
 if TYPE_CHECKING:
@@ -125,10 +135,11 @@ def test_the_rows_that_a_fold_is_measured_on_have_no_part_in_what_it_chooses(tmp
     settings, data = prepared(tmp_path)
     own = candidates(settings, data)[0].settings
     columns = encoded(own, data)
-    seen, unseen = next((seen, unseen) for _, seen, unseen in splits(data, settings.folds, 1, settings.seed))
+    fold = outer_folds(settings, data)[0]
+    ((_, unseen),) = fold.parts
     turned = columns.labels.copy()
     turned[unseen] = 1 - turned[unseen]
-    as_they_are, otherwise = (_measure(own, replace(columns, labels=y), seen, unseen) for y in (columns.labels, turned))
+    as_they_are, otherwise = (_measure(own, replace(columns, labels=y), fold) for y in (columns.labels, turned))
     assert as_they_are[:INNER] == otherwise[:INNER]
     assert as_they_are[INNER:] != otherwise[INNER:]
 
