@@ -165,7 +165,7 @@ def test_the_examples_of_settings_are_what_training_takes(tmp_path):
     [
         *(keys.MODEL, keys.SOURCE, keys.ESTIMATOR, keys.VALIDATION, keys.SEARCH, keys.POINTS),
         *(keys.CALIBRATION, keys.RESPONSE, keys.CARD, keys.GOVERNANCE, keys.FEATURE),
-        *(rules.REFER, rules.IDENTITY, rules.LIMIT, reasons.REASON, reasons.SPECIAL),
+        *(rules.REFER, rules.IDENTITY, rules.LIMIT, reasons.REASON, reasons.SPECIAL, reasons.REASONS),
     ],
 )
 def test_every_key_of_a_model_s_settings_is_shown(schema):

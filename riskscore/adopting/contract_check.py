@@ -8,11 +8,12 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from riskscore.contract.encoding import has_missing_column
 from riskscore.errors import InvalidFile
-from riskscore.model_toml.schema import quoted, table_of, text_of
+from riskscore.model_toml.reasons_draft import drafted
+from riskscore.model_toml.schema import table_of, text_of
 from riskscore.model_toml.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ REASONS = """\
 # Written at adoption from the descriptions in model.toml, since nobody had said what an applicant is to be told.
 # Read every sentence over before anybody gets to see it, and adopt the model again: these are only a start.
 """
-TEXTS = ("high", "low", "missing")
 
 
 def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, dict[str, bytes], set[str]]:
@@ -44,7 +44,7 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
     reasons = text_of(texts, texts.name) if texts else ""
     stated = "estimator" in table
     settings = _settings(name, contract.name, model + ("" if stated else ESTIMATOR.format("open")), reasons)
-    documents = {"model.toml": model.encode(), "reasons.toml": (reasons or _written(settings.reasons)).encode()}
+    documents = {"model.toml": model.encode(), "reasons.toml": (reasons or _written(settings)).encode()}
     for feature in settings.contract.features:
         if has_missing_column(feature) or feature.encoding not in ("as_is", "ordinal"):
             raise InvalidFile(
@@ -60,14 +60,15 @@ def read_contract(name: str, contract: Path, folder: Path) -> tuple[Settings, di
 
 def word_codes(settings: Settings, documents: dict[str, bytes], places: Iterable[int]) -> Settings:
     """Reasons that don't compare the codes of categories that came as whole numbers, where nobody wrote any."""
-    if documents["reasons.toml"] != _written(settings.reasons).encode():
+    if documents["reasons.toml"] != _written(settings).encode():
         return settings
     reasons = dict(settings.reasons)
     for feature in (settings.contract.features[place] for place in places):
         text = f"{feature.description.rstrip('.') or feature.name}: its value"
         reasons[feature.name] = {**reasons[feature.name], "high": text, "low": text}
-    documents["reasons.toml"] = _written(reasons).encode()
-    return replace(settings, reasons=reasons)
+    settings = replace(settings, reasons=reasons)
+    documents["reasons.toml"] = _written(settings).encode()
+    return settings
 
 
 def with_family(settings: Settings, documents: dict[str, bytes], family: str, contract: str) -> Settings:
@@ -92,10 +93,6 @@ def _settings(name: str, contract: str, model: str, reasons: str) -> Settings:
             raise InvalidFile(error.message.replace(f"{name}/model.toml", contract), error.field) from None
 
 
-def _written(reasons: dict[str, dict[str, Any]]) -> str:
+def _written(settings: Settings) -> str:
     """The reasons of every feature as a reasons.toml for people to read over."""
-    sections = (
-        f"\n[{quoted(name)}]\n" + "".join(f"{key} = {quoted(reason[key])}\n" for key in TEXTS if key in reason)
-        for name, reason in reasons.items()
-    )
-    return REASONS + "".join(sections)
+    return drafted(REASONS, settings.reasons, settings.contract)

@@ -11,6 +11,7 @@ import re
 from operator import le, lt
 
 from riskscore.contract.feature import Feature, kind_of
+from riskscore.contract.wording import DIRECTIONS, EITHER
 from riskscore.errors import ArtefactRefused
 
 TYPE_CHECKING = False
@@ -84,13 +85,17 @@ FEATURE = {
     "indicator?": TRUTH,
 }
 REASON = {
-    "high": TEXT,
-    "low": TEXT,
+    "code?": TEXT,
     "group?": TEXT,
+    "direction?": TEXT,
+    "high?": TEXT,
+    "low?": TEXT,
     "middle?": TEXT,
     "missing?": TEXT,
-    "special?": [{"value": NUMBER, "text": TEXT}],
+    "value?": TEXT,
+    "special?": [{"value": NUMBER, "text": TEXT, "raises?": TRUTH}],
 }
+CHANGE = {"direction?": TEXT, "step?": POSITIVE, "minimum?": NUMBER, "maximum?": NUMBER, "follows?": TEXT}
 SHAPE = {
     "model": TEXT,
     "version": TEXT,
@@ -122,6 +127,8 @@ SHAPE = {
     "observations": {"*": TEXT},
     "refer": [TEXT],
     "reasons": {"*": REASON},
+    "least_share?": NUMBER,
+    "change?": {"*": CHANGE},
     "response": {"fields?": {"*": TEXT}, "always_list?": TRUTH, "constants?": {"*": CONSTANT}, "columns?": {"*": TEXT}},
     "page?": {"points?": TRUTH, "assumed?": {"*": CODE}},
     "calibration": {
@@ -198,12 +205,18 @@ def _contradictions(manifest: dict[str, Any]) -> Iterator[str]:
     yield from _assumed_faults(manifest.get("page", {}).get("assumed", {}), names)
     yield from _source_faults(manifest["source"])
     yield from (f"reasons has no texts for {name!r}" for name in names if name not in manifest["reasons"])
+    for name, reason in manifest["reasons"].items():
+        yield from _unknown(f"reasons[{name!r}].direction", [reason.get("direction", EITHER)], DIRECTIONS)
     limited = [limit["feature"] for limit in manifest["limits"] if limit["feature"] not in manifest["observations"]]
     yield from _unknown("limits", limited, names)
     for identity in manifest["identities"]:
         if not identity["terms"]:
             yield f"identities: {identity['name']} has no terms"
         yield from _unknown("identities", (name for _, *term in identity["terms"] for name in term), names)
+    yield from _unknown("change", manifest.get("change", ()), names)
+    ties = [identity["name"] for identity in manifest["identities"]]
+    for name, entry in manifest.get("change", {}).items():
+        yield from _unknown(f"change[{name!r}].follows", [entry[key] for key in entry if key == "follows"], ties)
     yield from _calibration_faults(manifest["calibration"])
     for k, row in enumerate(manifest["golden"]):
         if len(row["vector"]) != len(names):

@@ -21,6 +21,7 @@ from riskscore.drafting.raw_table import read_table
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.labels import UNLABELLED
+from riskscore.model_toml.reasons_draft import drafted
 from riskscore.model_toml.settings import read_settings
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     replaced, before = there.exists(), examples_of(there)
     with aside(options.name) as folder:
         (folder / "model.toml").write_text(draft(options.name, table, _training(options)), encoding="utf-8")
+        _write_reasons(folder)
         trained, chance = (None, "") if options.draft_only else _train(folder, options, environ, replaced)
-        read_settings(folder)
         place = put_folder(folder, options.models)
     beside = place != there
     for path in set_events_aside(_events(options) / options.name, before) if replaced and not beside else ():
@@ -72,6 +73,13 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return DONE if trained or options.draft_only else NO_BETTER
 
 
+def _write_reasons(folder: Path) -> None:
+    """The first reasons.toml, of the model.toml that stands beside it."""
+    settings = read_settings(folder)
+    head = "# A first draft by riskscore new, from the descriptions in model.toml. After a change, train again.\n"
+    (folder / "reasons.toml").write_text(drafted(head, settings.reasons, settings.contract), encoding="utf-8")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", metavar="NAME", help="the model's name, and its folder")
@@ -79,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the label: 0, 1 or empty")
     for option, what, help_ in MORE_THAN_ONCE:
         parser.add_argument(option, action="append", default=[], metavar=what, help=f"{help_}; repeatable")
-    parser.add_argument("--draft-only", action="store_true", help="write model.toml and don't train")
+    parser.add_argument("--draft-only", action="store_true", help="write model.toml and reasons.toml, and don't train")
     parser.add_argument("--even-so", action="store_true", help="write the model even if it is no better than chance")
     parser.add_argument("--force", action="store_true", help="replace a model of this name; its model.toml is kept")
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="folder of models")
@@ -167,8 +175,11 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 def _drafted(options: argparse.Namespace) -> str:
-    file = options.models / options.name / "model.toml"
-    return f"drafted    {_shown(file)}; review it, then\n  {_training(options)}"
+    folder = options.models / options.name
+    return (
+        f"drafted    {_shown(folder / 'model.toml')}, and reasons.toml beside it; review them, then\n"
+        f"  {_training(options)}"
+    )
 
 
 def _training(options: argparse.Namespace) -> str:
@@ -202,7 +213,7 @@ def _trained(options: argparse.Namespace, trained: Trained, folder: Path, beside
             f"figures    {figures}; {metrics['method'].partition(',')[0]}",
             *chosen(trained.manifest["search"]),
             *_beside(metrics),
-            f"written    {_shown(folder)}: review model.toml, and evaluate the model by MODEL_CARD.md",
+            f"written    {_shown(folder)}: review model.toml and reasons.toml, and evaluate the model by MODEL_CARD.md",
             waiting(folder, options.models) if beside else _example(options, folder),
         ]
     )

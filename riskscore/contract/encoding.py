@@ -74,6 +74,16 @@ class Encoding:
             ]
         )
 
+    def columns_of(self, place: int) -> list[tuple[int, Callable[[float], float] | None]]:
+        """The columns that one feature becomes: the place of each, and how, None where it is the number itself."""
+        expand = next((how for start, end, how in self._steps if how and start <= place < end), None)
+        if expand is None:
+            return [(self._features[place][0], None)]
+        return [
+            (column, lambda number, part=part: expand(number)[part])  # type: ignore[misc]
+            for part, column in enumerate(self._features[place])
+        ]
+
     def values_of(self, features: Mapping[str, int], default: int) -> tuple[int, ...]:
         """For each column what its feature's own number has; the default for columns that say something else of it."""
         found = [default] * len(self.names)

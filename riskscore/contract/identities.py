@@ -22,7 +22,7 @@ CENT = 0.01  # what money is rounded to where an identity doesn't say another un
 class Identity:
     """Terms that add up to zero; a term is a factor and the features that it multiplies."""
 
-    __slots__ = ("_terms", "feature", "name", "text")
+    __slots__ = ("_terms", "digits", "feature", "name", "places", "text")
 
     def __init__(self, rule: Mapping[str, Any], contract: Contract) -> None:
         self.name: str = rule["name"]
@@ -31,6 +31,8 @@ class Identity:
         half = rule.get("rounding", CENT) / 2
         places = {feature.name: (k, half * (feature.unit == "money")) for k, feature in enumerate(contract.features)}
         self._terms = [(factor, [places[name] for name in names]) for factor, *names in rule["terms"]]
+        self.places = frozenset(k for _, columns in self._terms for k, _ in columns)
+        self.digits = max(0, -math.floor(math.log10(2 * half))) if half else 15  # that money is rounded to
 
     def holds(self, vector: Sequence[float]) -> bool:
         """Whether the terms of a row add up to zero, as far as its rounding can tell; a missing value breaks none."""
@@ -45,6 +47,20 @@ class Identity:
             return True
         size = math.fsum(map(abs, values))
         return not lacking > FLOAT_ERROR * max(1.0, size) + (self._most(vector) - size)
+
+    def solved(self, vector: Sequence[float], place: int) -> float:
+        """The value at a place by which the terms add up to zero; NaN where there is none, or one is missing.
+
+        The place stands in one term, once.
+        """
+        rest, slope = [], 0.0
+        for factor, columns in self._terms:
+            others = [vector[k] for k, _ in columns if k != place]
+            if len(others) < len(columns):
+                slope = factor * math.prod(others)
+            else:
+                rest.append(factor * math.prod(others))
+        return -math.fsum(rest) / slope if slope else math.nan
 
     def _most(self, vector: Sequence[float]) -> float:
         """What the terms may have added up to in size before they were rounded."""

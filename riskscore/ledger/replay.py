@@ -84,9 +84,9 @@ def _found(find: FindVersion, row: Any) -> Model | None:
 def compare(row: Any, model: Model) -> list[str]:
     """What a stored row says otherwise than its model does now: names of fields and features, never a value."""
     observations = json.loads(row["observations"])
-    given = Row(row["model"], json.loads(row["ids"]), json.loads(row["features"]), observations, row["reasons_asked"])
-    margin, answer, sent = score_again(model, given, row["engine"])
     stored = _stored(row)
+    parts = row["model"], json.loads(row["ids"]), json.loads(row["features"]), observations, row["reasons_asked"]
+    margin, answer, sent = score_again(model, Row(*parts, _options(stored)), row["engine"])
     again = {
         "margin": None if margin is None else margin + 0.0,
         "contract": contract_sha256(model.artefact),
@@ -99,6 +99,12 @@ def compare(row: Any, model: Model) -> list[str]:
 def _stored(row: Any) -> dict[str, Any]:
     texts = {name: json.loads(row[name]) for name in ("warnings", "reasons", "answer")}
     return {**row, **texts, "answer": _unhinted(texts["answer"]), "contract": row["contract_sha256"]}
+
+
+def _options(stored: dict[str, Any]) -> list[str]:
+    """What the row asked for beside its reasons: it stands in the answer that it got."""
+    codes = any("code" in reason for reason in stored["reasons"])
+    return ["reason_codes"] * codes + ["change"] * isinstance(stored["answer"].get("change"), dict)
 
 
 def _unhinted(answer: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ MODEL = {
     "response": (dict, {}),
     "page": (dict, {}),
     "calibration": (dict, {}),
+    "reasons": (dict, {}),
+    "change": (dict, {}),
     "card": (dict, {}),
     "governance": (dict, {}),
 }

@@ -14,6 +14,7 @@ from riskscore.contract.contract import PREDICTED, Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
 from riskscore.model_toml.card import read_card, read_governance
+from riskscore.model_toml.changes import read_changes
 from riskscore.model_toml.keys import (
     ANSWER,
     AUTO,
@@ -31,7 +32,7 @@ from riskscore.model_toml.keys import (
     VALIDATION,
 )
 from riskscore.model_toml.over_time import OverTime, read_over_time
-from riskscore.model_toml.reasons import read_reasons
+from riskscore.model_toml.reasons import read_least_share, read_reasons
 from riskscore.model_toml.rules import read_rules
 from riskscore.model_toml.schema import REAL, are_texts, checked, require, table_of, text_of
 from riskscore.model_toml.search_space import check_search
@@ -70,8 +71,10 @@ class Settings:
     calibration: str
     card: Table
     reasons: dict[str, Table]
+    least_share: float
     page: Table = field(default_factory=dict)
     minutes: float = MINUTES
+    changes: Table = field(default_factory=dict)
     over_time: OverTime | None = None
     governance: dict[str, str] = field(default_factory=dict)
 
@@ -100,6 +103,7 @@ def read_settings(folder: Path, instead: Path | None = None) -> Settings:
     _check_ranges(file, table, validation)
     _check_auto(file, estimator, table["search"])
     _check_names(file, table["ids"], source["target"], contract)
+    rules = read_rules(file, table, contract)
     return Settings(
         name=folder.name,
         description=table["description"],
@@ -119,11 +123,13 @@ def read_settings(folder: Path, instead: Path | None = None) -> Settings:
         page=_page(file, table["page"], contract) if table["page"] else {},
         calibration=_calibration(file, table["calibration"]),
         card=read_card(file, table["card"], source["target"]),
-        reasons=read_reasons(folder, contract),
+        reasons=read_reasons(folder, contract, rules["directions"]),
+        least_share=read_least_share(file, table["reasons"]),
         minutes=MINUTES if estimator["minutes"] is None else estimator["minutes"],
         over_time=read_over_time(file, validation, source["target"], contract),
         governance=read_governance(file, table["governance"]),
-        **read_rules(file, table, contract),
+        changes=read_changes(file, table["change"], contract, rules["identities"]),
+        **rules,
     )
 
 

@@ -32,7 +32,7 @@ def columns_of(
         shape = Shape(items[0], artefact)
     except CallerFault:
         return None
-    if shape.observed or "model" in items[0] or "reasons" in items[0]:
+    if shape.observed or shape.options or "model" in items[0] or "reasons" in items[0]:
         return None
     features: Sequence[Any] = [item["features"] for item in items] if shape.nested else []
     if set(map(type, features)) != {dict} or any(map(shape.holds_label, items[:1])):

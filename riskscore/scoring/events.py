@@ -15,7 +15,7 @@ from riskscore.errors import AnswerTooLarge, CallerFault, InvalidEvent, TooManyR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from riskscore.artefact.artefact import Artefact
@@ -24,15 +24,16 @@ MAX_ROWS = 10_000
 MAX_ID = 200  # characters; a longer id is a mistake, and every answer would echo it
 LAMBDA_BYTES = 6 * 1024 * 1024
 SURELY_FITS = 100  # rows: not even with hundreds of reasons and warnings each is an answer to so few too large
-CONTROLS = ("model", "reasons")  # what an event may say beside ids, features and observations
+OPTIONS = ("reason_codes", "change")  # what more an answer is to have: true or false
+CONTROLS = ("model", "reasons", *OPTIONS)  # what an event may say beside ids, features and observations
 PLAIN = re.compile("[^\x00\ud800-\udfff]+")  # neither PostgreSQL nor UTF-8 takes the others
 SNAPSHOT_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 
 
 class Row:
-    """One row to score. `features` is None where the model's SQL has to compute them."""
+    """One row to score. `features` is None where the model's SQL has to compute them; options: those it asks for."""
 
-    __slots__ = ("features", "ids", "model", "observations", "reasons")
+    __slots__ = ("features", "ids", "model", "observations", "options", "reasons")
 
     def __init__(
         self,
@@ -41,12 +42,14 @@ class Row:
         features: Mapping[str, Any] | None,
         observations: dict[str, Any],
         reasons: int | None = None,
+        options: Collection[str] = (),
     ) -> None:
         self.model = model
         self.ids = ids
         self.features = features
         self.observations = observations
         self.reasons = reasons
+        self.options = options
 
 
 class Refused:
@@ -80,7 +83,8 @@ def rows_of(event: Any) -> tuple[list[Any], dict[str, Any], bool]:
         return [event], {}, False
     other = [str(key) for key in event if key not in (*CONTROLS, "instances")]
     if other:
-        raise InvalidEvent(f"beside instances an event may only have {' and '.join(CONTROLS)}", other[0])
+        known = f"{', '.join(CONTROLS[:-1])} and {CONTROLS[-1]}"
+        raise InvalidEvent(f"beside instances an event may only have {known}", other[0])
     if not isinstance(event["instances"], list):
         raise InvalidEvent("instances must be a list of objects", "instances")
     return _counted(event["instances"]), {key: event[key] for key in CONTROLS if key in event}, True
@@ -98,22 +102,25 @@ class Shape:
     """What the keys of a row say, whatever their values: rows of one shape are sorted alike.
 
     beside: its features where they stand beside the ids; nested: whether they stand in an object of their own.
+    options: those of OPTIONS that it has; beside the features, a name that is also a feature's is the feature's.
     """
 
-    __slots__ = ("_ignores", "beside", "ids", "nested", "observed", "target")
+    __slots__ = ("_ignores", "beside", "ids", "nested", "observed", "options", "target")
 
     def __init__(self, keys: Iterable[str], artefact: Artefact, hint: bool = True) -> None:
         names, observed = artefact.manifest["ids"], artefact.manifest["observations"]
         self.target: str = artefact.manifest["source"].get("target", "")
         self._ignores = self.target != "" and self.target not in artefact.contract
-        known = {"features", *CONTROLS, *names, *observed, *([self.target] if self._ignores else [])}
+        self.nested = "features" in keys
+        features = {name for name in OPTIONS if name in artefact.contract and not self.nested}
+        self.options = [name for name in OPTIONS if name in keys and name not in features]
+        known = {"features", *CONTROLS, *names, *observed, *([self.target] if self._ignores else [])} - features
         self.beside = [key for key in keys if key not in known]
         for key in self.beside:
             if key not in artefact.contract:
                 raise artefact.contract.unknown(key, [*known], hint)
         self.ids = [name for name in names if name in keys]
         self.observed = [name for name in observed if name in keys]
-        self.nested = "features" in keys
         if self.nested and self.beside:
             key = self.beside[0]
             raise InvalidEvent(f"{key} is beside the features object; put all features inside it", key)
@@ -197,8 +204,9 @@ def _parse(
             raise InvalidEvent(f"{artefact.manifest['ids'][0]} is null, and the event holds no features")
         if shape.holds_label(item):
             observations[LABEL_IGNORED] = 1
+        options = _options(shape.options, item, shared) if shape.options or shared else ()
         asked = item if "reasons" in item else shared
-        return Row(name, ids, features, observations, _reasons(asked.get("reasons")))
+        return Row(name, ids, features, observations, _reasons(asked.get("reasons")), options)
     except CallerFault as error:
         return Refused(error, ids, known)
 
@@ -216,6 +224,15 @@ def _reasons(count: Any) -> int | None:
     if type(count) is not int or count < 0:
         raise WrongType("reasons must be a whole number, 0 or more", "reasons")
     return count
+
+
+def _options(names: Collection[str], item: Mapping[str, Any], shared: Mapping[str, Any]) -> list[str]:
+    """Those of OPTIONS that are asked for: by the row, whose `names` are none of its features, or for all rows."""
+    said = {name: item[name] if name in names else shared.get(name) for name in OPTIONS}
+    for name, value in said.items():
+        if value is not None and type(value) is not bool:
+            raise WrongType(f"{name} must be true or false", name)
+    return [name for name in OPTIONS if said[name]]
 
 
 def _ids(item: Mapping[str, Any], names: list[str]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,8 @@ import math
 
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, NotConfigured, OurFault
-from riskscore.scoring.outcome import Reasons, Rules, Scale
+from riskscore.scoring.outcome import Rules, Scale
+from riskscore.scoring.reasons import Reasons
 from riskscore.twin.calibration import calibration_of
 
 TYPE_CHECKING = False
@@ -60,6 +61,8 @@ class Model:
         self._choice = choice
         self._estimator: Any = None
         self._twin: TreeTwin | LinearTwin | None = None
+        self._plain_twin: TreeTwin | LinearTwin | None = None  # without numpy, as it was loaded
+        self._changes: Any = None
         self._contributions: Any = None
         self._is_quick = False
         if "twin" in artefact.manifest["engines"]:
@@ -127,6 +130,14 @@ class Model:
                 raise ArtefactRefused(f"{self.name}: the contributions don't add up to the margin")
         return [self.encoding.fold(parts) for parts in found]
 
+    def changes(self) -> Any:
+        """What finds the changes of a row that would have crossed the threshold; made once, when first asked for."""
+        if self._changes is None:
+            from riskscore.scoring.change import Changes
+
+            self._changes = Changes(self, self._plain_twin)
+        return self._changes
+
     def estimator(self) -> Any:
         """The joblib estimator, loaded once; the same as its golden margins or refused."""
         if self._estimator is None:
@@ -157,7 +168,7 @@ class Model:
                 f"{self.name}: the twin takes {twin.n_features} columns, its manifest makes {len(self.encoding.names)}"
             )
         self._check_golden("twin", lambda vectors: self._by_twin(twin, vectors))
-        self._twin = twin
+        self._twin = self._plain_twin = twin
 
     def _parsed(self, file: str, parse: Callable[[bytes], Any]) -> Any:
         try:

@@ -1,12 +1,12 @@
-"""What becomes of a checked row: its warnings, whether it needs manual review, its points, its reasons.
+"""What becomes of a checked row: its warnings, whether it needs manual review, its points.
 
-Everything here is decided by tables of the manifest, which training took from model.toml and reasons.toml.
+Everything here is decided by tables of the manifest, which training took from model.toml.
 """
 
 from __future__ import annotations
 
 import math
-from operator import itemgetter, le
+from operator import le
 
 from riskscore.contract.contract import LABEL_IGNORED
 from riskscore.contract.identities import Identity
@@ -191,53 +191,3 @@ class Scale:
         exact = self._offset - self._factor * np.array(log_odds)
         found: list[int] = np.clip(np.rint(exact), self._minimum, self._maximum).astype(int).tolist()
         return found
-
-
-class Reasons:
-    """Turns a row's contributions into sentences. Features of one group (tied by an identity) give one reason."""
-
-    def __init__(self, artefact: Artefact) -> None:
-        self._texts: Mapping[str, Any] = artefact.manifest["reasons"]
-        self._names = artefact.contract.names
-        groups = [self._texts[name].get("group", name) for name in self._names]
-        self._groups = [[k for k, other in enumerate(groups) if other == group] for group in dict.fromkeys(groups)]
-        self._subjects = [feature.description or feature.name for feature in artefact.contract.features]
-        self._features = artefact.contract.features
-        self._middle = [feature.support["quantiles"]["0.5"] if feature.support else None for feature in self._features]
-
-    def top(self, vector: Sequence[float], contributions: Sequence[float], count: int) -> list[dict[str, Any]]:
-        """At most `count` reasons that raised the score, the strongest first.
-
-        A group's contribution is the sum of its features'; the feature that contributed most speaks for it.
-        """
-        if not count or not contributions:  # none: of a model whose scores nothing explains
-            return []
-        sums = [
-            (contributions[group[0]] if len(group) == 1 else math.fsum([contributions[k] for k in group]), group)
-            for group in self._groups
-        ]
-        raising = [(rounded, group) for total, group in sums if total > 0 and (rounded := round(total, 6)) > 0]
-        raising.sort(key=itemgetter(0), reverse=True)  # stable: equal ones stay in the contract's order
-        return [self._reason(total, group, vector, contributions) for total, group in raising[:count]]
-
-    def _reason(
-        self, total: float, group: Sequence[int], vector: Sequence[float], contributions: Sequence[float]
-    ) -> dict[str, Any]:
-        k = max(group, key=contributions.__getitem__)
-        return {"feature": self._names[k], "contribution": total, "text": self._text(k, vector[k])}
-
-    def _text(self, k: int, value: float) -> str:
-        texts = self._texts[self._names[k]]
-        for special in texts.get("special", ()):
-            if value == special["value"]:
-                return str(special["text"])
-        if math.isnan(value):
-            return str(texts.get("missing", texts["low"]))
-        if self._features[k].type == "category":
-            subject = self._subjects[k][:1].upper() + self._subjects[k][1:]
-            return f"{subject}: {self._features[k].value(value) or 'a value that is not known'}"
-        # a boolean is no more or less than others; of what nobody saw, nothing is known that it could be compared with
-        middle = 0.5 if self._features[k].type == "boolean" else self._middle[k]
-        if middle is None or value == middle:  # a comparison would be untrue
-            return str(texts.get("middle") or f"Together with the rest, this counted too: {self._subjects[k]}")
-        return str(texts["high"] if value > middle else texts["low"])

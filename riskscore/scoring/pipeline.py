@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from riskscore.contract.contract import PREDICTED
 from riskscore.errors import CallerFault, DataFault, OutOfRange
-from riskscore.scoring.events import Refused, Row, model_name, parse_rows
+from riskscore.scoring.events import OPTIONS, Refused, Row, model_name, parse_rows
 from riskscore.scoring.outcome import SCREEN_ROWS, matrix_of
 from riskscore.twin.trees import logistic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Choose = Callable[[Mapping[str, Any]], str]  # the model of a row that names none
     LookUp = Callable[[Model, Sequence[Mapping[str, str]]], Sequence[FeatureRow | CallerFault]]
 
+CHANGE = "change"  # the option, and the field that it adds to an answer
+MOST_CHANGES = 100  # rows of an event that may ask for it: each takes milliseconds
 REASONS = 4  # given where the event doesn't say how many
 MANY_ROWS = 1_000  # a longer list gets reasons only when it asks: they would outgrow what Lambda can answer
 
@@ -33,13 +35,13 @@ class Batch:
     """Rows of one model under way, and a column for each thing that the steps found out about them.
 
     places: where the rows stand in the event. rows: as they were fetched, a Refused where there is nothing to score;
-    empty where they came as columns. vectors, observations, ids, counts (of reasons), margins, outcomes, explanations:
-    of the rows that can be scored, in their order; vectors has shape (n, features), NaN for a missing value. table: the
+    empty where they came as columns. vectors, observations, ids, counts (of reasons), asked (options), margins,
+    outcomes, explanations: of the rows that can be scored, in their order; vectors has shape (n, features), NaN for a missing value. table: the
     same as a matrix where that pays. answers: of all rows, in the engine's fields.
     """
 
     __slots__ = (
-        *("answers", "counts", "engine", "explanations", "ids", "look_up", "margins", "model", "observations"),
+        *("answers", "asked", "counts", "engine", "explanations", "ids", "look_up", "margins", "model", "observations"),
         *("outcomes", "places", "predicting", "refused", "rows", "table", "vectors"),
     )
 
@@ -54,6 +56,7 @@ class Batch:
         self.observations: Sequence[Mapping[str, int]] = ()
         self.ids: Iterable[Mapping[str, str]] = ()
         self.counts: Sequence[int] = ()
+        self.asked: Sequence[Collection[str]] = ()
         self.engine = ""
         self.predicting: Future[list[float]] | None = None  # where another thread computes the margins already
         self.margins: list[float] = []
@@ -116,7 +119,8 @@ def _columns(
     The margins are begun before that is known for sure: XGBoost lets go of the interpreter meanwhile.
     """
     reasons = shared.get("reasons")
-    if not isinstance(items[0], dict) or reasons or type(reasons) not in (int, type(None)):
+    plain = not reasons and type(reasons) in (int, type(None)) and not any(name in shared for name in OPTIONS)
+    if not isinstance(items[0], dict) or not plain:
         return None
     try:
         model = find(model_name(shared["model"]) if "model" in shared else choose(items[0]))
@@ -158,7 +162,7 @@ def _fetched(row: Row, found: FeatureRow | CallerFault) -> Row | Refused:
         return Refused(found, row.ids, row.model)
     if found.fault:
         return Refused(DataFault(f"the stored transactions can't be read: {found.fault}"), found.ids, row.model)
-    return Row(row.model, found.ids, found.features, found.observations, row.reasons)
+    return Row(row.model, found.ids, found.features, found.observations, row.reasons, row.options)
 
 
 def check(batch: Batch) -> Batch:
@@ -167,8 +171,9 @@ def check(batch: Batch) -> Batch:
         return batch
     vectors, sound = [], []
     memo: dict[Any, Any] = {}
+    changes = sum(isinstance(row, Row) and CHANGE in row.options for row in batch.rows)
     for k, row in enumerate(batch.rows):
-        found = row if isinstance(row, Refused) else _vector(batch.model, row, memo)
+        found = row if isinstance(row, Refused) else _vector(batch.model, row, memo, changes)
         if isinstance(found, Refused):
             batch.refused[k] = found
         else:
@@ -178,12 +183,18 @@ def check(batch: Batch) -> Batch:
     batch.vectors, batch.ids = vectors, [row.ids for row in sound]
     batch.observations = [row.observations for row in sound]  # type: ignore[union-attr]
     batch.counts = [default if row.reasons is None else row.reasons for row in sound]  # type: ignore[union-attr]
+    batch.asked = [row.options for row in sound]  # type: ignore[union-attr]
     return batch
 
 
-def _vector(model: Model, row: Row, memo: dict[Any, Any]) -> list[float] | Refused:
-    """memo: what the rows of a request share, so that a mistake of all of them is looked at once."""
+def _vector(model: Model, row: Row, memo: dict[Any, Any], changes: int) -> list[float] | Refused:
+    """memo: what the rows of a request share, so that a mistake of all of them is looked at once.
+
+    changes: how many rows ask for what would have changed their answers.
+    """
     try:
+        if changes > MOST_CHANGES and CHANGE in row.options:
+            raise OutOfRange(f"at most {MOST_CHANGES} rows of an event may ask for change", CHANGE)
         if row.reasons is not None and row.reasons > len(model.contract.names):
             raise OutOfRange(f"reasons must be at most {len(model.contract.names)}", "reasons")
         return model.contract.vector(row.features or {}, memo)
@@ -217,7 +228,8 @@ def explain(batch: Batch) -> Batch:
         batch.margins = batch.predicting.result()
     if any(batch.counts):
         parts = batch.model.contributions(batch.vectors, batch.margins)
-        batch.explanations = map(batch.model.reasons.top, batch.vectors, parts, batch.counts)
+        codes = ["reason_codes" in options for options in batch.asked]
+        batch.explanations = map(batch.model.reasons.top, batch.vectors, parts, batch.counts, codes)
     else:
         batch.explanations = ([] for _ in batch.margins)
     return batch
@@ -226,11 +238,22 @@ def explain(batch: Batch) -> Batch:
 def word(batch: Batch) -> Batch:
     """Put each row's answer together, in the engine's own fields."""
     answers = _answers(batch) if batch.margins else []
+    if any(CHANGE in options for options in batch.asked):
+        answers = _with_changes(batch, answers)
     if batch.refused:
         remaining = iter(answers)
         answers = [batch.refused[k].answer() if k in batch.refused else next(remaining) for k in range(len(batch.rows))]
     batch.answers = answers
     return batch
+
+
+def _with_changes(batch: Batch, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers, with what would have changed it where that was asked for."""
+    rows = zip(answers, batch.asked, batch.vectors, batch.margins, batch.outcomes, strict=True)
+    return [
+        {**answer, CHANGE: batch.model.changes().of(vector, margin, outcome)} if CHANGE in options else answer
+        for answer, options, vector, margin, (outcome, _) in rows
+    ]
 
 
 def _answers(batch: Batch) -> list[dict[str, Any]]:
@@ -282,6 +305,8 @@ def respond(answer: dict[str, Any], response: Mapping[str, Any]) -> dict[str, An
     if fields and PREDICTED in fields.values():
         answer = with_predicted(answer)
     said = {theirs: answer[ours] for theirs, ours in fields.items() if ours in answer} if fields else answer
+    if CHANGE in answer:  # whoever asks for it gets it
+        said = {**said, CHANGE: answer[CHANGE]}
     return {**said, **response["constants"]} if "constants" in response else said
 
 
@@ -290,7 +315,7 @@ def score_again(model: Model, row: Row, engine: str | None) -> tuple[float | Non
 
     engine: the one to score by, where the row was scored. A row that doesn't say how many reasons gets none.
     """
-    asked = Row(row.model, row.ids, row.features, row.observations, row.reasons or 0)
+    asked = Row(row.model, row.ids, row.features, row.observations, row.reasons or 0, row.options)
     batch = Batch(model, [0], [asked], lambda _model, _keys: ())
     batch.engine = engine or ""
     (answer,) = run(batch).answers

@@ -173,6 +173,8 @@ def row_schema(artefact: Artefact) -> dict[str, Any]:
             **counts,
             "model": {"const": artefact.name},
             "reasons": {"type": "integer", "minimum": 0, "maximum": len(features), "description": "how many at most"},
+            "reason_codes": {"type": "boolean", "description": "whether each reason has its code"},
+            "change": {"type": "boolean", "description": "whether to say what would have changed an adverse answer"},
         },
     }
 

@@ -34,7 +34,7 @@ GOLDEN_ROWS = 12
 # What decides an answer beside model.json: two manifests that differ here never share a version.
 DECIDING = (
     *("features", "parse", "threshold", "source", "identities", "limits", "observations"),
-    *("refer", "points", "response", "reasons", "calibration"),
+    *("refer", "points", "response", "reasons", "least_share", "change", "calibration"),
 )
 
 
@@ -93,6 +93,8 @@ def rules_of(settings: Settings) -> dict[str, Any]:
         "points": settings.points,
         "response": settings.response,
         "reasons": settings.reasons,
+        "least_share": settings.least_share,
+        "change": settings.changes,
         **({"page": settings.page} if settings.page else {}),
     }
 

@@ -16,6 +16,7 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.artefact.versions import WRITTEN, write_version
 from riskscore.contract.encoding import Encoding
 from riskscore.contract.identities import Identity
+from riskscore.model_toml.changes import check_steps
 from riskscore.model_toml.keys import AUTO
 from riskscore.scoring.estimators import contributions, family_of, margins
 from riskscore.training import card
@@ -106,6 +107,7 @@ def build(
         support_of(column, feature.type, feature.optional)
         for column, feature in zip(data.matrix.T, features, strict=True)
     ]
+    check_steps(f"{settings.name}/model.toml", settings.changes, dict(zip(settings.contract.names, support, strict=True)))
     lacks, golden = _proven(settings, data, columns, estimator, contents, support)
     unseen = _answered(settings, data, validation)
     manifest = {

@@ -38,16 +38,7 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
 def test_every_model_has_sound_settings_and_reasons_for_every_feature(name: str) -> None:
     settings = read_settings(MODELS / name)
     assert list(settings.reasons) == list(settings.contract.names)
-    assert all(reason["high"] and reason["low"] and reason["group"] for reason in settings.reasons.values())
-
-
-@pytest.mark.parametrize("name", EVERY_MODEL)
-def test_reasons_are_sentences_for_people(name: str) -> None:
-    for reason in read_settings(MODELS / name).reasons.values():
-        for text in (reason["high"], reason["low"], *(special["text"] for special in reason.get("special", ()))):
-            assert text[0].isupper()
-            assert not text.endswith(".")
-            assert "_" not in text
+    assert all(reason["code"] and reason["group"] and reason["direction"] for reason in settings.reasons.values())
 
 
 def test_features_of_an_identity_share_a_group() -> None:
@@ -59,7 +50,7 @@ def test_features_of_an_identity_share_a_group() -> None:
 
 def test_days_without_any_salary_have_their_own_text() -> None:
     special = read_settings(MODELS / "credit_risk").reasons["days_since_last_salary"]["special"]
-    assert special == [{"value": 999, "text": "No salary in the account's history"}]
+    assert special == [{"value": 999, "text": "No salary was found in the history of your account"}]
 
 
 def test_directions_become_signs() -> None:
@@ -150,18 +141,20 @@ def test_a_misspelt_model_toml_is_refused_in_one_sentence(folder: Path, old: str
     ("old", "new", "sentence"),
     [
         ("[cash_withdrawal_90d]", "[cash_withdrawals_90d]", "did you mean 'cash_withdrawal_90d'?"),
+        ('high = "You withdrew a large amount of cash in the last 90 days"', "", "cash_withdrawal_90d.high is missing"),
+        ('"You withdrew a large amount of cash in the last 90 days"', '""', "cash_withdrawal_90d has an empty text"),
+        ('code = "R13"', 'code = "R12"', "the code R12 stands for both net_cash_flow_30d and cash_withdrawal_90d"),
+        ('code = "R13"', 'code = "R 13"', "cash_withdrawal_90d.code must be 1 to 20 letters, digits, '.', '_' or '-'"),
+        ('code = "R13"', 'value = "{value}"', "cash_withdrawal_90d.value is for a category; say high and low"),
+        ('direction = "higher raises"', 'direction = "up"', ".direction must be one of 'higher raises'"),
         (
-            'low = "Less cash was withdrawn over the last 90 days than in most accounts"',
-            "",
-            "cash_withdrawal_90d.low is missing",
-        ),
-        (
-            '"Less cash was withdrawn over the last 90 days than in most accounts"',
-            '""',
-            "cash_withdrawal_90d has an empty text",
+            'code = "R03"\ngroup = "gambling"\ndirection = "higher raises"',
+            'direction = "lower raises"\nlow = "You gambled little"',
+            "pct_gambling_spend_90d.direction is 'lower raises', and model.toml constrains it the other way",
         ),
         ("{ value = 999,", '{ value = "999",', "days_since_last_salary.special.value must be a number"),
         ("{ value = 999,", "{ worth = 999,", "unknown key days_since_last_salary.special.worth"),
+        ("{ value = 999,", "{ raises = 1, value = 999,", "days_since_last_salary.special.raises must be true or false"),
     ],
 )
 def test_a_misspelt_reasons_toml_is_refused_in_one_sentence(folder: Path, old: str, new: str, sentence: str) -> None:
@@ -176,9 +169,36 @@ def test_a_feature_without_a_sentence_of_its_own_gets_a_plain_one(folder: Path) 
     text = (folder / "reasons.toml").read_text()
     (folder / "reasons.toml").write_text(text[: text.index("[cash_withdrawal_90d]")])
     found = read_settings(folder).reasons
-    assert found["cash_withdrawal_90d"]["high"] == "Sum of cash withdrawals in 90 days: higher than in most"
+    assert found["cash_withdrawal_90d"]["high"] == "Sum of cash withdrawals in 90 days: high"
     (folder / "reasons.toml").unlink()
     assert list(read_settings(folder).reasons) == list(found)
+
+
+def test_constraints_are_the_directions_of_reasons_where_nobody_wrote_one(folder: Path) -> None:
+    (folder / "reasons.toml").unlink()
+    found = read_settings(folder).reasons
+    assert found["late_fee_count_90d"] == {
+        "code": "R09",
+        "group": "late_fee_count_90d",
+        "direction": "higher raises",
+        "high": "Fees charged in 90 days: high",
+        "low": "Fees charged in 90 days: low",
+        "missing": "Fees charged in 90 days: not known",
+    }
+    assert found["net_cash_flow_30d"]["direction"] == "either"
+
+
+@pytest.mark.parametrize(("line", "share"), [("", 0.05), ("[reasons]\nleast_share = 0\n", 0), ("[reasons]\n", 0.05)])
+def test_the_least_share_of_a_reason_is_a_setting(folder: Path, line: str, share: float) -> None:
+    change(folder, "model.toml", "[points]", f"{line}\n[points]")
+    assert read_settings(folder).least_share == share
+
+
+@pytest.mark.parametrize("share", ["1", "-0.1", "nan", "true", '"5 %"'])
+def test_a_least_share_that_is_none_is_refused(folder: Path, share: str) -> None:
+    change(folder, "model.toml", "[points]", f"[reasons]\nleast_share = {share}\n[points]")
+    with pytest.raises(InvalidFile, match=r"^credit_risk/model.toml: reasons.least_share must be a "):
+        read_settings(folder)
 
 
 def test_a_model_without_settings_is_refused(tmp_path: Path) -> None:

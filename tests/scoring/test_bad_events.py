@@ -25,6 +25,7 @@ OBJECT = "features must be an object of feature names and values"
 NEAREST = "unknown field 'late_fees_count_90d'; did you mean 'late_fee_count_90d'?"
 FLOAT32 = "within the range of a 32-bit float"
 COUNT = "must be a whole number, 0 or more"
+BOOLEAN = "must be true or false"
 
 MISSPELT = {name.replace("late_fee_", "late_fees_"): value for name, value in FEATURES.items()}
 
@@ -116,6 +117,9 @@ ROWS: dict[str, tuple[Any, str, str | None, str]] = {
     ),
     "negative reasons": (EVENT | {"reasons": -1}, "wrong_type", "reasons", f"reasons {COUNT}"),
     "reasons that are no number": (EVENT | {"reasons": True}, "wrong_type", "reasons", f"reasons {COUNT}"),
+    "codes that are no boolean": (EVENT | {"reason_codes": 1}, "wrong_type", "reason_codes", f"reason_codes {BOOLEAN}"),
+    "a change that is no boolean": (EVENT | {"change": "true"}, "wrong_type", "change", f"change {BOOLEAN}"),
+    "a change of a number": (EVENT | {"change": 3}, "wrong_type", "change", f"change {BOOLEAN}"),
     "more reasons than features": (EVENT | {"reasons": 14}, "out_of_range", "reasons", "reasons must be at most 13"),
     "no end of reasons": (EVENT | {"reasons": 10**400}, "out_of_range", "reasons", "reasons must be at most 13"),
     "an observation that is no count": (EVENT | {AFTER: "3"}, "wrong_type", AFTER, f"{AFTER} {COUNT}"),
@@ -150,13 +154,13 @@ ROWS: dict[str, tuple[Any, str, str | None, str]] = {
         (
             {"instances": [EVENT], "customer_id": "S0001"},
             "invalid_event",
-            "beside instances an event may only have model and reasons",
+            "beside instances an event may only have model, reasons, reason_codes and change",
             "customer_id",
         ),
         (
             {"instances": [EVENT], "\ud800": 1},
             "invalid_event",
-            "beside instances an event may only have model and reasons",
+            "beside instances an event may only have model, reasons, reason_codes and change",
             "\\ud800",
         ),
     ],

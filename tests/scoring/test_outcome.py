@@ -1,4 +1,4 @@
-"""What becomes of a checked row: warnings, referral, points and reasons, as the manifest's tables say."""
+"""What becomes of a checked row: warnings, referral and points, as the manifest's tables say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from riskscore.artefact.artefact import Artefact
 from riskscore.contract.feature import Feature
-from riskscore.scoring.outcome import SCREEN_ROWS, Reasons, Rules, Scale, TrainingRange
+from riskscore.scoring.outcome import SCREEN_ROWS, Rules, Scale, TrainingRange
 from tests.scoring_examples import artefact
 
 NAN = math.nan
@@ -44,19 +44,9 @@ TABLES: dict[str, Any] = {
         "odd_per_thousand": "odd transactions in a thousand",
     },
     "refer": ["outside_support", "flow", "foreign"],
-    "reasons": {
-        "inflow": {"group": "flow", "high": "much came in", "low": "little came in", "middle": "what came in is usual"},
-        "outflow": {"group": "flow", "high": "much went out", "low": "little went out"},
-        "net": {"group": "flow", "high": "a surplus", "low": "a deficit"},
-        "count": {"high": "many", "low": "few", "missing": "nothing is known of their number"},
-        "average": {"high": "large", "low": "small"},
-        "salary": {"high": "long ago", "low": "lately", "special": [{"value": 999, "text": "no salary at all"}]},
-    },
 }
 CASH = Artefact("", TABLES, "", {})
 RULES = Rules(CASH)
-REASONS = Reasons(CASH)
-SEEN_BY_NOBODY = "Together with the rest, this counted too: average"
 SOUND = [30.0, 20.0, 10.0, 4.0, 5.0, 27.0]
 
 
@@ -216,75 +206,3 @@ def test_what_training_says_nothing_of_is_objected_to_one_by_one_and_in_columns(
         False,
         bool(objection),
     ]
-
-
-# Reasons
-
-
-def reasons(contributions: list[float], vector: list[float] = SOUND, count: int = 6) -> list[tuple[str, float, str]]:
-    return [tuple(reason.values()) for reason in REASONS.top(vector, contributions, count)]  # type: ignore[misc]
-
-
-@pytest.mark.parametrize(
-    ("contributions", "expected"),
-    [
-        ([0, 0, 0, 0, 0, 0], []),
-        ([-1, -1, -1, -1, -1, -1], []),
-        ([0, 0, 0, 0.5, 0, 0], [("count", 0.5, "many")]),
-        (
-            [0, 0, 0, 0.5, 0.75, 0.25],
-            [("average", 0.75, SEEN_BY_NOBODY), ("count", 0.5, "many"), ("salary", 0.25, "lately")],
-        ),
-        # one group, one reason: the sum of its features, in the words of the one that did most
-        ([0.25, 0.5, -0.125, 0, 0, 0], [("outflow", 0.625, "much went out")]),
-        ([0.25, 0.5, -1, 0, 0, 0.125], [("salary", 0.125, "lately")]),
-        ([-0.25, -0.5, 1, 0, 0, 0.125], [("net", 0.25, "a deficit"), ("salary", 0.125, "lately")]),
-        # nothing is raised by what rounds to nothing
-        ([0, 0, 0, 4e-7, 0, 0], []),
-        ([0, 0, 0, 1 / 3, 0, 0], [("count", 0.333333, "many")]),
-    ],
-)
-def test_reasons_are_what_raised_the_score_strongest_first(
-    contributions: list[float], expected: list[tuple[str, float, str]]
-) -> None:
-    assert reasons(contributions) == expected
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_no_more_reasons_than_asked_for(count: int) -> None:
-    assert len(reasons([0, 0, 0, 0.5, 0.75, 0.25], count=count)) == count
-
-
-@pytest.mark.parametrize(
-    ("feature", "value", "text"),
-    [
-        ("inflow", 10.1, "much came in"),
-        ("inflow", 9.9, "little came in"),
-        ("inflow", 10.0, "what came in is usual"),
-        ("salary", 30.0, "Together with the rest, this counted too: days since the last salary"),
-        ("average", 0.1, SEEN_BY_NOBODY),
-        ("salary", 999.0, "no salary at all"),
-        ("salary", 998.0, "long ago"),
-        ("salary", 1000.0, "long ago"),
-        ("count", NAN, "nothing is known of their number"),
-        ("inflow", NAN, "little came in"),
-    ],
-)
-def test_the_text_goes_by_the_side_of_the_median_or_the_special_value(feature: str, value: float, text: str) -> None:
-    contributions = [float(name == feature) for name in CASH.contract.names]
-    assert reasons(contributions, row(**{feature: value})) == [(feature, 1.0, text)]
-
-
-@pytest.mark.parametrize(("value", "text"), [(1.0, "a home of their own"), (0.0, "no home of their own")])
-def test_a_truth_is_told_as_it_is_whatever_most_have(value: float, text: str) -> None:
-    home = {"name": "home", "type": "boolean", "support": {"minimum": 0, "maximum": 1, "quantiles": {"0.5": value}}}
-    texts = {"home": {"high": "a home of their own", "low": "no home of their own"}}
-    found = Reasons(Artefact("", TABLES | {"features": [home], "reasons": texts}, "", {}))
-    assert found.top([value], [0.5], 1) == [{"feature": "home", "contribution": 0.5, "text": text}]
-
-
-def test_every_feature_of_the_trained_model_has_its_sentences() -> None:
-    for name in artefact().contract.names:
-        texts = artefact().manifest["reasons"][name]
-        assert texts["high"] != texts["low"]
-        assert all(text[0].isupper() and not text.endswith(".") for text in (texts["high"], texts["low"]))
