@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "score": {
         "score": ("score", "score a file, a folder of files or a database"),
+        "explain": ("explain", "explain a score, and what would have changed it"),
         "serve": ("serve_http", "start the HTTP service with its page"),
         "serve-lambda": ("serve_lambda", "start the function under the Lambda emulator"),
         "demo": ("demo", "show a model step by step, from its data to a score"),

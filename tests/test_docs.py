@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from riskscore.__main__ import COMMANDS
-from riskscore.model_toml import keys, reasons, rules
+from riskscore.model_toml import changes, keys, reasons, rules
 from riskscore.model_toml.settings import read_settings
 from riskscore.scoring.estimators import family_of
 from scripts import update_docs
@@ -166,6 +166,7 @@ def test_the_examples_of_settings_are_what_training_takes(tmp_path):
         *(keys.MODEL, keys.SOURCE, keys.ESTIMATOR, keys.VALIDATION, keys.SEARCH, keys.POINTS),
         *(keys.CALIBRATION, keys.RESPONSE, keys.CARD, keys.GOVERNANCE, keys.FEATURE),
         *(rules.REFER, rules.IDENTITY, rules.LIMIT, reasons.REASON, reasons.SPECIAL, reasons.REASONS),
+        changes.CHANGE,
     ],
 )
 def test_every_key_of_a_model_s_settings_is_shown(schema):

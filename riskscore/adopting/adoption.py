@@ -38,6 +38,7 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.artefact.versions import PAPERS, WRITTEN, write_version
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.model_toml.changes import check_steps
 from riskscore.scoring.estimators import FAMILIES, margins
 from riskscore.training.manifest_sections import (
     GOLDEN_ROWS,
@@ -137,6 +138,8 @@ def build(
     FAMILIES[found.family].name(found.estimator, encoding.names)
     rng = np.random.default_rng(settings.seed)
     support = given.support if given else assumed_support(features, thresholds_of(found))
+    ranges = dict(zip(settings.contract.names, support, strict=True))
+    check_steps(contract.name, settings.changes, ranges if given else {})
     drawn = draw_rows(features, support, TRIAL_ROWS, rng)
     trial = encoding.matrix(np.vstack([given.matrix, drawn]) if given else drawn)
     require_same_probabilities(found, trial, own_probabilities(file.name, found, trial, features))

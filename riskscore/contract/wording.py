@@ -5,6 +5,8 @@ Prepared once, from the manifest's `reasons`.
 
 from __future__ import annotations
 
+from math import isnan
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -54,7 +56,7 @@ class Wording:
         found = self.special.get(value)
         if found is not None:
             return found
-        if value != value:
+        if isnan(value):
             return self.missing
         if self._categories is not None:
             return self._categories.get(value, self.missing)

@@ -59,7 +59,8 @@ def _change(file: str, name: str, entry: object, contract: Contract) -> Table:
         require(len(given) == 1, file, f"change.{name}: what follows an identity has no other key")
         require(feature.type == "number", file, f"change.{name}: only a feature of type number can follow an identity")
         return given
-    require(given.get("direction") in WAYS, file, f"change.{name}.direction must be one of {', '.join(map(repr, WAYS))}")
+    ways = ", ".join(map(repr, WAYS))
+    require(given.get("direction") in WAYS, file, f"change.{name}.direction must be one of {ways}")
     whole = feature.type != "number"
     given.setdefault("step", 1 if whole else None)
     step = given["step"]
@@ -68,7 +69,8 @@ def _change(file: str, name: str, entry: object, contract: Contract) -> Table:
     require(not whole or float(step).is_integer(), file, f"change.{name}.step must be a whole number")
     limits = [given.get(key, 0) for key in ("minimum", "maximum")]
     require(all(map(math.isfinite, limits)), file, f"change.{name}: minimum and maximum must be finite")
-    require(given.get("minimum", -math.inf) <= given.get("maximum", math.inf), file, f"change.{name}: minimum > maximum")
+    ordered = given.get("minimum", -math.inf) <= given.get("maximum", math.inf)
+    require(ordered, file, f"change.{name}.minimum must not be above its maximum")
     return given
 
 

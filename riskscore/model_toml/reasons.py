@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Table = dict[str, Any]
 
-REASON = {
+REASON: dict[str, tuple[Any, Any]] = {
     "code": (str, ""),
     "group": (str, ""),
     "direction": (str, ""),

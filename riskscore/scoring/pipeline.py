@@ -36,8 +36,8 @@ class Batch:
 
     places: where the rows stand in the event. rows: as they were fetched, a Refused where there is nothing to score;
     empty where they came as columns. vectors, observations, ids, counts (of reasons), asked (options), margins,
-    outcomes, explanations: of the rows that can be scored, in their order; vectors has shape (n, features), NaN for a missing value. table: the
-    same as a matrix where that pays. answers: of all rows, in the engine's fields.
+    outcomes, explanations: of the rows that can be scored, in their order; vectors has shape (n, features), NaN for a
+    missing value. table: the same as a matrix where that pays. answers: of all rows, in the engine's fields.
     """
 
     __slots__ = (

@@ -107,7 +107,8 @@ def build(
         support_of(column, feature.type, feature.optional)
         for column, feature in zip(data.matrix.T, features, strict=True)
     ]
-    check_steps(f"{settings.name}/model.toml", settings.changes, dict(zip(settings.contract.names, support, strict=True)))
+    ranges = dict(zip(settings.contract.names, support, strict=True))
+    check_steps(f"{settings.name}/model.toml", settings.changes, ranges)
     lacks, golden = _proven(settings, data, columns, estimator, contents, support)
     unseen = _answered(settings, data, validation)
     manifest = {

@@ -8,6 +8,7 @@ are what the moves do together beyond what they do alone; no tree that lacks one
 
 from __future__ import annotations
 
+import math
 from array import array
 from bisect import bisect_left
 from itertools import accumulate, product
@@ -205,16 +206,18 @@ class Additive:
 
 def _beyond_pairs(boxes: Sequence[Box], cells: Sequence[int]) -> float:
     """By inclusion and exclusion: each move in its cell or not made."""
-    return sum(
+    return math.fsum(
         (-1) ** made.count(0) * _leaf(boxes, [side * cell for side, cell in zip(made, cells, strict=True)])
         for made in product((0, 1), repeat=3)
     )
 
 
 def _leaf(boxes: Sequence[Box], cells: Sequence[int]) -> float:
-    (a, b, c) = cells
-    return next(v for (a0, a1, b0, b1, c0, c1), v in boxes if a0 <= a < a1 and b0 <= b < b1 and c0 <= c < c1)
+    a, b, c = cells
+    found: float = next(v for (a0, a1, b0, b1, c0, c1), v in boxes if a0 <= a < a1 and b0 <= b < b1 and c0 <= c < c1)
+    return found
 
 
 def _float32(value: float) -> float:
-    return array("f", (value,))[0]
+    found: float = array("f", (value,))[0]
+    return found

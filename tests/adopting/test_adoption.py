@@ -303,8 +303,10 @@ def test_reasons_are_written_from_descriptions_where_nobody_wrote_them(tmp_path:
     text = (folder / "reasons.toml").read_text()
     assert "Read every sentence over" in text
     assert tomllib.loads(text)["inflow"] == {
-        "high": "Money that came in: higher than in most",
-        "low": "Money that came in: lower than in most",
+        "code": "R01",
+        "direction": "either",
+        "high": "Money that came in: high",
+        "low": "Money that came in: low",
         "missing": "Money that came in: not known",
     }
 

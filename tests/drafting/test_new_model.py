@@ -21,6 +21,7 @@ import riskscore.commands.train
 from riskscore.drafting.model_folder import aside, check_name
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import running_emulator
+from riskscore.model_toml.settings import read_settings
 from riskscore.samples.commands import process_of
 from tests import programs
 from tests.conftest import without_database
@@ -186,7 +187,7 @@ def table(path: Path, text: str = "") -> Path:
 
 def test_a_draft_alone_is_trained_afterwards(tmp_path):
     done = new_model(tmp_path, table(tmp_path / "t.csv"), "--draft-only")
-    assert (done.returncode, files(tmp_path)) == (0, ["model/theirs/model.toml", "t.csv"])
+    assert (done.returncode, files(tmp_path)) == (0, ["model/theirs/model.toml", "model/theirs/reasons.toml", "t.csv"])
     assert f"  riskscore train theirs --data {tmp_path}/t.csv" in done.stdout
     text = (tmp_path / "model" / "theirs" / "model.toml").read_text()
     (command,) = tomllib.loads(text)["card"]["reproduce"]
@@ -219,11 +220,12 @@ def chancy(path: Path) -> Path:
 
 def test_a_model_that_is_no_better_than_chance_is_drafted_and_no_more(tmp_path):
     done = new_model(tmp_path, chancy(tmp_path / "t.csv"))
-    assert (done.returncode, files(tmp_path)) == (4, ["model/theirs/model.toml", "t.csv"])
+    assert (done.returncode, files(tmp_path)) == (4, ["model/theirs/model.toml", "model/theirs/reasons.toml", "t.csv"])
     assert "the model isn't shown to be any better than chance, 0.5; only the draft is written" in done.stderr
     assert "drafted    " in done.stdout
     training = ("train.py", "theirs", "--data", tmp_path / "t.csv", "--models", tmp_path / "model")
-    assert (run(*training).returncode, files(tmp_path)) == (4, ["model/theirs/model.toml", "t.csv"])
+    draft = ["model/theirs/model.toml", "model/theirs/reasons.toml", "t.csv"]
+    assert (run(*training).returncode, files(tmp_path)) == (4, draft)
     trained = run(*training, "--even-so")
     assert (trained.returncode, "train.py: warning: AUC 0." in trained.stderr) == (0, True)
     card = (tmp_path / "model" / "theirs" / "MODEL_CARD.md").read_text()
@@ -283,6 +285,21 @@ def test_where_a_straight_line_suffices_it_is_chosen_and_all_candidates_are_said
     assert 'family = "auto"' in (tmp_path / "model" / "theirs" / "model.toml").read_text()
 
 
+def test_the_draft_s_reasons_have_codes_and_directions_and_say_what_to_look_at(tmp_path):
+    assert new_model(tmp_path, table(tmp_path / "t.csv"), "--draft-only").returncode == 0
+    text = (tmp_path / "model" / "theirs" / "reasons.toml").read_text()
+    settings = read_settings(tmp_path / "model" / "theirs")
+    assert [reason["code"] for reason in settings.reasons.values()] == [
+        f"R{place:02}" for place in range(1, len(settings.contract.names) + 1)
+    ]
+    assert tomllib.loads(text).keys() == {*settings.contract.names}
+    assert {reason["direction"] for reason in tomllib.loads(text).values()} == {"either"}
+    looked_at = text.partition("\n[")[0]
+    measured = [feature.name for feature in settings.contract.features if feature.type != "category"]
+    assert "Nobody has read these sentences yet" in looked_at
+    assert all(f'"{name}"' in looked_at for name in measured)
+
+
 def test_a_model_that_is_there_stays_as_it_is(tmp_path):
     folder = tmp_path / "model" / "theirs"
     folder.mkdir(parents=True)
@@ -299,7 +316,7 @@ def test_by_force_it_is_replaced_and_what_a_person_wrote_is_kept(tmp_path):
         (folder / name).write_text("before")
     done = new_model(tmp_path, table(tmp_path / "t.csv"), "--force", "--draft-only")
     assert done.returncode == 0, done.stderr
-    assert files(folder) == ["model.toml", "model.toml.old", "notes.txt", "reasons.toml.old"]
+    assert files(folder) == ["model.toml", "model.toml.old", "notes.txt", "reasons.toml", "reasons.toml.old"]
     assert (folder / "model.toml.old").read_text() == "before"
     (folder / "model.toml").write_text("second")
     for _ in range(2):  # the second draft equals the first, which is no person's work to keep

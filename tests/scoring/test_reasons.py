@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from riskscore.artefact.artefact import Artefact
-from riskscore.scoring.model import Model
 from riskscore.scoring.reasons import Reasons
 from riskscore.training.support import draw_rows
 from tests.model_examples import deployed, engine_for
 from tests.scoring_examples import answer, event
+
+if TYPE_CHECKING:
+    from riskscore.scoring.model import Model
 
 NAN = math.nan
 SEEN = {"minimum": 0.0, "maximum": 100.0, "quantiles": {"0.5": 10.0}}
