@@ -26,6 +26,7 @@ GROUPS = {
         "new": ("new_model", "draft and train a model from a labelled table"),
         "train": ("train", "train a model from a file, a folder of files or a database"),
         "train-sample": ("train_sample", "train a shipped model on its simulated sample"),
+        "scorecard": ("scorecard", "print a scorecard's table, or write it as SQL"),
         "card": ("card", "print a model's figures at a cut-off, or write its card with it"),
         "adopt": ("adopt_model", "adopt a model that was trained elsewhere"),
         "versions": ("versions", "list and compare versions of a model, promote one or roll back"),

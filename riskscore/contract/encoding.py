@@ -166,3 +166,9 @@ def linear(feature: Feature, numbers: str = "log") -> Feature:
     own = {"category": "one_hot", "number": numbers, "integer": numbers}.get(feature.type) or feature.encoding
     entry = {**feature.to_dict(), "encoding": own, "indicator": may_be_missing(feature), "parse": feature.parse}
     return Feature(**entry)
+
+
+def binned(feature: Feature) -> Feature:
+    """The feature as a scorecard takes it: one column, whose gap is an attribute of its own."""
+    own = "ordinal" if feature.type == "category" else "as_is"
+    return Feature(**{**feature.to_dict(), "encoding": own, "indicator": False, "parse": feature.parse})

@@ -25,7 +25,7 @@ def wilson(count: int, rows: int) -> tuple[float, float]:
     rate, z2 = count / rows, Z * Z
     middle = (rate + z2 / (2 * rows)) / (1 + z2 / rows)
     half = Z * math.sqrt(rate * (1 - rate) / rows + z2 / (4 * rows * rows)) / (1 + z2 / rows)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    return max(min(middle - half, rate), 0.0), min(max(middle + half, rate), 1.0)  # of 0 rounding makes a bit more
 
 
 def rate_of(count: int, rows: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from riskscore.model_card import cutoffs, pictures
 from riskscore.model_card.aggregates import UNSEEN
 from riskscore.model_card.document import Picture, Section, Table, between, listed, percent, rate
 from riskscore.model_card.feature_sections import correlation, dependence, features, training_range
+from riskscore.model_card.scorecard import scorecard
 from riskscore.model_card.stability_sections import over_time, population_stability, stability
 
 if TYPE_CHECKING:
@@ -201,5 +202,5 @@ def limits(card: Card, manifest: Card) -> Section:
 
 SECTIONS: tuple[Callable[[Card, Card], Section | None], ...] = (
     *(summary, performance, over_time, cut_offs, bands, gains, segments, referral, limits),
-    *(stability, population_stability, features, dependence, correlation, training_range),
+    *(scorecard, stability, population_stability, features, dependence, correlation, training_range),
 )

@@ -169,6 +169,8 @@ def _contract(file: str, entries: list[Any], parse: str, family: str) -> Contrac
         require(all(type(code) in CODES for code in feature["missing"]), file, f"{where}missing: texts and numbers")
         if feature["indicator"] is None:  # a linear model takes no gap
             feature["indicator"] = family == "logistic" and (feature["nullable"] or feature["unknown"] == "missing")
+        if family == "scorecard" and feature["type"] == "category":  # each value is an attribute, not a column
+            feature["encoding"] = feature["encoding"] or "ordinal"
         features.append({key: value for key, value in feature.items() if value is not None})
     try:
         return Contract.from_dicts(features, parse)

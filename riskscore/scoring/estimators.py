@@ -200,6 +200,20 @@ def _no_contributions(_estimator: Any, vectors: ArrayLike) -> tuple[float, list[
     return 0.0, [[] for _ in np.asarray(vectors)]
 
 
+def _build_scorecard(settings: Settings) -> Any:
+    from riskscore.scoring.scorecard_fit import PARAMETERS, ScorecardFit
+
+    _check_parameters(settings, PARAMETERS, reserved=())
+    if settings.calibration:
+        sentence = f"{settings.name}/model.toml: calibration must go: a scorecard's points are its answer's points"
+        raise InvalidFile(sentence, "calibration")
+    return ScorecardFit(settings)
+
+
+def _scorecard_contributions(estimator: Any, vectors: ArrayLike) -> tuple[float, list[list[float]]]:
+    return estimator.base_value, [estimator.of(row) for row in np.asarray(vectors, dtype=float).tolist()]
+
+
 def _build_nothing(settings: Settings) -> Any:
     raise InvalidFile(f"{settings.name}/model.toml: the family sklearn is for adopted models, and isn't trained here")
 
@@ -238,6 +252,16 @@ FAMILIES: dict[str, Family] = {
         _linear_document,
         (),
         takes_missing=False,
+    ),
+    "scorecard": Family(
+        _build_scorecard,
+        lambda fitted: fitted.card,
+        lambda estimator, vectors: estimator.margins(vectors),
+        _scorecard_contributions,
+        _name_nothing,
+        lambda estimator, names: json.dumps(estimator.document(names), indent=1, allow_nan=False).encode(),
+        (),
+        takes_missing=True,
     ),
     "sklearn": Family(
         _build_nothing,

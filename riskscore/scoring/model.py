@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from riskscore.artefact.artefact import Artefact
-    from riskscore.twin.trees import LinearTwin, TreeTwin
+    from riskscore.twin.trees import Twin
 
     Vectors = Sequence[Sequence[float]]
 
@@ -60,8 +60,8 @@ class Model:
         self.log_odds = calibration_of(artefact.manifest["calibration"])
         self._choice = choice
         self._estimator: Any = None
-        self._twin: TreeTwin | LinearTwin | None = None
-        self._plain_twin: TreeTwin | LinearTwin | None = None  # without numpy, as it was loaded
+        self._twin: Twin | None = None
+        self._plain_twin: Twin | None = None  # without numpy, as it was loaded
         self._changes: Any = None
         self._contributions: Any = None
         self._is_quick = False
@@ -102,7 +102,7 @@ class Model:
             return self._by_twin(self._twin, vectors)
         return self._estimated(self.estimator(), vectors)
 
-    def _by_twin(self, twin: TreeTwin | LinearTwin, vectors: Vectors) -> list[float]:
+    def _by_twin(self, twin: Twin, vectors: Vectors) -> list[float]:
         return [twin.margin(self.encoding.columns(vector)) for vector in vectors]
 
     def contributions(self, vectors: Vectors, margins: Sequence[float]) -> list[Sequence[float]]:

@@ -1,7 +1,7 @@
 """What `family = "auto"` chooses among, the simplest first.
 
-A scorecard of weighted bins would stand before all of these. Settings of the trees scale with the rarer label: a leaf
-that asks for ten rows' worth of uncertainty learns nothing from a hundred rows.
+Settings of the trees scale with the rarer label: a leaf that asks for ten rows' worth of uncertainty learns nothing
+from a hundred rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from riskscore.contract.contract import Contract
-from riskscore.contract.encoding import Encoding, linear
+from riskscore.contract.encoding import Encoding, binned, linear
 from riskscore.training.fitting import encoded, fit
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TREES: tuple[tuple[str, dict[str, Any]], ...] = (  # name, parameters beside tho
     ("trees of depth 8", {"max_depth": 8, "learning_rate": 0.15, "subsample": 0.8, "gamma": 0.5}),
 )
 DEEP = 8  # levels from which on leaves may be small, and trees are few: each takes long to explain
-MOST = len(LINES) + len(TREES)
+MOST = 1 + len(LINES) + len(TREES)
 FEW = 250  # rows of the rarer label below which trees are half as many
 ROUNDS = 400
 LEAF_ROWS = 30  # rows of the rarer label for each of a leaf's least weight and of the penalty, from 1 to 10
@@ -48,7 +48,16 @@ def candidates(settings: Settings, data: TrainingData) -> list[Candidate]:
     rarer = min(int(np.sum(data.labels == label)) for label in (0, 1))
     lines = [Candidate(name, _line(settings, numbers, c)) for name, numbers, c in LINES]
     trees = [Candidate(name, _trees(settings, own, rarer)) for name, own in TREES]
-    return [*(line for line in lines if _keeps_directions(line.settings, data)), *trees]
+    return [
+        Candidate("scorecard", _card(settings)),
+        *(line for line in lines if _keeps_directions(line.settings, data)),
+        *trees,
+    ]
+
+
+def _card(settings: Settings) -> Settings:
+    contract = Contract(map(binned, settings.contract.features))
+    return replace(settings, family="scorecard", parameters={}, contract=contract)
 
 
 def _line(settings: Settings, numbers: str, c: float) -> Settings:

@@ -11,6 +11,7 @@ from riskscore.contract.encoding import Encoding
 from riskscore.model_card import drift
 from riskscore.model_card.aggregates import UNSEEN, Evidence, aggregates
 from riskscore.model_card.discrimination import auc_of
+from riskscore.model_card.scorecard import scorecard_figures
 from riskscore.scoring.estimators import margins
 from riskscore.training import comparison
 from riskscore.training.fitting import fit
@@ -45,6 +46,7 @@ def card_figures(
     evidence = Evidence(data.matrix, data.labels, unseen[0], data.others, answer, UNSEEN)
     card = aggregates(settings, evidence)
     return card | {
+        **scorecard_figures(settings, estimator, data.matrix, data.labels),
         "version": manifest["version"],
         "performance": performance(manifest["metrics"]["cross_validated"], card["ks"]),
         "stability": {

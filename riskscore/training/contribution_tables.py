@@ -13,6 +13,7 @@ import struct
 from array import array
 
 from riskscore.twin.contributions import MAGIC
+from riskscore.twin.scorecard import Scorecard
 from riskscore.twin.trees import LinearTwin, load, pack
 from riskscore.twin.treeshap import Forest, forest
 
@@ -53,6 +54,8 @@ def prepare(document: dict[str, Any], max_table: int = MAX_TABLE) -> bytes:
     twin = load(document)
     if isinstance(twin, LinearTwin):
         return _linear(document, twin)
+    if isinstance(twin, Scorecard):
+        return _file({"kind": "scorecard", "card": document}, b"")
     trees = forest(document)
     cut = _cheapest_cut(trees)
     used = sorted({key % twin.n_features for key, left in zip(trees.keys, trees.left, strict=True) if left})

@@ -140,7 +140,13 @@ def _leaves(header: dict[str, Any], body: memoryview) -> Any:
     return LeafContributions(read(header, body))
 
 
-_KINDS = {"tables": TableContributions, "linear": LinearContributions, "leaves": _leaves}
+def _scorecard(header: dict[str, Any], _body: memoryview) -> Any:
+    from riskscore.twin.scorecard import scorecard_of
+
+    return scorecard_of(header["card"])
+
+
+_KINDS = {"tables": TableContributions, "linear": LinearContributions, "leaves": _leaves, "scorecard": _scorecard}
 
 
 def load(table: bytes) -> Any:

@@ -7,6 +7,8 @@ base margin and is rounded to float32 after each tree, in tree order.
 Linear models: the margin is *defined* here, for both engines, as the exactly rounded sum (`math.fsum`) of the
 intercept and coefficient * (x - mean) / scale. scikit-learn's `decision_function` leaves the order of that sum to
 the BLAS of the machine; it agrees to about 1e-12 relative, but no definition can agree with it bit for bit.
+
+Scorecards: riskscore/twin/scorecard.py.
 """
 
 from __future__ import annotations
@@ -23,9 +25,12 @@ from riskscore.errors import ArtefactRefused, OurFault
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    from riskscore.twin.scorecard import Scorecard
 
     Columns = tuple[array[int], array[float], array[int], array[int]]
+    Twin: TypeAlias = "TreeTwin | LinearTwin | Scorecard"
 
 LINEAR_FORMAT = "riskscore-linear-1"
 PACKED_MAGIC = b"riskscore-trees-1".ljust(20)
@@ -149,7 +154,7 @@ def unpack(packed: bytes) -> TreeTwin:
     return TreeTwin(n_features, base_margin, roots, (keys, thresholds, left, right))
 
 
-def load(document: dict[str, Any]) -> TreeTwin | LinearTwin:
+def load(document: dict[str, Any]) -> Twin:
     """The twin of a model's open file. UnsupportedModel: a structure we don't know; ArtefactRefused: a broken file."""
     try:
         kind = document.get("format", "xgboost")
@@ -237,7 +242,14 @@ def _parse_linear(document: dict[str, Any]) -> LinearTwin:
     return LinearTwin(intercept, coefficients, mean, scale)
 
 
-_PARSERS: dict[str, Callable[[dict[str, Any]], TreeTwin | LinearTwin]] = {
+def _parse_scorecard(document: dict[str, Any]) -> Scorecard:
+    from riskscore.twin.scorecard import scorecard_of
+
+    return scorecard_of(document)
+
+
+_PARSERS: dict[str, Callable[[dict[str, Any]], Twin]] = {
     "xgboost": _parse_xgboost,
     LINEAR_FORMAT: _parse_linear,
+    "riskscore-scorecard-1": _parse_scorecard,
 }

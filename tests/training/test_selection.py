@@ -41,7 +41,7 @@ AUTO = MODEL_TOML.replace(
     'family = "xgboost"\n[estimator.parameters]\nn_estimators = 12\nmax_depth = 3\nlearning_rate = 0.3',
     'family = "auto"\nminutes = 5',
 ).replace("repeats = 2", "repeats = 1")
-NAMES = [name for name, *_ in (*LINES, *TREES)]
+NAMES = ["scorecard", *(name for name, *_ in (*LINES, *TREES))]
 
 
 def prepared(root: Path, lines: list[list[object]] | None = None, toml: str = AUTO) -> tuple[Settings, TrainingData]:
@@ -85,14 +85,14 @@ def test_a_line_that_breaks_a_direction_is_no_candidate(tmp_path: Path) -> None:
     settings, data = prepared(tmp_path)
     assert [name for name, _ in candidates(settings, data)] == NAMES
     against = replace(settings, directions={"late": -1})
-    assert [name for name, _ in candidates(against, data)] == [name for name, _ in TREES]
+    assert [name for name, _ in candidates(against, data)] == ["scorecard", *(name for name, _ in TREES)]
 
 
-def test_few_rows_are_given_a_line_and_all_candidates_stand_on_the_same_folds(tmp_path: Path) -> None:
+def test_few_rows_are_given_a_scorecard_and_all_candidates_stand_on_the_same_folds(tmp_path: Path) -> None:
     settings, data = prepared(tmp_path)
     calls: list[int] = []
     choice = choose(settings, data, step=lambda: calls.append(1))
-    assert choice.settings.family == "logistic"
+    assert choice.settings.family == "scorecard"
     assert [row["name"] for row in choice.record["candidates"]] == NAMES
     assert sum(row["chosen_in_folds"] for row in choice.record["candidates"]) == settings.folds
     assert len(calls) == choice_steps(settings) == len(NAMES) * settings.folds
@@ -170,9 +170,8 @@ def test_a_chosen_model_serves_by_both_engines_and_its_card_shows_all_candidates
     write(tmp_path / "model" / "small", trained)
     manifest, card = trained.manifest, trained.documents["MODEL_CARD.md"].decode()
     assert manifest["engines"] == ["twin", "joblib"]
-    assert manifest["estimator"]["family"] == "logistic"
+    assert manifest["estimator"]["family"] == "scorecard"
     assert manifest["estimator"]["parameters"] == manifest["search"]["best"]
-    assert manifest["features"][2]["indicator"] is True
     assert f"Training chose **{manifest['search']['chosen']}**" in card
     for row in manifest["search"]["candidates"]:
         assert f"| {row['name']} | {row['metrics']['auc']['mean']:.3f} (" in card
