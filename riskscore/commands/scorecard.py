@@ -11,8 +11,6 @@ from riskscore.artefact.artefact import list_models, open_artefact
 from riskscore.cli import DONE, ROOT, model_argument, parsed, require_model
 from riskscore.commands.card import FILE, read_card
 from riskscore.errors import InvalidFile
-from riskscore.model_card.scorecard import scorecard
-from riskscore.scoring.scorecard_sql import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +28,8 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
     require_model(options.model, list_models(str(options.models)), options.models)
     artefact = open_artefact(str(options.models / options.model))
     if options.sql:
+        from riskscore.scoring.scorecard_sql import query
+
         document = json.loads(artefact.contents.get("model.json", b"{}"))
         print(query(artefact, document, options.sql), end="")
     else:
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str], _: Mapping[str, str]) -> int:
 
 def _table(card: Mapping[str, Any]) -> str:
     """The card's table as aligned text."""
+    from riskscore.model_card.scorecard import scorecard
+
     section = scorecard(card, {})
     if section is None:
         raise InvalidFile(f"{card['model']} is no scorecard, and has no table of one")

@@ -11,8 +11,6 @@ from bisect import bisect_right
 from itertools import pairwise
 from math import isfinite, isnan
 
-from riskscore.twin.trees import logistic
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +112,7 @@ class Scorecard:
         """Probabilities of the classes 0 and 1, float64 (n, 2)."""
         import numpy as np
 
-        positive = np.array([logistic(margin) for margin in self.margins(columns)])
+        positive = 1.0 / (1.0 + np.exp(-np.array(self.margins(columns))))
         return np.column_stack([1.0 - positive, positive])
 
     def document(self, names: Sequence[str]) -> dict[str, Any]:
