@@ -43,6 +43,7 @@ GROUPS = {
     },
     "ledger": {
         "ledger": ("ledger", "verify, replay, export or purge the ledger of answered rows"),
+        "notice": ("notice", "write a notice of adverse action about a row of the ledger"),
     },
 }
 COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}

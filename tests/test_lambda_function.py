@@ -163,8 +163,15 @@ def test_an_answer_is_made_of_built_in_types_whichever_engine_gave_it(marshaller
     assert encoded(marshaller, found) == found
 
 
+BEYOND = {"merchant_diversity_90d": 1, "num_big_txn_30d": 900, "debit_credit_ratio_90d": 2e3, "avg_debit_amt_30d": 9e4}
+WORDY = event(
+    late_fee_count_90d=9, pct_gambling_spend_90d=0.9, cash_withdrawal_90d=6e5, net_cash_flow_30d=-9e5, **BEYOND
+)
+WORDY |= {"reasons": 13, "reason_codes": True}  # many reasons and warnings
+
+
 def test_an_answer_beyond_what_lambda_returns_is_an_error_in_its_place() -> None:
-    found = lambda_handler([event(late_fee_count_90d=6, pct_gambling_spend_90d=0.3) | {"reasons": 13}] * 10_000, None)
+    found = lambda_handler([WORDY] * 10_000, None)
     assert found["error"]["type"] == "answer_too_large"
     assert_documented(found)
 
@@ -229,18 +236,17 @@ def keeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[C
 
 def balanced(rows: int) -> dict[str, Any]:
     """A load balancer's request of so many wordy rows."""
-    row = event(late_fee_count_90d=6, pct_gambling_spend_90d=0.3, cash_withdrawal_90d=60_000.0)
-    return asking("load-balancer", "POST", "/predict", json.dumps({"instances": [row] * rows, "reasons": 13}))
+    return asking("load-balancer", "POST", "/predict", json.dumps({"instances": [WORDY] * rows}))
 
 
 @pytest.mark.parametrize("door", ["an event", "Step Functions", "a load balancer"])
 def test_an_answer_that_nobody_can_get_is_not_in_the_ledger(keeping, door, monkeypatch) -> None:
     monkeypatch.setattr(events, "LAMBDA_BYTES", 300_000)  # quicker than thousands of rows
     handle, ledger = keeping
-    rows = {"instances": [EVENT] * 1_000, "reasons": 13}
+    rows = {"instances": [WORDY] * 1_000}
     given = {
         "an event": rows,
-        "Step Functions": {"Items": rows["instances"], "BatchInput": {"reasons": 13}},
+        "Step Functions": {"Items": rows["instances"], "BatchInput": {}},
         "a load balancer": balanced(1_000),
     }[door]
     for _ in range(2):  # a retry finds no score either

@@ -4,7 +4,7 @@ personal_sha256 = SHA-256 of the salt and the columns that a purge erases; hash 
 personal_sha256 and the columns that stay. Both over canonical JSON. A purge takes the salt and the personal columns
 away and leaves both hashes, so the chain holds and still proves order, time, request, model and outcome of a purged
 row; of its features and its score it proves nothing any more. A purge is a row of the chain itself, and only rows
-from before its date may be erased.
+from before its date may be erased, and the notices about them.
 
 Whoever can write to the database can also write the whole chain anew from some row on, or cut its end off and turn the
 head back: the chain is held to the newest head that was published elsewhere (heads.py), or to a hash that was noted.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 PURGE = "purge"  # the outcome of the row that a purge leaves
+NOTICE = "notice"  # the outcome of the row of a notice about another one
+NOT_ANSWERS = (PURGE, NOTICE)
 BATCH = 2_000
 
 # repr: whatever somebody else wrote into a column has to hash to something
 _canonical = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _columns = [ledger.c[name] for name in ("seq", "personal_sha256", "hash", *KEPT_NAMES, *PERSONAL_NAMES)]
+_NOTICE_ID = re.compile(r"notice-([0-9]{1,18})-")
 _FIRST_PERSONAL = 3 + len(KEPT_NAMES)
 
 
@@ -72,11 +76,11 @@ def verify(connection: Connection, expected: str | None = None, published: tuple
 
     published: the newest published head; the row of this number has to have this hash still.
     """
-    purges = _purges(connection)
+    purges, about = _purges(connection), applicants(connection)
     findings: list[Finding] = []
     previous, seq, purged, seen = GENESIS, 0, 0, expected in (None, GENESIS)
     for row in _rows(connection):
-        findings += _row_findings(row, seq, previous, purges)
+        findings += _row_findings(row, seq, previous, purges, about)
         previous, seq = row.hash, row.seq
         purged += row.salt is None
         seen = seen or row.hash == expected
@@ -103,12 +107,33 @@ def _rows(connection: Connection) -> Iterator[Row[Any]]:
     yield from connection.execution_options(yield_per=BATCH).execute(select(*_columns).order_by(ledger.c.seq))
 
 
+def notice_id(seq: int) -> str:
+    """How the request id of a notice about row `seq` begins; it outlives a purge, and so tells whose it was."""
+    return f"notice-{seq}-"
+
+
+def applicants(connection: Connection) -> dict[int, tuple[int, str]]:
+    """Of each notice's row, by its seq: seq and time of the row that it is about."""
+    notices = connection.execute(select(ledger.c.seq, ledger.c.request_id).where(ledger.c.outcome == NOTICE)).all()
+    about = {seq: int(found[1]) for seq, name in notices if (found := _NOTICE_ID.match(str(name)))}
+    times = {
+        seq: str(time)
+        for start in range(0, len(notices), BATCH)
+        for seq, time in connection.execute(
+            select(ledger.c.seq, ledger.c.time).where(ledger.c.seq.in_([*about.values()][start : start + BATCH]))
+        )
+    }
+    return {seq: (of, times[of]) for seq, of in about.items() if of in times}
+
+
 def _purges(connection: Connection) -> list[tuple[int, str]]:
     found = connection.execute(select(ledger.c.seq, ledger.c.erased_before).where(ledger.c.outcome == PURGE))
     return [(seq, before) for seq, before in found if isinstance(before, str)]
 
 
-def _row_findings(row: Row[Any], before: int, previous: str, purges: list[tuple[int, str]]) -> Iterator[Finding]:
+def _row_findings(
+    row: Row[Any], before: int, previous: str, purges: list[tuple[int, str]], about: Mapping[int, tuple[int, str]]
+) -> Iterator[Finding]:
     name = f"row {row.seq} (request {row.request_id}, its row {row.row})"
     if row.seq != before + 1:
         yield Finding(row.seq, f"{name} comes after row {before}: the rows between them are missing")
@@ -116,7 +141,7 @@ def _row_findings(row: Row[Any], before: int, previous: str, purges: list[tuple[
     if row.salt is None:
         if any(value is not None for value in personal):
             yield Finding(row.seq, f"{name} was changed: it is partly erased")
-        elif not any(row.seq < seq and str(row.time) < date for seq, date in purges):
+        elif not any(row.seq < seq and about.get(row.seq, (0, str(row.time)))[1] < date for seq, date in purges):
             yield Finding(row.seq, f"{name} was erased, but no purge is recorded")
     elif personal_digest(personal) != row.personal_sha256:
         yield Finding(row.seq, f"{name} was changed: its data don't match its hash")

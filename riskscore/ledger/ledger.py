@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, desc, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from riskscore.errors import Conflict, LedgerUnavailable
-from riskscore.ledger.hash_chain import PURGE, link
+from riskscore.ledger.hash_chain import NOT_ANSWERS, link
 from riskscore.ledger.schema import head, ledger
 from riskscore.ledger.store import Store
 
@@ -180,7 +180,7 @@ class Ledger:
         caller: whose key it was; None where no key is asked for.
         """
         columns = [ledger.c[name] for name in ("time", "ids", "model", "outcome", "probability", "points")]
-        own = select(*columns).where(ledger.c.caller == (caller or ""), ledger.c.outcome != PURGE)
+        own = select(*columns).where(ledger.c.caller == (caller or ""), ledger.c.outcome.not_in(NOT_ANSWERS))
         with self.store.reading() as connection:
             rows = connection.execute(own.order_by(desc(ledger.c.seq)).limit(count)).mappings().all()
         return [{**row, "ids": json.loads(row["ids"] or "{}")} for row in rows]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text, update
 
-from riskscore.ledger.hash_chain import PURGE
+from riskscore.ledger.hash_chain import PURGE, applicants
 from riskscore.ledger.ledger import append, stamp
 from riskscore.ledger.schema import KEPT_NAMES, PERSONAL_NAMES
 from riskscore.ledger.schema import ledger as table
@@ -22,15 +22,17 @@ PURGE_ID_BYTES = 16
 
 
 def purge(ledger: Ledger, before: datetime, moment: datetime) -> int:
-    """Erase the personal columns of every row older than `before`; returns of how many rows.
+    """Erase the personal columns of every row older than `before`, and of notices about them; returns of how many.
 
     The purge is a row of the chain, in the same transaction. Afterwards the database is made to forget: SQLite's file
     is written anew, PostgreSQL's old row versions are vacuumed. Backups are the operator's.
     """
     limit = min(stamp(before), stamp(moment))
     with ledger.store.writing() as connection:
-        older = (table.c.time < limit) & table.c.salt.is_not(None) & (table.c.outcome != PURGE)
-        erased = connection.execute(update(table).where(older).values(dict.fromkeys(PERSONAL_NAMES))).rowcount
+        notices = [seq for seq, (_, time) in applicants(connection).items() if time < limit]
+        older = (table.c.time < limit) | table.c.seq.in_(notices)
+        left = older & table.c.salt.is_not(None) & (table.c.outcome != PURGE)
+        erased = connection.execute(update(table).where(left).values(dict.fromkeys(PERSONAL_NAMES))).rowcount
         if erased:
             end = append(connection, [(_kept(limit), dict.fromkeys(PERSONAL_NAMES))], moment)
     if erased and ledger.heads is not None:

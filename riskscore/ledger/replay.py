@@ -9,14 +9,14 @@ from sqlalchemy import select
 
 from riskscore.contract.contract import HINT
 from riskscore.errors import ArtefactRefused, UnknownModel
-from riskscore.ledger.hash_chain import BATCH, PURGE
+from riskscore.ledger.hash_chain import BATCH, NOT_ANSWERS
 from riskscore.ledger.schema import ledger
 from riskscore.scoring.events import Row
 from riskscore.scoring.pipeline import score_again
 from riskscore.scoring.records import contract_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -47,7 +47,7 @@ class Replayed(NamedTuple):
 
 def stored_rows(connection: Connection, request_id: str | None = None, since: str | None = None) -> Iterator[Any]:
     """The rows of one request, or from a time on, or all, in the chain's order."""
-    chosen = select(ledger).where(ledger.c.outcome != PURGE).order_by(ledger.c.seq)
+    chosen = select(ledger).where(ledger.c.outcome.not_in(NOT_ANSWERS)).order_by(ledger.c.seq)
     if request_id is not None:
         chosen = chosen.where(ledger.c.request_id == request_id)
     if since is not None:
@@ -83,10 +83,8 @@ def _found(find: FindVersion, row: Any) -> Model | None:
 
 def compare(row: Any, model: Model) -> list[str]:
     """What a stored row says otherwise than its model does now: names of fields and features, never a value."""
-    observations = json.loads(row["observations"])
     stored = _stored(row)
-    parts = row["model"], json.loads(row["ids"]), json.loads(row["features"]), observations, row["reasons_asked"]
-    margin, answer, sent = score_again(model, Row(*parts, _options(stored)), row["engine"])
+    margin, answer, sent = scored_again(row, model, row["reasons_asked"], _options(stored))
     again = {
         "margin": None if margin is None else margin + 0.0,
         "contract": contract_sha256(model.artefact),
@@ -94,6 +92,14 @@ def compare(row: Any, model: Model) -> list[str]:
         "answer": _unhinted(sent),
     }
     return [_named(name, stored[name], value) for name, value in again.items() if not _same(stored[name], value)]
+
+
+def scored_again(
+    row: Any, model: Model, reasons: int | None, options: Sequence[str]
+) -> tuple[float | None, dict[str, Any], dict[str, Any]]:
+    """A stored row's margin, its answer in the engine's fields and as it is sent, by a model; options: as of a Row."""
+    ids, features, observations = (json.loads(row[name]) for name in ("ids", "features", "observations"))
+    return score_again(model, Row(row["model"], ids, features, observations, reasons, options), row["engine"])
 
 
 def _stored(row: Any) -> dict[str, Any]:

@@ -150,7 +150,9 @@ def test_batches_change_no_digit(score, engine):
 
 
 def test_every_answer_of_a_jsonl_has_its_reasons_however_long_the_file(score):
-    text = "".join(json.dumps({"features": FEATURES}) + "\n" for _ in range(BATCH_ROWS + 1))
+    row = FEATURES | {"late_fee_count_90d": 6, "pct_gambling_spend_90d": 0.3, "cash_withdrawal_90d": 4e4}
+    row |= {"merchant_diversity_90d": 11}
+    text = "".join(json.dumps({"features": row}) + "\n" for _ in range(BATCH_ROWS + 1))
     answers = [json.loads(line) for line in score("in.jsonl", text, "out.jsonl")[0].splitlines()]
     assert {len(answer["reasons"]) for answer in answers} == {4}
 
