@@ -17,6 +17,7 @@ from riskscore.drafting.drafting import draft, training_command
 from riskscore.drafting.label_words import in_words
 from riskscore.drafting.model_folder import aside, check_name, examples_of, put_folder, set_events_aside, write_examples
 from riskscore.drafting.profiling import TableProfile, profile_table
+from riskscore.drafting.protected import kept
 from riskscore.drafting.raw_table import read_table
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
@@ -44,7 +45,11 @@ MORE_THAN_ONCE = (
         "a label that means 0; without this option, all but the positive labels do",
     ),
     ("--id", "COLUMN", "a column that identifies rows; several identify them together"),
-    ("--keep", "COLUMN", "keep a column that seems to contain the label"),
+    (
+        "--keep",
+        "COLUMN[=REASON]",
+        "keep a column that seems to contain the label, or one that tells of a protected characteristic, for a reason",
+    ),
     ("--leave-out", "COLUMN", "drop a column"),
 )
 METRIC_WORDS = {"auc": "AUC", "pr_auc": "PR AUC", "brier": "Brier"}
@@ -87,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", required=True, metavar="COLUMN", help="the label: 0, 1 or empty")
     for option, what, help_ in MORE_THAN_ONCE:
         parser.add_argument(option, action="append", default=[], metavar=what, help=f"{help_}; repeatable")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why columns of --keep without =REASON are kept")
     parser.add_argument("--draft-only", action="store_true", help="write model.toml and reasons.toml, and don't train")
     parser.add_argument("--even-so", action="store_true", help="write the model even if it is no better than chance")
     parser.add_argument("--force", action="store_true", help="replace a model of this name; its model.toml is kept")
@@ -106,7 +112,8 @@ def _look(options: argparse.Namespace) -> TableProfile:
         table = read_table(options.data, options.target, bar.update)
     with progress(total=len(table.columns), unit=" columns", desc="looking") as bar:
         labels = options.positive, options.negative
-        return profile_table(table, options.target, options.id, *labels, options.keep, options.leave_out, bar.update)
+        keep = kept(options.keep, options.reason, table.columns)
+        return profile_table(table, options.target, options.id, *labels, keep, options.leave_out, bar.update)
 
 
 def _train(
@@ -143,6 +150,7 @@ def _found(name: str, table: TableProfile) -> str:
     kinds = ", ".join(f"{count} {KINDS[kind][count > 1]}" for kind, count in counts)
     labelled = "" if table.labelled == table.rows else f", {table.labelled:,} labelled"
     suspects = any(column.suspicion for column in table.left_out)
+    protected, chosen = any(c.protected[0] for c in table.left_out), [c for c in table.features if c.kept]
     codes = [column.name for column in table.features if column.missing]
     lines = [
         f"{name}: {table.rows:,} rows{labelled}; {table.positives:,} have label 1 ({table.base_rate:.1%})",
@@ -154,6 +162,8 @@ def _found(name: str, table: TableProfile) -> str:
         *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
         *(f"left out   {column.name or '(no name)'}: {column.left_out}" for column in table.left_out),
         *(["           (--keep COLUMN keeps a column that seems to contain the label)"] if suspects else []),
+        *(["           (--keep COLUMN=REASON keeps one of a protected characteristic)"] if protected else []),
+        *(f"kept       {column.name} ({column.protected[0]}): {column.kept}" for column in chosen),
     ]
     return "\n".join(lines)
 

@@ -34,7 +34,8 @@ class Profile:
     categories: value -> rows, most frequent first. rare: how many values are too rare to be declared, and their rows.
     folded: whether values differ only in case. as_text: whether its numbers, or blanks around words, need a reader
     of texts. alone: the AUC that the column reaches by itself; suspicion: why it may contain the label. reading: which
-    of two meanings of its separators was chosen.
+    of two meanings of its separators was chosen. protected: the characteristic it tells of, with what gives it away;
+    kept: why a person keeps it all the same.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Profile:
     reading: str = ""
     alone: float | None = None
     suspicion: str = ""
+    protected: tuple[str, str] = ("", "")
+    kept: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property

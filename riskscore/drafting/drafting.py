@@ -115,6 +115,7 @@ def _rest(table: TableProfile, training: str) -> list[str]:
     rarer = min(table.positives, table.labelled - table.positives)
     return [
         *_source(table),
+        *_protected(table),
         *_estimator(),
         *_validation(table, rarer),
         "",
@@ -137,6 +138,15 @@ def _source(table: TableProfile) -> list[str]:
     none = [word for word in words[UNLABELLED] if word]
     lines += [f"unlabelled = {listed(none)}  # no label: training skips such rows"] if none else []
     return ["", "[source]", f"target = {quoted(table.target)}", *lines]
+
+
+def _protected(table: TableProfile) -> list[str]:
+    """Why columns that tell of a protected characteristic are features."""
+    chosen = [column for column in table.features if column.kept]
+    if not chosen:
+        return []
+    said = comment("Features that tell of a protected characteristic, or are proxies for one, and why they are used.")
+    return ["", *said, "[protected]", *(f"{quoted(column.name)} = {quoted(column.kept)}" for column in chosen)]
 
 
 def _estimator() -> list[str]:

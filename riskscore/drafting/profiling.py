@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,12 @@ from riskscore.drafting.column_profile import ID_NAME, Profile, is_id_like, is_u
 from riskscore.drafting.label_words import Labels, read_labels
 from riskscore.drafting.leakage import alone, suspected
 from riskscore.drafting.number_inference import has_sure_commas
+from riskscore.drafting.protected import leave_out_protected, protected
 from riskscore.drafting.type_inference import profile_column
 from riskscore.errors import InvalidFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,15 +79,17 @@ def profile_table(
     ids: Sequence[str] = (),
     positive: Sequence[str] = (),
     negative: Sequence[str] = (),
-    keep: Sequence[str] = (),
+    keep: Mapping[str, str] | Sequence[str] = (),
     leave_out: Sequence[str] = (),
     step: Callable[[], object] = lambda: None,
 ) -> TableProfile:
-    """Judge every column. keep: columns to take although they are suspected; leave_out: columns not to take.
+    """Judge every column. keep: columns to take although they are suspected, with the reasons, which those that tell of
+    a protected characteristic need; leave_out: columns not to take.
 
     positive, negative: the labels that count as 1 and as 0, where they aren't 0 and 1. step: called after each column.
     Raises InvalidFile with one sentence where no model can come of it.
     """
+    keep = keep if isinstance(keep, Mapping) else dict.fromkeys(keep, "")
     _check_names(table, target, ids, (*keep, *leave_out))
     labels = read_labels(table, target, positive, negative)
     _check_ids(table, ids)
@@ -95,8 +99,10 @@ def profile_table(
     for name in names:
         columns.append(profile_column(table, name, comma))
         step()
+    _note_protected(columns)
     ids = tuple(ids) or _proposed_id(columns)
     columns = [column for column in columns if column.name not in ids]
+    leave_out_protected(table.name, columns, keep)
     _leave_out_ids(columns, keep)
     _take_amounts(columns)
     _leave_out_twins(columns, keep)
@@ -146,14 +152,24 @@ def _proposed_id(columns: Sequence[Profile]) -> tuple[str, ...]:
 
     Before it a column that says whose rows they are, since cross-validation keeps rows of one first id together.
     """
-    found = [column for column in columns if column.name and is_id_like(column)]
+    found = [column for column in columns if column.name and not column.protected[0] and is_id_like(column)]
     found.sort(key=lambda column: (not ID_NAME.search(column.name), column.kind == "integer"))
     unique = [column.name for column in found if is_unique(column)][:1]
     owners = [column.name for column in found if not is_unique(column) and not column.gaps][:1]
     return (*owners, *unique) if unique else ()
 
 
-def _leave_out_ids(columns: Sequence[Profile], keep: Sequence[str]) -> None:
+def _note_protected(columns: Sequence[Profile]) -> None:
+    """A column that says in every row what a protected one does is as protected as that, whatever it is called."""
+    for column in columns:
+        column.protected = protected(column)
+    known = {_fingerprint(column): column for column in columns if column.protected[0] and len(column.values)}
+    for column in columns:
+        if not column.protected[0] and len(column.values) and (same := known.get(_fingerprint(column))):
+            column.protected = same.protected[0], f"values, those of {same.name}"
+
+
+def _leave_out_ids(columns: Sequence[Profile], keep: Collection[str]) -> None:
     for column in columns:
         if not column.name:
             column.left_out = "it has no name"
@@ -173,7 +189,7 @@ def _take_amounts(columns: Sequence[Profile]) -> None:
                 column.notes.append('whole in every row; type = "integer" would refuse any other number')
 
 
-def _leave_out_twins(columns: Sequence[Profile], keep: Sequence[str]) -> None:
+def _leave_out_twins(columns: Sequence[Profile], keep: Collection[str]) -> None:
     """Of columns that say the same in every row the first one stays."""
     seen: dict[bytes, str] = {}
     for column in columns:
@@ -194,7 +210,7 @@ def _fingerprint(column: Profile) -> bytes:
     return hashlib.sha256(kind.encode() + values.tobytes()).digest()
 
 
-def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep: Sequence[str]) -> None:
+def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep: Collection[str]) -> None:
     """Suspicions are kept in the profile of a column that is to be taken all the same."""
     labelled = labels >= 0
     found: dict[str, ColumnSignal] = {}
@@ -210,7 +226,7 @@ def _leave_out_leaks(columns: Sequence[Profile], labels: NDArray[np.int8], keep:
             column.left_out = f"it may contain the label: {column.suspicion}"
 
 
-def _check_kept(table: TableFile, columns: Sequence[Profile], keep: Sequence[str]) -> None:
+def _check_kept(table: TableFile, columns: Sequence[Profile], keep: Collection[str]) -> None:
     """What was asked for and can't be had is no silent loss."""
     for column in columns:
         if column.name in keep and column.left_out:

@@ -69,6 +69,7 @@ def aggregates(settings: Settings, evidence: Evidence) -> dict[str, Any]:
         "cost_ratio": ratio,
         "cost_ratio_given": settings.card["cost_ratio"] is not None,
         "governance": settings.governance,
+        "protected": settings.protected,
         "purpose": settings.card["purpose"].strip(),
         "limits": settings.card["limits"],
         "ks": ks_interval(labels, scores, settings.seed),

@@ -49,6 +49,7 @@ def summary(card: Card, manifest: Card) -> Section:
         ("cut-off", _said(card, card["threshold"])),
         ("best cut-off", _said(card, card["best"])),
         ("referred", percent(card["referral"]["rate"]) if card.get("referral") else "unknown"),
+        *((f"uses `{name}`, protected", why) for name, why in card.get("protected", {}).items()),
     ]
     warnings = [f"**Warning:** {words}." for words in card["warnings"]]
     return Section("Summary", [*warnings, *([card["purpose"]] if card["purpose"] else []), Table(("", ""), said, 2)])

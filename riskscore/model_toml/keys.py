@@ -29,6 +29,7 @@ MODEL = {
     "change": (dict, {}),
     "card": (dict, {}),
     "governance": (dict, {}),
+    "protected": (dict, {}),
 }
 SOURCE = {
     "target": (str, REQUIRED),

@@ -13,7 +13,7 @@ from riskscore.contract.assumed import is_assumable
 from riskscore.contract.contract import PREDICTED, Contract
 from riskscore.contract.feature import CODES
 from riskscore.errors import InvalidFile, RiskscoreError
-from riskscore.model_toml.card import read_card, read_governance
+from riskscore.model_toml.card import read_card, read_governance, read_protected
 from riskscore.model_toml.changes import read_changes
 from riskscore.model_toml.keys import (
     ANSWER,
@@ -77,6 +77,7 @@ class Settings:
     changes: Table = field(default_factory=dict)
     over_time: OverTime | None = None
     governance: dict[str, str] = field(default_factory=dict)
+    protected: dict[str, str] = field(default_factory=dict)
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -128,6 +129,7 @@ def read_settings(folder: Path, instead: Path | None = None) -> Settings:
         minutes=MINUTES if estimator["minutes"] is None else estimator["minutes"],
         over_time=read_over_time(file, validation, source["target"], contract),
         governance=read_governance(file, table["governance"]),
+        protected=read_protected(file, table["protected"], contract),
         changes=read_changes(file, table["change"], contract, rules["identities"]),
         **rules,
     )

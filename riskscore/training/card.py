@@ -79,7 +79,7 @@ $refer
 
 $warnings
 
-## Limits
+$protected## Limits
 $limits
 
 ## Reproduce
@@ -104,6 +104,15 @@ NONE_REFERS = (
 CHOICE = Template("""\
 ## Why this estimator
 $words
+
+""")
+PROTECTED = Template("""\
+## Protected characteristics
+These features tell of a characteristic that law protects, or are proxies for one. They are used for these reasons:
+
+$reasons
+
+`riskscore fairness` audits the scores by group.
 
 """)
 SEARCH = Template("""\
@@ -154,6 +163,7 @@ def documents(
         support=card_sections.support(manifest["features"]),
         refer=SOME_REFER if settings.refer else NONE_REFERS,
         warnings=card_sections.warnings(settings),
+        protected=_protected(settings),
         limits=card_sections.bullets(
             settings.card["limits"] or ["None were given, which doesn't mean that there are none."]
         ),
@@ -166,6 +176,12 @@ def documents(
         plots.drivers(metrics["mean_abs_contribution"]),
     )
     return dict(zip(PAPERS, (card.encode(), *drawn, *written(figures, manifest)), strict=True))
+
+
+def _protected(settings: Settings) -> str:
+    """The section of kept protected features; nothing where there are none."""
+    reasons = [f"`{name}`: {reason}" for name, reason in settings.protected.items()]
+    return PROTECTED.substitute(reasons=card_sections.bullets(reasons)) if reasons else ""
 
 
 def _chance(metrics: Manifest) -> str:

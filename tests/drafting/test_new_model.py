@@ -84,7 +84,7 @@ def bank(path: Path, rows: int = 240) -> Path:
 def german(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The bank's model, and what was said on the way."""
     root = tmp_path_factory.mktemp("german")
-    done = new_model(root, bank(root / "bank.csv"), target="Ausfall")
+    done = new_model(root, bank(root / "bank.csv"), "--keep", "Alter=as the law allows", target="Ausfall")
     assert done.returncode == 0, done.stderr
     return root, done.stdout
 
@@ -100,7 +100,8 @@ def test_a_foreign_table_becomes_a_model_at_once(german):
         "theirs: 240 rows; ",
         "features   5: 2 numbers, 1 category, 1 whole number, 1 boolean",
         "ids        Kunden-Nr",
-        "left out   Alter in Jahren: it duplicates Alter in every row",
+        "left out   Alter in Jahren: it tells of a protected characteristic by its name: age",
+        "kept       Alter (age): as the law allows",
         "left out   Eröffnet: it holds dates",
         "left out   Notiz: it is free text: 240 different values",
         "left out   Rückstand: it may contain the label: alone it separates the labels with an AUC of 1.000",
@@ -124,6 +125,12 @@ def test_its_contract_is_what_the_table_holds(german):
         "Alter": {"type": "integer", "nullable": True, "missing": [999, "999"]},
         "Konto aktiv": {"type": "boolean"},
     }
+
+
+def test_its_card_says_why_a_protected_column_is_used(german):
+    root, _ = german
+    assert "* `Alter`: as the law allows" in (root / "model" / "theirs" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "as the law allows" in (root / "model" / "theirs" / "card.html").read_text(encoding="utf-8")
 
 
 def test_the_file_itself_is_scored_its_label_unread(german, tmp_path):
