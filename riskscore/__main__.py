@@ -30,6 +30,7 @@ GROUPS = {
         "card": ("card", "print a model's figures at a cut-off, or write its card with it"),
         "adopt": ("adopt_model", "adopt a model that was trained elsewhere"),
         "versions": ("versions", "list and compare versions of a model, promote one or roll back"),
+        "fairness": ("fairness", "audit scores by group: adverse impact, equal opportunity, calibration"),
         "sign": ("sign_model", "sign a model's manifest, or create a key"),
         "publish": ("publish_model", "publish a model to S3"),
     },

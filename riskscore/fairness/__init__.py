@@ -1,0 +1,1 @@
+"""Fairness of scores by group, as an audit."""
