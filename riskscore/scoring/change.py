@@ -218,11 +218,13 @@ class Steps:
 
     def move(self, encoding: Any) -> Move:
         """The same in the estimator's columns."""
-        columns = {}
-        for place in self._known[0]:
-            for column, how in encoding.columns_of(place):
-                columns[column] = self._column(place, how)
-        return Move(self.count, columns)
+        found = {place: encoding.columns_of(place) for place in self._known[0]}
+        columns = {column: self._column(place, how) for place, own in found.items() for column, how in own}
+        (plain, how), *_ = found[self._place]
+        if how is not None or not self.count:
+            return Move(self.count, columns)
+        sign = UP if self._values[0] > self._vector[self._place] else DOWN
+        return Move(self.count, columns, plain, self._values[: self.count], sign)
 
     def _column(self, place: int, how: Callable[[float], float] | None) -> Callable[[int], float]:
         values = self._values

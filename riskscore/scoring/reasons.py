@@ -25,7 +25,9 @@ class Reasons:
         texts, features = artefact.manifest["reasons"], artefact.contract.features
         self.wordings = [Wording(feature, texts[feature.name], place) for place, feature in enumerate(features, 1)]
         groups = [texts[feature.name].get("group", feature.name) for feature in features]
-        self._groups = [[k for k, other in enumerate(groups) if other == group] for group in dict.fromkeys(groups)]
+        members = [[k for k, other in enumerate(groups) if other == group] for group in dict.fromkeys(groups)]
+        self._groups = [(group[0], group if len(group) > 1 else []) for group in members]
+        self._say = [wording.of for wording in self.wordings]
         self._least_share: float = artefact.manifest.get("least_share", 0.0)
 
     def top(
@@ -52,12 +54,19 @@ class Reasons:
         a smaller part of all that raised the score than the least share.
         """
         found, other, raised = [], [], 0.0
-        for group in self._groups:
-            total, k, text, against = self._of_group(group, vector, contributions)
-            raised += max(total + against, 0.0)
+        for first, group in self._groups:
+            k, total, against = first, contributions[first], 0.0
+            if group:
+                total, k, text, against = self._of_group(group, vector, contributions)
+            elif total <= 0.0:
+                continue
+            elif not (text := self._say[k](vector[k])):
+                total, against = 0.0, total
             if against:
                 other.append(against)
-            if total > 0:
+            if total + against > 0.0:
+                raised += total + against
+            if total > 0.0:
                 found.append((total, k, text))
         least = self._least_share * raised
         said = [(rounded, k, text) for total, k, text in found if total >= least and (rounded := round(total, 6)) > 0]
@@ -68,13 +77,6 @@ class Reasons:
         self, group: Sequence[int], vector: Sequence[float], contributions: Sequence[float]
     ) -> tuple[float, int, str, float]:
         """A group's contribution without what goes against a direction, its speaker and sentence; and what does."""
-        if len(group) == 1:
-            (k,) = group
-            total = contributions[k]
-            if total <= 0.0:
-                return total, k, "", 0.0
-            text = self.wordings[k].of(vector[k])
-            return (total, k, text, 0.0) if text else (0.0, k, "", total)
         raising = sorted([k for k in group if contributions[k] > 0.0], key=contributions.__getitem__, reverse=True)
         texts = {k: self.wordings[k].of(vector[k]) for k in raising}
         against = math.fsum([contributions[k] for k in raising if not texts[k]])

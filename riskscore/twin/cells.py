@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from itertools import accumulate, product
 from operator import add
 
@@ -26,13 +26,34 @@ if TYPE_CHECKING:
 
 
 class Move:
-    """steps: how many there are, 0 being the row as it is. columns: place -> the column's value after k steps."""
+    """steps: how many there are, 0 being the row as it is. columns: place -> the column's value after k steps.
 
-    __slots__ = ("columns", "steps")
+    plain: the column, if any, whose values after 1, 2 ... steps are `sign` times `rising`, a list that rises.
+    """
 
-    def __init__(self, steps: int, columns: dict[int, Callable[[int], float]]) -> None:
-        self.steps = steps
-        self.columns = columns
+    __slots__ = ("columns", "plain", "rising", "sign", "steps")
+
+    def __init__(
+        self,
+        steps: int,
+        columns: dict[int, Callable[[int], float]],
+        plain: int = -1,
+        values: Sequence[float] = (),
+        sign: int = 1,
+    ) -> None:
+        self.steps, self.columns, self.plain, self.sign = steps, columns, plain, sign
+        self.rising = array("f", [sign * value for value in values]).tolist()
+
+    def cut(self, column: int, threshold: float, is_left: bool) -> int:
+        """The first step at which the column is on the other side of a threshold than it is now; 0 for none."""
+        if column == self.plain:  # found without a call for each value that is looked at
+            if is_left == (self.sign < 0):
+                return 0
+            place = bisect_left(self.rising, threshold) if is_left else bisect_right(self.rising, -threshold)
+        else:
+            value, steps = self.columns[column], range(1, self.steps + 1)
+            place = bisect_left(steps, True, key=lambda k: (_float32(value(k)) < threshold) != is_left)
+        return place + 1 if place < self.steps else 0
 
 
 class Trees:
@@ -62,58 +83,56 @@ class Cells:
     def __init__(self, trees: Trees, columns: Sequence[float], moves: Sequence[Move]) -> None:
         self._nodes, self._n_features = trees.twin.nodes, trees.twin.n_features
         self._row, self._moves = trees.twin.row(columns), moves
-        self._cut: list[dict[Any, int]] = [{} for _ in moves]
-        self._movers: dict[int, list[int]] = {}
+        self._movers: dict[int, list[int]] = {}  # by key, be it of a column or of one whose missing value goes left
         for m, move in enumerate(moves):
             for column in move.columns:
                 self._movers.setdefault(column, []).append(m)
-        self._trees: list[tuple[Part, frozenset[int], int]] = []
+        moved = frozenset(self._movers)
+        self._movers |= {column + self._n_features: found for column, found in self._movers.items()}
+        self._cuts: dict[tuple[int, float], dict[int, int]] = {}  # of each split that was met: the cut of each move
+        self._trees: list[tuple[Part, set[int], int]] = []
         for root, used, deepest in trees.facts:
-            if not used.isdisjoint(self._movers):
+            if not moved.isdisjoint(used):
                 met = set[int]()
-                part = self._part(root, met)
-                self._trees.append((part, frozenset(met), deepest))
-        self.cuts = [
-            sorted({0, *(cut for cut in found.values() if cut <= move.steps)})
-            for found, move in zip(self._cut, moves, strict=True)
-        ]
+                self._trees.append((self._part(root, met), met, deepest))
+        found = [{0} for _ in moves]
+        for cuts in self._cuts.values():
+            for m, cut in cuts.items():
+                found[m].add(cut)
+        self.cuts = [*map(sorted, found)]
         self._cells = [{cut: cell for cell, cut in enumerate(cuts)} for cuts in self.cuts]
         self.one = [self._single(m) for m in range(len(moves))]
 
     def _part(self, node: int, met: set[int]) -> Part:
-        """What the moves can reach of a tree: a leaf's value, or (cut by move, the side of now, the other side)."""
+        """What the moves can reach of a tree: a leaf's value, or (cut by move, the side of now, the other side).
+
+        met: gets the moves that can part it.
+        """
         while True:
             key, threshold, left, right = self._nodes[node]
             if not left:
                 return threshold
             now, other = (left, right) if self._row[key] < threshold else (right, left)
-            movers = self._movers.get(key % self._n_features)
-            if movers:
-                cuts = {m: cut for m in movers if (cut := self._cut_of(m, key, threshold)) <= self._moves[m].steps}
+            if key in self._movers:
+                cuts = self._cuts.get((key, threshold))
+                if cuts is None:
+                    cuts = self._cuts[key, threshold] = self._cuts_of(key, threshold)
                 if cuts:
                     met.update(cuts)
                     return cuts, self._part(now, met), self._part(other, met)
             node = now
 
-    def _cut_of(self, m: int, key: int, threshold: float) -> int:
-        """The first step at which a value is on the other side of a split than it is now; one too many for none."""
-        known = self._cut[m]
-        found = known.get((key, threshold))
-        if found is None:
-            is_left, value = self._row[key] < threshold, self._moves[m].columns[key % self._n_features]
-            steps = range(1, self._moves[m].steps + 1)
-            place = bisect_left(steps, True, key=lambda k: (_float32(value(k)) < threshold) != is_left)
-            found = known[key, threshold] = 1 + place
-        return found
+    def _cuts_of(self, key: int, threshold: float) -> dict[int, int]:
+        """Of each move that changes a split's side, the first step at which it does."""
+        is_left, column = self._row[key] < threshold, key % self._n_features
+        return {m: cut for m in self._movers[key] if (cut := self._moves[m].cut(column, threshold, is_left))}
 
     def _single(self, m: int) -> list[float]:
         """What a move does alone, by its cells."""
-        changes = [0.0] * (len(self.cuts[m]) + 1)
+        changes, cells = [0.0] * (len(self.cuts[m]) + 1), self._cells[m]
         for part, met, _ in self._trees:
             if m in met:
-                for (low, high), value in self._boxes(part, (m,)):
-                    changes[low] += value
-                    changes[high] -= value
+                _add_line(part, m, cells, 0, len(changes) - 1, changes)
         sums = [*accumulate(changes)]
         return [value - sums[0] for value in sums[:-1]]
 
@@ -163,6 +182,20 @@ class Cells:
                         break
             found.append((box, part))
         return found
+
+
+def _add_line(part: Part, m: int, cells: dict[int, int], low: int, high: int, changes: list[float]) -> None:
+    """Add where a part's value changes along one move, within cells low to high."""
+    while type(part) is tuple:
+        cuts, part, other = part
+        cell = cells[cuts[m]] if m in cuts else high
+        if cell <= low:
+            part = other
+        elif cell < high:
+            _add_line(other, m, cells, cell, high, changes)
+            high = cell
+    changes[low] += part
+    changes[high] -= part
 
 
 class Together:
