@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from riskscore.errors import LedgerUnavailable, RiskscoreError
-from riskscore.scoring.events import Row
-from riskscore.scoring.pipeline import REASONS, score_again
-from riskscore.service.forms import Field, event_of, fields, label_of, rules_of, with_label, written
+from riskscore.service.batch_view import batch
+from riskscore.service.card_files import has_card
+from riskscore.service.forms import Field, event_of, fields, rules_of, written
 from riskscore.service.openapi import plain, served
+from riskscore.service.result_view import TRY, before_of, has_points, percent, result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,16 +29,6 @@ SECURITY = {
     "cache-control": "no-store",
 }
 RECENT = 10  # scores of the ledger that are shown
-BAR = 100.0  # width of the longest bar
-
-
-class Bar(NamedTuple):
-    """One reason: its sentence, its part of the log-odds, and its bar's width of 100."""
-
-    text: str
-    feature: str
-    contribution: str
-    width: str
 
 
 class Page:
@@ -78,13 +68,13 @@ class Page:
     ) -> tuple[int, str]:
         """The status and the page for a form that was sent. answer: scores an event."""
         event, errors = event_of(model, form)
-        found = None if errors else answer(event)
-        if isinstance(found, list):  # as the model's clients want it
-            found = found[0]
-        if found is not None and found.get("outcome") == "invalid":
-            errors[found["error"]["field"] or ""] = found["error"]["message"]
-            found = None
-        shown = None if found is None else result(model, _in_our_fields(model, event, found))
+        recorded = TRY not in form
+        if recorded and not errors:
+            found = answer(event)
+            found = found[0] if isinstance(found, list) else found  # as the model's clients want it
+            if found.get("outcome") == "invalid":
+                errors[found["error"]["field"] or ""] = found["error"]["message"]
+        shown = None if errors else result(model, event, recorded, before_of(form))
         page = self.rendered(model, fields(model, form, errors), shown, errors.get("", ""), caller=caller)
         return (422 if errors else 200), page
 
@@ -110,7 +100,13 @@ class Page:
             upload_error=upload_error,
             faulty=faulty,
             recent=self._recent_rows(caller),
+            has_card=has_card(model.artefact),
         )
+
+    def scored(self, model: Model, answers: Sequence[Mapping[str, Any]], rows: Sequence[Any], table: bytes) -> str:
+        """What became of a file of rows. answers: in our fields; table: the same as CSV, to be downloaded."""
+        shown = batch(model, answers, rows, table)
+        return self._templates.get_template("batch.html").render(model=model, batch=shown)
 
     def _recent_rows(self, caller: str | None) -> list[dict[str, str]]:
         """The table of recent scores; empty where the ledger is out of reach, which a score would say, not a form."""
@@ -152,11 +148,6 @@ def _operations(document: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str
     return [(method, path, said) for path, methods in document["paths"].items() for method, said in methods.items()]
 
 
-def has_points(model: Model) -> bool:
-    """Whether the lenders' scale means something for a model's scores, and the page shows it."""
-    return bool(model.artefact.manifest.get("page", {}).get("points", True))
-
-
 def _recent_row(row: Mapping[str, Any], with_points: bool = True) -> dict[str, str]:
     """A row of the ledger in words. A score without its probability is one that a purge has erased."""
     erased = row["outcome"] != "invalid" and row["probability"] is None
@@ -165,63 +156,6 @@ def _recent_row(row: Mapping[str, Any], with_points: bool = True) -> dict[str, s
         "whose": ", ".join(row["ids"].values()) or "-",
         "model": row["model"] or "-",
         "outcome": "erased" if erased else row["outcome"],
-        "percent": "" if row["probability"] is None else _percent(row["probability"]),
+        "percent": "" if row["probability"] is None else percent(row["probability"]),
         "points": str(row["points"]) if with_points and row["points"] is not None else "",
     }
-
-
-def result(model: Model, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page says of an answer in our fields."""
-    points = model.artefact.manifest["points"]
-    share = (answer["points"] - points["minimum"]) / (points["maximum"] - points["minimum"])
-    return {
-        "outcome": answer["outcome"],
-        "points": answer["points"] if has_points(model) else None,
-        "percent": _percent(answer["probability"]),
-        "share": f"{100 * min(max(share, 0.0), 1.0):.2f}",
-        "scale": points,
-        "above": bool(answer["prediction"]),
-        "threshold": _percent(model.threshold),
-        "warnings": [_warning(model, warning) for warning in answer["warnings"]],
-        "bars": bars(answer["reasons"]),
-        "ids": {name: answer[name] for name in model.artefact.manifest["ids"] if name in answer},
-        "version": model.artefact.version,
-        "engine": answer["engine"],
-    }
-
-
-def _warning(model: Model, warning: Mapping[str, str]) -> str:
-    """A warning as the page says it."""
-    feature = next((feature for feature in model.contract.features if feature.name == warning["feature"]), None)
-    return with_label(warning["text"], feature.name, label_of(feature), feature) if feature else warning["text"]
-
-
-def _in_our_fields(model: Model, event: Mapping[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """The answer before it was worded for the model's clients, who may leave out what a person has to see."""
-    if not model.artefact.manifest["response"].get("fields"):
-        return found
-    ids = {name: event[name] for name in model.artefact.manifest["ids"] if name in event}
-    row = Row(model.name, ids, event["features"], {}, min(REASONS, len(model.contract.names)))
-    return score_again(model, row, None)[1]
-
-
-def _percent(probability: float) -> str:
-    """A probability in per cent with three digits that count: 2.54 %, 0.0312 %."""
-    if not 0 < probability < 1:
-        return f"{100 * probability:g} %"
-    digits = max(0, 2 - math.floor(math.log10(100 * probability)))
-    return f"{100 * probability:.{min(digits, 6)}f} %"
-
-
-def bars(reasons: Sequence[Mapping[str, Any]]) -> list[Bar]:
-    """The reasons with their bars, the longest first."""
-    longest = max((reason["contribution"] for reason in reasons), default=0.0) or 1.0
-    return [
-        Bar(
-            reason["text"],
-            reason["feature"],
-            f"+{reason['contribution']:.3f}",
-            f"{max(BAR * reason['contribution'] / longest, 0.5):.1f}",
-        )
-        for reason in reasons
-    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import json
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from riskscore.errors import (
     status,
     status_of,
 )
+from riskscore.service.card_files import card_page
 from riskscore.service.csv_tables import refusal_of, rows_of_table, score_table, table_of_answers
 from riskscore.service.forms import fields
 from riskscore.service.openapi import document
@@ -33,7 +35,7 @@ from riskscore.service.workers import WATCHED, in_thread, threads_for
 from riskscore.serving.http_routes import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from riskscore.ledger.ledger import Ledger
     from riskscore.scoring.engine import Engine
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 READ = ["GET", "HEAD"]
+CARD_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 FIELDS = 1_000  # of a form; a contract of so many features is far away
 CALLER, REQUEST_ID = "riskscore.caller", "riskscore.request_id"  # in the scope of a request
 
@@ -120,10 +123,21 @@ def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
 
     @app.post("/upload")
     async def upload(request: Request, model: str | None = None) -> Response:
-        table = (await _form(request)).get("file", b"")
+        form = await _form(request)
+        table = form.get("file", b"")
         table = table if isinstance(table, bytes) else b""
-        work = functools.partial(_upload_answer, page, engine, request, model, table)
+        work = functools.partial(_upload_answer, page, engine, request, model, table, show="show" in form)
         return await in_thread(_guarded, page, work, threads=threads_for(len(table)))
+
+    @app.post("/download")
+    async def download(request: Request, model: str | None = None) -> Response:
+        form = await _form(request)
+        pieces = [form.get(f"scores{k}", "") for k in range(len(form))]
+        return await in_thread(_guarded, page, lambda: _download(page.model(model), pieces))
+
+    @app.api_route("/card", methods=READ)
+    async def card(model: str | None = None) -> Response:
+        return await in_thread(_guarded, page, lambda: _card(page.model(model)))
 
 
 async def _form(request: Request) -> dict[str, str | bytes]:
@@ -153,7 +167,30 @@ def _form_answer(page: Page, engine: Engine, request: Request, name: str | None,
     return _html(text, code)
 
 
-def _upload_answer(page: Page, engine: Engine, request: Request, name: str | None, table: bytes) -> Response:
+def _card(model: Model) -> Response:
+    found = card_page(model.artefact)
+    if found is None:
+        raise UnknownPath(f"{model.name} has no model card of the version that is served")
+    return Response(found, 200, {**SECURITY, "content-security-policy": CARD_POLICY}, "text/html")
+
+
+def _download(model: Model, pieces: Sequence[str | bytes]) -> Response:
+    """The scores that the page of a file held, as the file that they are."""
+    try:
+        table = base64.b64decode("".join(piece for piece in pieces if isinstance(piece, str)), validate=True)
+    except ValueError:
+        raise InvalidEvent("the page's scores can't be read; score the file again", "scores0") from None
+    return _csv(model, table)
+
+
+def _csv(model: Model, table: bytes) -> Response:
+    named = {**SECURITY, "content-disposition": f'attachment; filename="{model.name}_scores.csv"'}
+    return Response(table, 200, named, "text/csv")
+
+
+def _upload_answer(
+    page: Page, engine: Engine, request: Request, name: str | None, table: bytes, show: bool
+) -> Response:
     model = page.model(name)
     try:
         if not table:
@@ -164,8 +201,12 @@ def _upload_answer(page: Page, engine: Engine, request: Request, name: str | Non
         return _unscored(page, model, request, error.message, status(error))
     if refused := refusal_of(answers):
         return _unscored(page, model, request, refused["message"], status_of(refused["type"]))
-    named = {**SECURITY, "content-disposition": f'attachment; filename="{model.name}_scores.csv"'}
-    return Response(table_of_answers(answers, rows, model), 200, named, "text/csv")
+    scores = table_of_answers(answers, rows, model)
+    if not show:
+        return _csv(model, scores)
+    if model.artefact.manifest["response"].get("fields"):  # those of its clients may lack what a person has to see
+        answers = engine.score(rows, {"model": model.name})
+    return _html(page.scored(model, answers, rows, scores))
 
 
 def _unscored(page: Page, model: Model, request: Request, message: str, code: int) -> Response:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-PEOPLE = frozenset({"/", "/upload", "/docs", "/openapi.json", "/style.css", "/icon.svg", "/ready", "/metrics"})
+FORMS = frozenset({"/", "/upload", "/download", "/docs"})
+PEOPLE = FORMS | {"/card", "/openapi.json", "/style.css", "/icon.svg", "/ready", "/metrics"}
 KNOWN = PEOPLE | {"/predict", "/models", "/health"}
-FORMS = frozenset({"/", "/upload", "/docs"})
 OPEN = frozenset({"/health", "/ready"})  # asked by machines that watch, which have no key and know no name of ours
 SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}  # of every answer that doesn't say otherwise
 PLAIN_ID = re.compile(r"[\x21-\x7e]{1,200}")

@@ -32,6 +32,8 @@ WRITING: list[tuple[str, dict[str, Any]]] = [
     ("/predict", {"content": TABLE, "headers": CSV}),
     ("/", {"data": FORM}),
     ("/upload", {"files": {"file": ("rows.csv", TABLE)}}),
+    ("/upload", {"files": {"file": ("rows.csv", TABLE)}, "data": {"show": "yes"}}),
+    ("/download", {"files": {"scores0": (None, "")}}),
     ("/docs?path=/predict", {"data": {"body": "{}"}}),
 ]
 FOREIGN: list[dict[str, str]] = [

@@ -56,13 +56,15 @@ def test_the_example_is_filled_in_and_scores(browser, service):
 
 
 def test_the_form_scores_as_the_engine_does(browser, service):
-    expected = answer(EVENT)
+    features = FEATURES | {"late_fee_count_90d": 3}
+    expected = answer(EVENT | {"features": features})
     browser.get(service.url)
-    fill(browser, **IDS, **FEATURES)
+    fill(browser, **IDS, **features)
     press(browser, "Score")
     assert text_of(browser, "points") == str(expected["points"])
     assert text_of(browser, "probability") == f"{100 * expected['probability']:.2f} %"
-    sentences = [bar.text for bar in browser.find_elements(By.CSS_SELECTOR, ".bars .why")]
+    sentences = [bar.text for bar in browser.find_elements(By.CSS_SELECTOR, ".bars:not(.lowering) .why")]
+    assert sentences
     assert sentences == [reason["text"] for reason in expected["reasons"]]
     assert browser.switch_to.active_element.get_attribute("id") == "result"
 
@@ -122,6 +124,38 @@ def test_an_upload_comes_back_scored(browser, service, tmp_path):
     assert [(row["customer_id"], row["outcome"]) for row in rows] == [("S0001", "scored"), ("S0002", "invalid")]
     assert float(rows[0]["probability"]) == answer(EVENT)["probability"]
     assert rows[1]["error"].endswith("column pct_gambling_spend_90d: expected a number")
+
+
+def test_a_change_is_tried_before_it_counts(browser, service):
+    browser.get(service.url)
+    press(browser, "Score")
+    fill(browser, late_fee_count_90d="4")
+    press(browser, "Try without recording")
+    assert text_of(browser, "before").startswith(f"Before: {POINTS} points, now ")
+    assert browser.find_element(By.ID, "f-late_fee_count_90d").get_attribute("value") == "4"
+    assert "not recorded" in text_of(browser, "outcome")
+    assert browser.find_elements(By.CSS_SELECTOR, ".lowering .why")
+    assert text_of(browser, "band").startswith("Of rows with ")
+
+
+def test_a_file_is_shown_here_and_downloaded_afterwards(browser, service):
+    browser.get(service.url)
+    browser.find_element(By.ID, "file").send_keys(str(ROOT / "events" / "credit_risk" / "rows.csv"))
+    press(browser, "Score and show here")
+    with (ROOT / "events" / "credit_risk" / "rows.csv").open() as file:
+        count = len(list(csv.DictReader(file)))
+    assert text_of(browser, "rows") == f"{count} rows"
+    assert browser.find_elements(By.CSS_SELECTOR, ".histogram .bar")
+    click(browser, "Download the scores")
+    with downloaded(browser).open() as file:
+        assert len(list(csv.DictReader(file))) == count
+
+
+def test_the_card_is_a_link_away(browser, service):
+    browser.get(service.url)
+    browser.find_element(By.LINK_TEXT, "Model card").click()
+    assert browser.find_element(By.TAG_NAME, "h1").text.startswith("Model card: credit_risk ")
+    assert all(image.get_property("naturalWidth") for image in browser.find_elements(By.TAG_NAME, "img"))
 
 
 def downloaded(browser) -> Path:
