@@ -39,10 +39,17 @@ def differences(first: Manifest, second: Manifest) -> Iterator[tuple[str, str, s
     yield from _unequal(_training(first), _training(second))
     yield from _unequal(_parameters(first), _parameters(second))
     yield from _features(first, second)
+    yield from _files(first, second)
     for name in RULES:
         if first.get(name) != second.get(name):
             short = all(isinstance(side.get(name), (str, int, float)) for side in (first, second))
             yield (name, str(first[name]), str(second[name])) if short else (name, "differs", "differs")
+
+
+def _files(first: Manifest, second: Manifest) -> Iterator[tuple[str, str, str]]:
+    """The files of the model that aren't the same bytes, by the beginning of their hashes."""
+    hashes = [{name: entry["sha256"][:12] for name, entry in side["files"].items()} for side in (first, second)]
+    yield from _unequal(*hashes)
 
 
 def _training(manifest: Manifest) -> dict[str, Any]:

@@ -167,7 +167,8 @@ def _served(options: argparse.Namespace, folder: Path, action: str) -> int:
         notes = promote(folder, version, approval.signed(key) if key else approval, options.root)
     print(f"{folder.name} serves {model.artefact.version} ({version.short}) from now on; {said[0]}: {said[1]}")
     if before and before != version.digest:
-        print(f"kept       {served.short} ({replaced}); riskscore versions {folder.name} rollback serves it again")
+        again = ROLLBACK if action == PROMOTE else f"{PROMOTE} {served.short}"
+        print(f"kept       {served.short} ({replaced}); riskscore versions {folder.name} {again} serves it again")
     for note in [*notes, *_older(model, serial)]:
         print(f"note       {note}")
     return DONE

@@ -23,7 +23,7 @@ import os
 import sys
 
 from riskscore.artefact.artefact import find_model, list_models, open_artefact, open_manifest
-from riskscore.errors import ArtefactRefused, NotConfigured, UnknownModel
+from riskscore.errors import ArtefactRefused, InvalidFile, NotConfigured, UnknownModel
 from riskscore.scoring.engine import Engine
 from riskscore.scoring.model import Model
 
@@ -227,6 +227,8 @@ class Deployment:
             from riskscore.artefact.versions import find_version
 
             named = find_version(self.find(name).artefact.folder, named).digest
+        elif len(named) != 64:
+            raise InvalidFile("a version in a bucket is named by the 64 digits of its manifest's SHA-256")
         return self.version(name, named)
 
     def _other_version(self, served: Model, manifest_sha256: str) -> Model:

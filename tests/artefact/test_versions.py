@@ -12,6 +12,7 @@ import pytest
 
 from riskscore.artefact.approvals import read_approvals
 from riskscore.artefact.artefact import open_artefact, save_artefact
+from riskscore.artefact.publishing import read_version
 from riskscore.artefact.signature import new_key, public_text, read_key, sign
 from riskscore.artefact.versions import find_version, version_by_hash, versions_of, write_version
 from riskscore.errors import ArtefactRefused, InvalidFile
@@ -133,6 +134,9 @@ def test_the_query_goes_with_its_version(models):
     assert versions(models, "promote", second, *SAID).returncode == 0
     assert (models / "loans" / "features.sql").read_text() == "SELECT 2"
     assert (models / "loans" / "versions" / first / "loans" / "features.sql").read_text() == "SELECT 1"
+    assert versions(models, "rollback", *SAID).returncode == 0  # sql/ is of the later version
+    _, uploads = read_version(models / "loans", models.parent)
+    assert dict(uploads)[f"loans/{first}/features.sql"] == b"SELECT 1"
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,7 @@ def test_compare_says_what_differs(models):
     shown = versions(models, "compare", other).stdout
     assert ["threshold", "0.5", "0.4"] in [line.split() for line in shown.splitlines()]
     assert "feature secured: nullable" in shown
+    assert "model.json" not in shown
     assert any(line.split() == ["refer", "differs", "differs"] for line in shown.splitlines())
 
 

@@ -129,7 +129,7 @@ def test_its_contract_is_what_the_table_holds(german):
 
 def test_its_card_says_why_a_protected_column_is_used(german):
     root, _ = german
-    assert "* `Alter`: as the law allows" in (root / "model" / "theirs" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "- `Alter`: as the law allows" in (root / "model" / "theirs" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "as the law allows" in (root / "model" / "theirs" / "card.html").read_text(encoding="utf-8")
 
 

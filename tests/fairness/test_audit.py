@@ -6,6 +6,8 @@ import json
 from fractions import Fraction
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.stats import norm
 from scipy.stats.contingency import relative_risk
@@ -157,6 +159,15 @@ def test_the_verdict_knows_its_noise(figure, said):
     assert verdict(Estimate(*figure, 100)) == said
 
 
+def test_the_figures_are_those_of_fairlearn(tmp_path):
+    """What fairlearn 0.15.0 gives for these rows: selection_rate, true_positive_rate, demographic_parity_ratio."""
+    found = audited(tmp_path, *simulated(tmp_path, 5, impact=0.75))["columns"]["group"]["groups"]
+    for group, selected, opportunity in (("A", 0.639662, 0.813636), ("B", 0.433129, 0.636829)):
+        assert found[group]["selection"]["value"] == selected
+        assert found[group]["equal_opportunity"]["rate"]["value"] == opportunity
+    assert found["B"]["ratio"]["value"] == 0.677121
+
+
 # Groups
 
 
@@ -245,6 +256,18 @@ def test_the_cut_off_of_a_model(tmp_path):
     arguments = by_hand(tmp_path)
     found = audited(tmp_path, *arguments[:4], *arguments[6:], "--model", "pay_later")
     assert found["cutoff"] == json.loads((ROOT / "model" / "pay_later" / "manifest.json").read_bytes())["threshold"]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_groups_in_any_kind_of_table(tmp_path, kind):
+    arguments = by_hand(tmp_path)
+    rows = [{"id": f"P{k}", "group": group, "bad": bad} for k, (group, _, bad) in enumerate(HAND)]
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "groups.parquet")
+    else:
+        (tmp_path / "groups.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    given = (*arguments[:3], tmp_path / f"groups.{kind}", *arguments[4:], "--outcome", "bad")
+    assert audited(tmp_path, *given)["columns"]["group"]["groups"]["B"]["equal_opportunity"]["rate"]["rows"] == 18
 
 
 # Bad input
