@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.adopting.card import card_of
+from riskscore.adopting.card_figures import adopted_figures
 from riskscore.adopting.contract_check import read_contract, with_family, word_codes
 from riskscore.adopting.estimator_facts import check_categories, check_columns
 from riskscore.adopting.loaders import read_estimator
@@ -38,6 +39,7 @@ from riskscore.artefact.artefact import installed_versions, save_artefact
 from riskscore.artefact.versions import PAPERS, WRITTEN, write_version
 from riskscore.contract.encoding import Encoding
 from riskscore.errors import ArtefactRefused, InvalidFile
+from riskscore.model_card.writing import written
 from riskscore.model_toml.changes import check_steps
 from riskscore.scoring.estimators import FAMILIES, margins
 from riskscore.training.manifest_sections import (
@@ -169,7 +171,9 @@ def build(
     }
     manifest["version"] = version_of(manifest, contents, now)
     prove_served(name, contents, manifest)
-    documents["MODEL_CARD.md"] = card_of(manifest, lacks).encode()
+    figures = adopted_figures(settings, manifest, given, served, found.estimator)
+    documents["MODEL_CARD.md"] = card_of(manifest, lacks, figures).encode()
+    documents |= written(figures, manifest) if figures else {}
     return Adopted(contents, manifest, documents, lacks, [*found.notes, *referral_notes(manifest)])
 
 

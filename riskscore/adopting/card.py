@@ -5,6 +5,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from riskscore.training.card_sections import MORE, summary
 from riskscore.training.manifest_sections import referral_notes
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Without that knowledge, don't use it.
 
 $description
 
-## Origin
+${figures}## Origin
 * $file, SHA-256 `$sha256`
 * a $kind, written with $written
 $notes
@@ -39,13 +40,14 @@ $data
 $referral""")
 
 
-def card_of(manifest: Mapping[str, Any], lacks: str) -> str:
-    """The card of an adopted model's manifest. lacks: why the twin can't serve it, or ""."""
+def card_of(manifest: Mapping[str, Any], lacks: str, figures: Mapping[str, Any]) -> str:
+    """The card of an adopted model's manifest. lacks: why the twin can't serve it, or "". figures: card.json, or {}."""
     adopted, data = manifest["adopted"], manifest["adopted"]["data"]
     return CARD.substitute(
         name=manifest["model"],
         version=manifest["version"],
         description=manifest["description"] or "No description was given.",
+        figures=f"## Summary\n{summary(figures, manifest)}\n\n{MORE}\n\n" if figures else "",
         file=adopted["file"],
         sha256=adopted["sha256"],
         kind=manifest["estimator"]["class"],

@@ -44,6 +44,7 @@ class ReferenceRows:
     expected: Floats | None = None
     column: str = ""
     kinds: list[str] = field(default_factory=list)  # of the features
+    others: dict[str, list[str]] = field(default_factory=dict)  # columns beside the features, as texts
 
     @property
     def support(self) -> list[dict[str, Any]]:
@@ -67,7 +68,10 @@ def read_reference_rows(settings: Settings, path: Path, expected: str = "") -> R
     meaning, known = label_meaning(settings.source)
     rows, labels, lines, probabilities = [], [], [], []
     notes: list[str] = []
-    for line, row in read_csv(path, contract, [expected][: bool(expected)], (target, *settings.ids), notes.append):
+    segments = [name for name in settings.card["segments"] if name not in contract]
+    others = []
+    required = [*[expected][: bool(expected)], *segments]
+    for line, row in read_csv(path, contract, required, (target, *settings.ids), notes.append):
         if isinstance(row, InvalidFile):
             raise row
         where = f"{path.name}, line {line}"
@@ -76,6 +80,7 @@ def read_reference_rows(settings: Settings, path: Path, expected: str = "") -> R
         except CallerFault as error:
             raise InvalidFile(f"{where}: {error.message}", error.field) from None
         lines.append(line)
+        others.append([row[name].strip() for name in segments])
         if target in row:
             labels.append(_label(where, target, meaning(row[target]), known))
         if expected:
@@ -91,6 +96,7 @@ def read_reference_rows(settings: Settings, path: Path, expected: str = "") -> R
         expected=np.array(probabilities) if expected else None,
         column=expected,
         kinds=[feature.type for feature in contract.features],
+        others={name: [*column] for name, column in zip(segments, zip(*others, strict=True), strict=True)},
     )
 
 

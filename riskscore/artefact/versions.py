@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 VERSIONS = "versions"
 WRITTEN = ("model.joblib", "model.json", "trees.bin", "contributions.bin")  # beside the manifest, by training
-PAPERS = ("MODEL_CARD.md", "curves.png", "calibration.png", "drivers.png", "card.json", "card.html")  # by training
+PAPERS = ("MODEL_CARD.md", "curves.png", "calibration.png", "drivers.png", "card.json", "card.html", "card.pdf")
 BY_PEOPLE = ("model.toml", "reasons.toml")
 FILES = (*WRITTEN, *PAPERS, *BY_PEOPLE, MANIFEST, SIGNATURE, QUERY)
 SHORT = 12  # digits of a hash, as people are shown it

@@ -152,7 +152,7 @@ def dependences(features: Sequence[Row]) -> Drawing:
 
 def _dependence(plot: Plot, feature: Row) -> None:
     drawing, mean, arrow = plot.drawing, feature["mean"], ARROWS.get(feature["constrained"], "")
-    name = short(feature["feature"], 17 if arrow else 30)
+    name = short(feature["feature"], 20 if arrow else 32)
     drawing.add(Text(plot.left, plot.top - 8, f"{name} ({arrow})" if arrow else name, size=9.5))
     if feature["words"]:
         for k, (word, value) in enumerate(zip(feature["words"], mean, strict=True)):

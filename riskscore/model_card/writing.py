@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from riskscore.model_card import html
+from riskscore.model_card import html, pdf
 from riskscore.model_card.aggregates import document
 from riskscore.model_card.sections import sections
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from riskscore.model_card.document import Section
 
-FORMS: dict[str, Callable[[str, Sequence[Section]], bytes]] = {".html": html.page}
+FORMS: dict[str, Callable[[str, Sequence[Section]], bytes]] = {".html": html.page, ".pdf": pdf.page}
 
 
-def written(card: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[bytes]:
-    """card.json, and the card in each of FORMS."""
-    return [document(card), *(rendered(form, card, manifest) for form in FORMS)]
+def written(card: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, bytes]:
+    """File name -> bytes: card.json, and the card in each of FORMS."""
+    return {"card.json": document(card), **{f"card{form}": rendered(form, card, manifest) for form in FORMS}}
 
 
 def rendered(form: str, card: Mapping[str, Any], manifest: Mapping[str, Any]) -> bytes:

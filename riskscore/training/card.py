@@ -31,8 +31,7 @@ $purpose
 
 $summary
 
-Cut-offs, score bands, gains, segments, stability and partial dependence are in [card.html](card.html), their figures in
-`card.json`.
+$more
 
 ## Data
 $data
@@ -145,6 +144,7 @@ def documents(
         description=settings.description,
         purpose=settings.card["purpose"].strip(),
         summary=card_sections.summary(figures, manifest),
+        more=card_sections.MORE,
         data=_data(manifest["training"]),
         method=metrics["method"],
         chance=_chance(metrics),
@@ -175,7 +175,7 @@ def documents(
         plots.calibration(metrics["reliability"]["bins"]),
         plots.drivers(metrics["mean_abs_contribution"]),
     )
-    return dict(zip(PAPERS, (card.encode(), *drawn, *written(figures, manifest)), strict=True))
+    return dict(zip(PAPERS, (card.encode(), *drawn), strict=False)) | written(figures, manifest)
 
 
 def _protected(settings: Settings) -> str:

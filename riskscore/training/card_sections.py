@@ -32,6 +32,10 @@ DIRECTION_WORDS = {1: "a larger value never lowers the risk", -1: "a larger valu
 
 RARE = 0.05  # a base rate below it needs a fourth decimal to tell bins apart
 
+MORE = (
+    "Cut-offs, score bands, gains, segments, sensitivity and partial dependence are in [card.html](card.html) and\n"
+    "`card.pdf`, their figures in `card.json`."
+)
 HIDDEN = (
     "Clients don't see this: `[response]` leaves {} out of the answer, so a row that needs manual"
     " review\nlooks like any other. The ledger, and a `.jsonl` of `riskscore score`, show such rows."

@@ -355,6 +355,20 @@ def test_given_data_are_support_and_figures_called_what_they_are(tmp_path: Path)
     assert "not cross-validated" in (folder / "MODEL_CARD.md").read_text()
 
 
+def test_given_data_give_the_card_of_a_committee_that_says_what_it_is_of(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "given.csv", LINES)
+    result, folder = adopted(tmp_path, write(tmp_path / "m.joblib", fitted(boosted())), data=data)
+    card = json.loads((folder / "card.json").read_text())
+    figures = result.manifest["metrics"]["on_given_data"]
+    assert card["performance"]["auc"]["mean"] == pytest.approx(figures["auc"], abs=1e-6)
+    assert "in-sample where it was trained on them" in card["basis"]
+    assert f"**Warning:** {card['warnings'][0]}." in (folder / "MODEL_CARD.md").read_text()
+    for file in ("card.html", "card.pdf"):
+        assert (folder / file).stat().st_size < 300_000
+    adopted(tmp_path, tmp_path / "m.joblib")  # again, without rows: no card of the former ones stays
+    assert not [*folder.glob("card.*")]
+
+
 def test_given_data_may_lack_the_label(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "given.csv", [line[:4] for line in LINES], COLUMNS[:4])
     result, _ = adopted(tmp_path, write(tmp_path / "m.joblib", fitted(boosted())), data=data)

@@ -155,7 +155,8 @@ def test_every_placeholder_is_filled_and_every_picture_is_there(example: Example
     trained, _ = example()
     assert "$" not in card_of(trained)
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", card_of(trained))
-    assert sorted(["MODEL_CARD.md", "card.json", "card.html", *pictures]) == sorted(PAPERS) == sorted(trained.documents)
+    beside = ["MODEL_CARD.md", "card.json", "card.html", "card.pdf"]
+    assert sorted([*beside, *pictures]) == sorted(PAPERS) == sorted(trained.documents)
     assert "](card.html)" in card_of(trained)
 
 
