@@ -19,6 +19,7 @@ from riskscore.drafting.model_folder import aside, check_name, examples_of, put_
 from riskscore.drafting.profiling import TableProfile, profile_table
 from riskscore.drafting.protected import kept
 from riskscore.drafting.raw_table import read_table
+from riskscore.drafting.time_columns import time_columns
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
 from riskscore.model_toml.labels import UNLABELLED
@@ -161,6 +162,10 @@ def _found(name: str, table: TableProfile) -> str:
         *(f"read as    {column.name}: {column.reading}" for column in table.features if column.reading),
         *([f"missing    codes that stand for it in {_some(codes)}"] if codes else []),
         *(f"left out   {column.name or '(no name)'}: {column.left_out}" for column in table.left_out),
+        *(
+            f"note       {name} holds dates: validation.time in model.toml tests on later rows by it"
+            for name in time_columns(table)
+        ),
         *(["           (--keep COLUMN keeps a column that seems to contain the label)"] if suspects else []),
         *(["           (--keep COLUMN=REASON keeps one of a protected characteristic)"] if protected else []),
         *(f"kept       {column.name} ({column.protected[0]}): {column.kept}" for column in chosen),

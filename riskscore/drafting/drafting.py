@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from riskscore.drafting.time_columns import time_columns
 from riskscore.drafting.type_inference import ORDINAL_FROM
 from riskscore.model_toml.keys import MINUTES
 from riskscore.model_toml.labels import UNLABELLED
@@ -170,6 +171,14 @@ def _validation(table: TableProfile, rarer: int) -> list[str]:
         f"[validation]  # {rarer:,} rows have the rarer label",
         f"folds = {folds}",
         f"repeats = {repeats}",
+        *(
+            line
+            for name in time_columns(table)
+            for line in (
+                *comment(f"{quoted(name)} holds dates. Remove the # to test on later rows too; see docs/MODELS.md."),
+                f"# time = {quoted(name)}",
+            )
+        ),
     ]
 
 

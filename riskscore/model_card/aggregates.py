@@ -118,9 +118,9 @@ def _bands(settings: Settings, labels: NDArray[np.int8], scores: Floats) -> dict
 
 
 def _segments(settings: Settings, evidence: Evidence, name: str) -> list[dict[str, Any]]:
-    names = (
-        segments.names_of(settings.contract.feature(name), evidence.matrix[:, settings.contract.names.index(name)])
-        if name in settings.contract
-        else evidence.others[name]
-    )
-    return segments.segments(names, evidence.labels, evidence.scores, settings.threshold)
+    if name in settings.contract:
+        column = evidence.matrix[:, settings.contract.names.index(name)]
+        names, order = segments.names_of(settings.contract.feature(name), column)
+    else:
+        names, order = evidence.others[name], []
+    return segments.segments(names, evidence.labels, evidence.scores, settings.threshold, order)

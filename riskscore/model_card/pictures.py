@@ -27,7 +27,7 @@ def bands(rows: Sequence[Row], names: Sequence[str], by: str) -> Drawing:
         drawing.hatched(left, plot.y(row["rate"]), right - left, plot.y(0) - plot.y(row["rate"]))
         plot.spread(k - 0.12, row["low"], row["high"])
         plot.mark(k + 0.12, row["mean"], "diamond")
-        drawing.add(Text(plot.x(k) + 4, 218, name, "end", 9.5, 25))
+        drawing.add(Text(plot.x(k) + 4, 218, name.replace(" to below ", " - "), "end", 9.5, 25))
     plot.frame()
     plot.values_up("rate of label 1")
     drawing.add(Text(WIDTH / 2, 274, by, "middle"))
@@ -55,7 +55,7 @@ def gains(deciles: Sequence[Row]) -> Drawing:
         plot.mark(share, value, "dot")
     plot.frame()
     plot.values_up("share of all of label 1")
-    plot.values_across("rows, the riskiest first")
+    plot.values_across("rows, the highest scores first")
     legend(drawing, 470, 120, [("line", "by the score"), ("dash", "by chance")])
     return drawing
 

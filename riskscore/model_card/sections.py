@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNNAMED = "**not named**"
 GOVERNANCE = {"owner": "owner", "reviewer": "reviewer", "review_date": "next review", "materiality": "materiality"}
+CUT_OFFS = {"cut-off": "threshold", "best cut-off": "best"}
 METRIC_WORDS = {
     "gini": "Gini (2 AUC - 1)",
     "ks": "KS (Kolmogorov-Smirnov)",
@@ -46,8 +47,7 @@ def summary(card: Card, manifest: Card) -> Section:
         *rows,
         ("rows", f"{card['rows']:,}, {card['bads']:,} of label 1: {rate(card)}"),
         *((METRIC_WORDS[name], between(card["performance"][name])) for name in ("gini", "ks", "auc")),
-        ("cut-off", _said(card, card["threshold"])),
-        ("best cut-off", _said(card, card["best"])),
+        *((name, _said(card, card[key])) for name, key in CUT_OFFS.items() if _lends(card)),
         ("referred", percent(card["referral"]["rate"]) if card.get("referral") else "unknown"),
         *((f"uses `{name}`, protected", why) for name, why in card.get("protected", {}).items()),
     ]
@@ -74,7 +74,14 @@ def performance(card: Card, _: Card) -> Section:
     return Section("Performance", [basis, Table(("figure", "value (95 % interval)"), rows)])
 
 
-def cut_offs(card: Card, _: Card) -> Section:
+def _lends(card: Card) -> bool:
+    """Whether label 1 is what a lender declines: not of a model that shows no points, as one of clicks."""
+    return bool(card["bands"]["by"] == "points")
+
+
+def cut_offs(card: Card, _: Card) -> Section | None:
+    if not _lends(card):
+        return None
     held, ratio, marks = card["distribution"], card["cost_ratio"], [card["threshold"], card["best"]]
     table = cutoffs.table(held, ratio, [*marks, *([card["asked"]] if "asked" in card else [])])
     named = [("best", card["best"]), ("of model.toml", card["threshold"]), ("asked for", card.get("asked"))]
@@ -95,7 +102,7 @@ def cut_offs(card: Card, _: Card) -> Section:
     words = (
         f"A row is approved where its score is below the cut-off. A bad row costs {ratio:.4g} times what a good one"
         f" earns, {source}; profit is per 100 rows, in what one good row earns. The best cut-off is that of the highest"
-        " profit of all that there are."
+        " profit on these rows, which is a little more than it will earn on others."
     )
     header = ("cut-off", "approval rate", "approved", "bad rate", "95 % interval", "profit")
     curve = [cutoffs.figures_at(held, value, ratio) for value in (0.0, *held["cutoffs"], 1.0)]
@@ -153,9 +160,11 @@ def gains(card: Card, _: Card) -> Section:
     ]
     header = ("tenth", "score", "rows", "label 1", "rate", "lift", "gain", "cumulative lift")
     words = (
-        "Tenths of the rows, the riskiest first. Gain: of all rows of label 1, those in this tenth or a riskier one."
+        "Tenths of the rows, the highest scores first. Gain: of all rows of label 1, those in this tenth or one before."
     )
-    drawn = Picture("Share of label 1 by share of rows, the riskiest first", lambda: pictures.gains(card["deciles"]))
+    drawn = Picture(
+        "Share of label 1 by share of rows, the highest scores first", lambda: pictures.gains(card["deciles"])
+    )
     return Section("Lift and gains", [words, Table(header, rows), drawn])
 
 

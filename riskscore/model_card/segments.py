@@ -26,13 +26,18 @@ QUARTERS = (0.25, 0.5, 0.75)
 OTHERS, EMPTY = "others", "missing"
 
 
-def names_of(feature: Feature, column: Floats) -> list[str]:
-    """The segment of each row by a feature: a category's or few values, of many the quarter of the known values."""
+def names_of(feature: Feature, column: Floats) -> tuple[list[str], list[str]]:
+    """The segment of each row by a feature, and the segments in their order.
+
+    A category's or few values as they are, of many the quarter of the known values.
+    """
     if feature.type == "category":
-        return [EMPTY if np.isnan(value) else str(feature.value(value) or "a value not known") for value in column]
+        names = [EMPTY if np.isnan(value) else str(feature.value(value) or "a value not known") for value in column]
+        return names, sorted({*names})
     known = column[~np.isnan(column)]
-    if len(np.unique(known)) <= MOST:
-        return [EMPTY if np.isnan(value) else f"{value:g}" for value in column.tolist()]
+    if len(distinct := np.unique(known).tolist()) <= MOST:
+        order = [f"{value:g}" for value in distinct]
+        return [EMPTY if np.isnan(value) else f"{value:g}" for value in column.tolist()], order
     edges = sorted({float(f"{point:.3g}") for point in np.quantile(known, QUARTERS).tolist()})
     texts = [
         f"below {edges[0]:g}",
@@ -40,19 +45,22 @@ def names_of(feature: Feature, column: Floats) -> list[str]:
         f"from {edges[-1]:g}",
     ]
     places = np.searchsorted(edges, column, side="right")
-    return [EMPTY if np.isnan(value) else texts[place] for value, place in zip(column, places, strict=True)]
+    return [EMPTY if np.isnan(value) else texts[place] for value, place in zip(column, places, strict=True)], texts
 
 
-def segments(names: Sequence[str], labels: NDArray[np.int8], scores: Floats, threshold: float) -> list[dict[str, Any]]:
+def segments(
+    names: Sequence[str], labels: NDArray[np.int8], scores: Floats, threshold: float, order: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Of each segment that isn't too small: rows, rate of label 1, mean score, share flagged, AUC; the rest merged.
 
-    calibrated: whether the mean score lies within the rate's interval. auc: None of too few rows of a label.
+    order: of the segments; the others follow by their names. calibrated: whether the mean score lies within
+    the rate's interval. auc: None of too few rows of a label.
     """
     counts = Counter(name or EMPTY for name in names)
     own = {name for name, rows in counts.most_common(MOST) if rows >= FEWEST}
     merged = len(counts) - len(own)
     column = np.array([name or EMPTY for name in names])
-    parts = [(name, column == name) for name in sorted(own)]
+    parts = [(name, column == name) for name in sorted(own, key=lambda name: ([*order, name].index(name), name))]
     if merged:
         parts.append((f"{OTHERS} ({merged})", ~np.isin(column, [*own])))
     return [_figures(name, labels[rows], scores[rows], threshold) for name, rows in parts]

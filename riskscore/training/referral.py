@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from riskscore.contract.identities import Identity
+from riskscore.model_toml.rules import BUILT_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ def observed_referrals(settings: Settings) -> Callable[[Mapping[str, int]], list
 
 
 def referral(settings: Settings, data: TrainingData) -> dict[str, Any]:
-    """Share and number of the rows referred, and the number by each warning. None is outside its own range."""
+    """Share and number of the rows referred, and the number by each warning. No row is outside its own range."""
     found: dict[str, Any] = {name: np.array(flags, dtype=bool) for name, flags in data.referred.items()}
     names = settings.contract.names
     for rule in settings.identities:
@@ -33,7 +34,8 @@ def referral(settings: Settings, data: TrainingData) -> dict[str, Any]:
     for limit in settings.limits:
         if limit["feature"] in names:
             found[limit["name"]] = data.matrix[:, names.index(limit["feature"])] > limit["maximum"]
-    flagged = {name: found[name] for name in settings.refer if name in found}
-    anyone = np.any([*flagged.values()], axis=0) if flagged else np.zeros(len(data.labels), dtype=bool)
+    none = np.zeros(len(data.labels), dtype=bool)
+    flagged = {name: found.get(name, none) for name in settings.refer if name not in BUILT_IN}
+    anyone = np.any([none, *flagged.values()], axis=0)
     by = {name: int(np.sum(rows)) for name, rows in flagged.items()}
     return {"rate": float(anyone.mean()), "rows": int(anyone.sum()), "by": by}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ks_2samp, spearmanr
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from riskscore.contract.feature import Feature
 from riskscore.errors import InvalidFile
 from riskscore.model_card import bands, cutoffs, dependence, discrimination, drift, segments
 from riskscore.model_card.aggregates import ks_interval
@@ -199,6 +200,24 @@ def test_bands_hold_each_row_once_and_few_rows_go_with_the_next():
     inside = points < edges[0]
     assert found[0]["mean"] == pytest.approx(SCORES[inside].mean())
     assert found[0]["bads"] == LABELS[inside].sum()
+
+
+@pytest.mark.parametrize(
+    ("values", "order"),
+    [
+        ([9.0, 10.0] * 60, ["9", "10"]),
+        (
+            [float(k) for k in range(1, 241)] + [NAN] * 60,
+            ["below 60.8", "60.8 to 120", "120 to 180", "from 180", "missing"],
+        ),
+    ],
+)
+def test_segments_of_numbers_stand_in_their_order(values, order):
+    column = np.array(values)
+    labels = np.arange(len(column)) % 2
+    names, given_order = segments.names_of(Feature("x", nullable=True), column)
+    found = segments.segments(names, labels.astype(np.int8), labels / 2, 0.4, given_order)
+    assert [row["segment"] for row in found] == order
 
 
 def test_small_segments_are_merged_and_an_auc_of_few_rows_is_none():

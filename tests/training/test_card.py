@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from riskscore.artefact.versions import PAPERS
+from riskscore.model_card.writing import written
 from riskscore.model_toml.settings import read_settings
 from riskscore.training import card_sections
 from riskscore.training.card import _calibration
@@ -190,3 +191,13 @@ def test_the_committed_card_is_of_the_committed_artefact(name: str) -> None:
     for file, entry in manifest["files"].items():
         assert f"| `{file}` | `{entry['sha256']}` |" in card
     assert manifest["metrics"]["method"] in card
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_the_committed_card_of_a_committee_is_what_its_figures_give(name: str) -> None:
+    folder = ROOT / "model" / name
+    card, manifest = (json.loads((folder / file).read_text()) for file in ("card.json", "manifest.json"))
+    assert card["version"] == manifest["version"]
+    for file, content in written(card, manifest).items():
+        assert (folder / file).read_bytes() == content, f"{file}: riskscore card {name} --out model/{name}/{file}"
+        assert len(content) < 500_000

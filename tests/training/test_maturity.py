@@ -9,6 +9,7 @@ import pytest
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
 from riskscore.training.training_data import TrainingData, from_source
+from tests.programs import run
 from tests.training_examples import COLUMNS, MODEL_TOML, rows, write_csv, write_model
 
 if TYPE_CHECKING:
@@ -70,6 +71,30 @@ def test_no_row_that_is_mature_is_said(tmp_path: Path) -> None:
 def test_a_segment_is_read_beside_the_features_in_the_order_of_the_rows(tmp_path: Path) -> None:
     data = read(tmp_path, ["2025-01-01", "2025-01-02"] * 40, segments='[card]\nsegments = ["day"]')
     assert data.others["day"] == [str(day) for day in data.days]
+
+
+@pytest.mark.parametrize(
+    ("dates", "proposed"),
+    [
+        ([f"2025-0{1 + k % 9}-01" for k in range(80)], True),
+        ([f"2025-0{1 + k % 5}-01" for k in range(80)], False),  # five days give no five periods
+        ([f"0{1 + k % 9}/03/2025" for k in range(80)], False),  # which is the month?
+        ([f"2025-0{1 + k % 9}-01" if k else "" for k in range(80)], False),
+    ],
+)
+def test_a_draft_proposes_a_column_of_dates_that_could_order_the_rows(
+    tmp_path: Path, dates: list[str], proposed: bool
+) -> None:
+    lines = [[*row, date] for row, date in zip(rows(80), dates, strict=True)]
+    data = write_csv(tmp_path / "rows.csv", lines, (*COLUMNS, "day"))
+    where = ("--models", tmp_path / "model", "--events", tmp_path / "events", "--draft-only")
+    done = run("new", "mine", "--data", data, "--target", "label", *where)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "model" / "mine"
+    toml = (folder / "model.toml").read_text()
+    assert ("note       day holds dates" in done.stdout) == ('# time = "day"' in toml) == proposed
+    (folder / "model.toml").write_text(toml.replace('# time = "day"', 'time = "day"'))
+    assert (read_settings(folder).over_time is not None) == proposed
 
 
 @pytest.mark.parametrize(
