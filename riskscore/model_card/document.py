@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from riskscore.model_card.drawing import Drawing
 
 
+METRIC_WORDS = {
+    "gini": "Gini (2 AUC - 1)",
+    "ks": "KS (Kolmogorov-Smirnov)",
+    "auc": "AUC",
+    "pr_auc": "PR AUC (average precision)",
+    "brier": "Brier score (lower is better)",
+    "log_loss": "log loss (lower is better)",
+}
+
+
 class Table(NamedTuple):
     """Texts. words: how many of the first columns are words; the others are numbers. strong: rows that stand out."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from riskscore.model_card import cutoffs, pictures
 from riskscore.model_card.aggregates import UNSEEN
-from riskscore.model_card.document import Picture, Section, Table, between, listed, percent, rate
+from riskscore.model_card.document import METRIC_WORDS, Picture, Section, Table, between, listed, percent, rate
 from riskscore.model_card.feature_sections import correlation, dependence, features, training_range
 from riskscore.model_card.scorecard import scorecard
 from riskscore.model_card.stability_sections import over_time, population_stability, stability
@@ -22,14 +22,6 @@ if TYPE_CHECKING:
 UNNAMED = "**not named**"
 GOVERNANCE = {"owner": "owner", "reviewer": "reviewer", "review_date": "next review", "materiality": "materiality"}
 CUT_OFFS = {"cut-off": "threshold", "best cut-off": "best"}
-METRIC_WORDS = {
-    "gini": "Gini (2 AUC - 1)",
-    "ks": "KS (Kolmogorov-Smirnov)",
-    "auc": "AUC",
-    "pr_auc": "PR AUC (average precision)",
-    "brier": "Brier score (lower is better)",
-    "log_loss": "log loss (lower is better)",
-}
 
 
 def sections(card: Card, manifest: Card) -> list[Section]:
@@ -47,6 +39,7 @@ def summary(card: Card, manifest: Card) -> Section:
         *rows,
         ("rows", f"{card['rows']:,}, {card['bads']:,} of label 1: {rate(card)}"),
         *((METRIC_WORDS[name], between(card["performance"][name])) for name in ("gini", "ks", "auc")),
+        *([("AUC on later rows", between(card["over_time"]["metrics"]["auc"]))] if card.get("over_time") else []),
         *((name, _said(card, card[key])) for name, key in CUT_OFFS.items() if _lends(card)),
         ("referred", percent(card["referral"]["rate"]) if card.get("referral") else "unknown"),
         *((f"uses `{name}`, protected", why) for name, why in card.get("protected", {}).items()),

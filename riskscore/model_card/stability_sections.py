@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from riskscore.model_card import pictures
-from riskscore.model_card.document import Picture, Section, Table, between, percent, rate
+from riskscore.model_card.document import METRIC_WORDS, Picture, Section, Table, between, percent, rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,12 @@ def over_time(card: Card, _: Card) -> Section | None:
         for row in found["periods"]
     ]
     both = [
-        (name, between(shuffled), between(found["metrics"][name]), "yes" if found["agree"][name] else "**no**")
+        (
+            METRIC_WORDS[name],
+            between(shuffled),
+            between(found["metrics"][name]),
+            "yes" if found["agree"][name] else "**no**",
+        )
         for name, shuffled in found["shuffled"].items()
         if name in found["metrics"]
     ]
@@ -78,7 +83,7 @@ def population_stability(card: Card, _: Card) -> Section | None:
         )
         for row in found["table"]
     ]
-    header = ("column", *found["periods"], "noise")
+    header = ("column", *(f"from {period.partition(' ')[0]}" for period in found["periods"]), "noise")
     words = (
         f"Population stability index (PSI) of each period beside the rows before the first, {found['reference']}. Up to"
         " about the noise, in 95 % of cases, it comes from the number of rows alone; by custom 0.1 is worth a look and"

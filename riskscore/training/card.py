@@ -48,7 +48,7 @@ $metrics
 
 ![ROC and precision-recall curves of out-of-fold predictions; a faint line per repeat](curves.png)
 
-$choice$search## Calibration
+$over_time$choice$search## Calibration
 Expected calibration error $ece, over ten bins with equally many out-of-fold predictions; each row counts once
 per repeat. $calibration
 
@@ -154,6 +154,7 @@ def documents(
         metrics=card_sections.metrics(metrics),
         choice=CHOICE.substitute(words=settings.card["choice"].strip()) if settings.card["choice"].strip() else "",
         search=_search(manifest["search"]),
+        over_time=card_sections.over_time(figures, manifest),
         ece=f"{metrics['reliability']['ece']:.3f}",
         calibration=_calibration(manifest),
         reliability=card_sections.reliability(metrics["reliability"]["bins"]),

@@ -10,6 +10,7 @@ import numpy as np
 from riskscore.contract.contract import LABEL_IGNORED
 from riskscore.model_card.document import Table
 from riskscore.model_card.sections import summary as first_section
+from riskscore.model_card.stability_sections import over_time as section_over_time
 from riskscore.scoring.outcome import LABEL_TEXT
 from riskscore.training.manifest_sections import hidden_of
 
@@ -62,6 +63,15 @@ def summary(figures: Manifest, manifest: Manifest) -> str:
     warned = [block for block in blocks if isinstance(block, str) and block.startswith("**")]
     rows = [row for block in blocks if isinstance(block, Table) for row in block.rows]
     return "\n\n".join([*warned, table(("", ""), rows)])
+
+
+def over_time(figures: Manifest, manifest: Manifest) -> str:
+    """The section of card.html without its picture; "" where rows have no time."""
+    section = section_over_time(figures, manifest)
+    if section is None:
+        return ""
+    blocks = [table(block.header, block.rows) if isinstance(block, Table) else block for block in section.blocks]
+    return "\n\n".join([f"## {section.title}", *(block for block in blocks if isinstance(block, str)), ""])
 
 
 def parameters(values: Mapping[str, Any]) -> str:

@@ -153,7 +153,10 @@ def test_card_and_summary_warn_where_time_and_shuffled_folds_disagree(tmp_path: 
         *card["warnings"]
     }
     assert f"**Warning:** {card['warnings'][0]}." in trained.documents["MODEL_CARD.md"].decode()
-    assert "Over time" in trained.documents["card.html"].decode()
+    for file in ("card.html", "MODEL_CARD.md"):
+        assert "Over time" in trained.documents[file].decode()
+    shown = f"| AUC on later rows | {metrics['over_time']['metrics']['auc']['mean']:.3f} ("
+    assert shown in trained.documents["MODEL_CARD.md"].decode()
 
 
 @pytest.mark.parametrize(
