@@ -1,4 +1,4 @@
-"""Verifies, replays, exports and purges the ledger of answered rows."""
+"""Verifies, replays, exports and purges the ledger of answered rows, and records decisions on them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from riskscore.cli import DONE, OUR_FAULT, ROOT, counted, parsed
+from riskscore.cli import DONE, OUR_FAULT, ROOT, counted, parsed, whole_number
 from riskscore.errors import InvalidFile, NotConfigured
+from riskscore.ledger.attached_rows import applicant_row
+from riskscore.ledger.decisions import DECISIONS, decide, decision_on
 from riskscore.ledger.export import EXPORTS, exported, write_export
 from riskscore.ledger.hash_chain import verify
 from riskscore.ledger.heads import PLACE
@@ -28,6 +30,7 @@ COMMANDS = """commands:
   replay --id ID | --since TIME | --all
   export --output FILE [--table TABLE] [--since TIME] [--until TIME] [--model MODEL]
   purge  --before DATE
+  decide REQUEST approve|decline --reason TEXT --by NAME [--row N] [--caller NAME]
 """
 
 
@@ -98,6 +101,21 @@ def _purge(options: argparse.Namespace, ledger: Ledger, _: Deployment) -> int:
     return DONE
 
 
+def _decide(options: argparse.Namespace, ledger: Ledger, deployment: Deployment) -> int:
+    row, moment = applicant_row(ledger, options.request, options.row, options.caller), datetime.now(UTC)
+    threshold = (
+        deployment.version(row["model"], row["manifest_sha256"]).threshold if row["probability"] is not None else 0
+    )
+    earlier = decision_on(ledger, row)
+    written = decide(ledger, row, threshold, options.decision, options.reason, options.by, moment)
+    if earlier:
+        print(f"note       a decision on this row was recorded before, at {earlier.time}: the newest counts")
+    found = decision_on(ledger, row)
+    against = f", against the score, which suggests to {found.suggested}" if found and found.overrides else ""
+    print(f"recorded   {options.decision}{against}; in the ledger as {written}")
+    return DONE
+
+
 def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
@@ -119,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ledger", metavar="URL", help="sqlite:///file.db or postgresql://... (default: $RISKSCORE_LEDGER)"
     )
-    commands = parser.add_subparsers(required=True, metavar="verify | replay | export | purge")
+    commands = parser.add_subparsers(required=True, metavar="verify | replay | export | purge | decide")
 
     command = commands.add_parser("verify", help="check whether a row was changed, removed, added or moved")
     command.add_argument("--head", metavar="HASH", help="a last hash that was noted earlier and must still be there")
@@ -145,4 +163,13 @@ def _parser() -> argparse.ArgumentParser:
         "--before", type=_moment, required=True, metavar="DATE", help="of the rows before this date (UTC)"
     )
     command.set_defaults(run=_purge)
+
+    command = commands.add_parser("decide", help="record who approved or declined a row, and why")
+    command.add_argument("request", metavar="REQUEST", help="the id of the request, as the ledger has it")
+    command.add_argument("decision", choices=DECISIONS)
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why; a notice of adverse action says it")
+    command.add_argument("--by", required=True, metavar="NAME", help="who decided")
+    command.add_argument("--row", type=whole_number, metavar="N", help="which row of the request, 0 the first")
+    command.add_argument("--caller", metavar="NAME", help="whose request it is, where several callers used the id")
+    command.set_defaults(run=_decide)
     return parser

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from riskscore.cli import DONE, ROOT, parsed, whole_number
 from riskscore.errors import NotConfigured
+from riskscore.ledger.attached_rows import applicant_row
+from riskscore.ledger.decisions import decision_on
 from riskscore.ledger.notice_files import read_creditor
-from riskscore.ledger.notices import applicant_row, earlier_notices, notice_of, write_notice
+from riskscore.ledger.notices import earlier_notices, notice_of, write_notice
 from riskscore.serving.deployment import Deployment
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         raise NotConfigured("no ledger is configured; set RISKSCORE_LEDGER or give --ledger URL")
     try:
         row = applicant_row(ledger, options.request, options.row, options.caller)
-        notice = notice_of(row, deployment.version, creditor, moment)
+        notice = notice_of(row, deployment.version, creditor, moment, decision_on(ledger, row))
         for time in earlier_notices(ledger, row):
             print(f"note       a notice about this row was written before, at {time}")
         written = write_notice(ledger, row, notice, options.out, moment)

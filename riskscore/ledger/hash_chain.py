@@ -4,7 +4,7 @@ personal_sha256 = SHA-256 of the salt and the columns that a purge erases; hash 
 personal_sha256 and the columns that stay. Both over canonical JSON. A purge takes the salt and the personal columns
 away and leaves both hashes, so the chain holds and still proves order, time, request, model and outcome of a purged
 row; of its features and its score it proves nothing any more. A purge is a row of the chain itself, and only rows
-from before its date may be erased, and the notices about them.
+from before its date may be erased, and the notices about them and the decisions on them.
 
 Whoever can write to the database can also write the whole chain anew from some row on, or cut its end off and turn the
 head back: the chain is held to the newest head that was published elsewhere (heads.py), or to a hash that was noted.
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 PURGE = "purge"  # the outcome of the row that a purge leaves
 NOTICE = "notice"  # the outcome of the row of a notice about another one
-NOT_ANSWERS = (PURGE, NOTICE)
+DECISION = "decision"  # the outcome of the row of a person's decision on another one
+ATTACHED = (NOTICE, DECISION)  # rows about another one
+NOT_ANSWERS = (PURGE, *ATTACHED)
 BATCH = 2_000
 
 # repr: whatever somebody else wrote into a column has to hash to something
 _canonical = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 _columns = [ledger.c[name] for name in ("seq", "personal_sha256", "hash", *KEPT_NAMES, *PERSONAL_NAMES)]
-_NOTICE_ID = re.compile(r"notice-([0-9]{1,18})-")
+_ATTACHED_ID = re.compile(rf"(?:{'|'.join(ATTACHED)})-([0-9]{{1,18}})-")
 _FIRST_PERSONAL = 3 + len(KEPT_NAMES)
 
 
@@ -107,18 +109,19 @@ def _rows(connection: Connection) -> Iterator[Row[Any]]:
     yield from connection.execution_options(yield_per=BATCH).execute(select(*_columns).order_by(ledger.c.seq))
 
 
-def notice_id(seq: int) -> str:
-    """How the request id of a notice about row `seq` begins; it outlives a purge, and so tells whose it was."""
-    return f"notice-{seq}-"
+def attached_id(outcome: str, seq: int) -> str:
+    """How the request id of a row about row `seq` begins; it outlives a purge, and so tells whose it was."""
+    return f"{outcome}-{seq}-"
 
 
 def applicants(connection: Connection) -> dict[int, tuple[int, str]]:
-    """Of each notice's row, by its seq: seq and time of the row that it is about."""
-    notices = connection.execute(select(ledger.c.seq, ledger.c.request_id).where(ledger.c.outcome == NOTICE)).all()
-    about = {seq: int(found[1]) for seq, name in notices if (found := _NOTICE_ID.match(str(name)))}
+    """Of each row about another one, by its seq: seq and time of the row that it is about."""
+    chosen = select(ledger.c.seq, ledger.c.request_id).where(ledger.c.outcome.in_(ATTACHED))
+    attached = connection.execute(chosen).all()
+    about = {seq: int(found[1]) for seq, name in attached if (found := _ATTACHED_ID.match(str(name)))}
     times = {
         seq: str(time)
-        for start in range(0, len(notices), BATCH)
+        for start in range(0, len(attached), BATCH)
         for seq, time in connection.execute(
             select(ledger.c.seq, ledger.c.time).where(ledger.c.seq.in_([*about.values()][start : start + BATCH]))
         )

@@ -8,62 +8,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import select
 
 from riskscore.atomic import replacing_file
 from riskscore.errors import ArtefactRefused, InvalidFile, UnknownModel
-from riskscore.ledger.hash_chain import NOT_ANSWERS, NOTICE, notice_id
-from riskscore.ledger.ledger import append
+from riskscore.ledger.attached_rows import about, attach, attached, rows_about
+from riskscore.ledger.decisions import APPROVE
+from riskscore.ledger.hash_chain import NOTICE
 from riskscore.ledger.notice_files import Notice, markdown, render
 from riskscore.ledger.replay import compare, scored_again
-from riskscore.ledger.schema import KEPT_NAMES, PERSONAL_NAMES, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from riskscore.ledger.decisions import Decision
     from riskscore.ledger.ledger import Ledger
     from riskscore.ledger.notice_files import Creditor
     from riskscore.ledger.replay import FindVersion
 
 MOST_REASONS = 4  # the official interpretation of 12 CFR 1002.9(b)(2): more are of no help to an applicant
-ID_BYTES = 4
+DECIDED = "D"  # the code of a person's reason; the model's are R01 and so on
 
 
-def applicant_row(own: Ledger, request_id: str, place: int | None, caller: str | None) -> Mapping[str, Any]:
-    """The one row of a request that a notice is about. place: which of its rows, where it has several."""
-    chosen = select(ledger).where(ledger.c.request_id == request_id, ledger.c.outcome.not_in(NOT_ANSWERS))
-    if place is not None:
-        chosen = chosen.where(ledger.c.row == place)
-    if caller is not None:
-        chosen = chosen.where(ledger.c.caller == caller)
-    with own.store.reading() as connection:
-        rows = connection.execute(chosen.order_by(ledger.c.seq).limit(2)).mappings().all()
-    if not rows:
-        which = "no such row of a request" if place is not None else "no request"
-        raise InvalidFile(f"the ledger has {which} with this id")
-    if len(rows) > 1:
-        several = rows[0]["caller"] != rows[1]["caller"]
-        how = "several callers used it: name one by --caller" if several else "it has several rows: name one by --row"
-        raise InvalidFile(f"this request id is of more than one row; {how}")
-    return dict(rows[0])
-
-
-def reasons_of(row: Mapping[str, Any], find: FindVersion) -> tuple[tuple[str, str], ...]:
+def reasons_of(
+    row: Mapping[str, Any], find: FindVersion, decision: Decision | None = None
+) -> tuple[tuple[str, str], ...]:
     """(code, sentence) of the principal reasons of an adverse row. Raises InvalidFile where there is none to notify of.
 
-    They are computed again by the model that the row names, once that gives the row's own bits.
+    The reason of whoever declined it, then those of the score where it is adverse: they are computed again by the model
+    that the row names, once that gives the row's own bits.
     """
-    if row["salt"] is None:
-        raise InvalidFile("a purge erased this row: nothing is left to give reasons from")
-    if row["outcome"] == "invalid":
-        raise InvalidFile("this row was invalid and never scored: no adverse action was taken on it")
-    if row["outcome"] != "scored":
-        raise InvalidFile("this row was referred to manual review, and the ledger holds no decision on it")
+    _require_adverse(row, decision)
     try:
         model = find(row["model"], row["manifest_sha256"])
     except (ArtefactRefused, UnknownModel):
@@ -74,16 +51,36 @@ def reasons_of(row: Mapping[str, Any], find: FindVersion) -> tuple[tuple[str, st
     if different := compare(row, model):
         raise InvalidFile(f"scored again, this row differs from the ledger in {', '.join(different)}")
     answer = scored_again(row, model, min(MOST_REASONS, len(model.contract.names)), ["reason_codes"])[1]
-    if not answer["prediction"]:
+    if not answer["prediction"] and decision is None:
         raise InvalidFile("this row's score is on the good side of the threshold: no adverse action was taken on it")
-    if not answer["reasons"]:
+    given = [(reason["code"], reason["text"]) for reason in answer["reasons"]] if answer["prediction"] else []
+    said = ([(DECIDED, decision.reason)] if decision else []) + given
+    if not said:
         raise InvalidFile("this row has no reason that can be given: no notice can be written from it")
-    return tuple((reason["code"], reason["text"]) for reason in answer["reasons"])
+    return tuple(said[:MOST_REASONS])
 
 
-def notice_of(row: Mapping[str, Any], find: FindVersion, creditor: Creditor, moment: datetime) -> Notice:
+def _require_adverse(row: Mapping[str, Any], decision: Decision | None) -> None:
+    """Refuse a row on which no adverse action can have been taken, whatever its score."""
+    if row["salt"] is None:
+        raise InvalidFile("a purge erased this row: nothing is left to give reasons from")
+    if row["outcome"] == "invalid":
+        raise InvalidFile("this row was invalid and never scored: no adverse action was taken on it")
+    if row["outcome"] != "scored" and decision is None:
+        raise InvalidFile("this row was referred to manual review, and the ledger holds no decision on it")
+    if decision is not None and decision.decision == APPROVE:
+        raise InvalidFile("a person approved this row: no adverse action was taken on it")
+
+
+def notice_of(
+    row: Mapping[str, Any],
+    find: FindVersion,
+    creditor: Creditor,
+    moment: datetime,
+    decision: Decision | None = None,
+) -> Notice:
     """What the notice about a row says."""
-    reasons = reasons_of(row, find)
+    reasons = reasons_of(row, find, decision)
     place = f", row {row['row']}" if row["rows"] > 1 else ""
     return Notice(
         creditor,
@@ -101,42 +98,21 @@ def write_notice(own: Ledger, row: Mapping[str, Any], notice: Notice, path: Path
     entry = _entry(row, notice, document, path.suffix)
     with replacing_file(path) as file:
         file.buffer.write(document)  # type: ignore[attr-defined]
-        with own.store.writing() as connection:
-            end = append(connection, [entry], moment)
-    if own.heads is not None:
-        own.heads.moved(*end)
-    return str(entry[0]["request_id"])
+        return attach(own, entry, moment)
 
 
 def earlier_notices(own: Ledger, row: Mapping[str, Any]) -> list[str]:
     """When notices about the row were written before."""
-    about = ledger.c.request_id.like(f"{notice_id(row['seq'])}%")
-    with own.store.reading() as connection:
-        chosen = select(ledger.c.time).where(ledger.c.outcome == NOTICE, about).order_by(ledger.c.seq)
-        return [*connection.execute(chosen).scalars()]
+    return [found["time"] for found in rows_about(own, row, NOTICE)]
 
 
 def _entry(row: Mapping[str, Any], notice: Notice, document: bytes, form: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The columns that stay and those that a purge erases."""
-    of_model = ("model", "model_version", "manifest_sha256", "contract_sha256", "engine")
-    retained = {
-        **dict.fromkeys(KEPT_NAMES),
-        **{name: row[name] for name in of_model},
-        "caller": "",
-        "row": 0,
-        "rows": 1,
-        "listed": 0,
-        "outcome": NOTICE,
-        "request_id": f"{notice_id(row['seq'])}{secrets.token_hex(ID_BYTES)}",
-    }
     reasons = [{"code": code, "text": text} for code, text in notice.reasons]
-    about = {"seq": row["seq"], "request_id": row["request_id"], "row": row["row"]}
-    said = {"notice_of": about, "form": form, "sha256": hashlib.sha256(document).hexdigest(), "text": markdown(notice)}
-    personal = {
-        **dict.fromkeys(PERSONAL_NAMES),
-        "content_sha256": said["sha256"],
-        "ids": row["ids"],
-        "reasons": json.dumps(reasons),
-        "answer": json.dumps(said),
+    said = {
+        "notice_of": about(row),
+        "form": form,
+        "sha256": hashlib.sha256(document).hexdigest(),
+        "text": markdown(notice),
     }
-    return retained, personal
+    return attached(row, NOTICE, content_sha256=said["sha256"], reasons=json.dumps(reasons), answer=json.dumps(said))

@@ -64,9 +64,16 @@ class Page:
         return self.rendered(model, fields(model, texts, {}), caller=caller)
 
     def answered(
-        self, model: Model, form: Mapping[str, str], answer: Callable[[Any], Any], caller: str | None = None
+        self,
+        model: Model,
+        form: Mapping[str, str],
+        answer: Callable[[Any], Any],
+        caller: str | None = None,
+        request_id: str = "",
     ) -> tuple[int, str]:
-        """The status and the page for a form that was sent. answer: scores an event."""
+        """The status and the page for a form that was sent. answer: scores an event; request_id: as the ledger has it,
+
+        "" without one."""
         event, errors = event_of(model, form)
         recorded = TRY not in form
         if recorded and not errors:
@@ -75,6 +82,8 @@ class Page:
             if found.get("outcome") == "invalid":
                 errors[found["error"]["field"] or ""] = found["error"]["message"]
         shown = None if errors else result(model, event, recorded, before_of(form))
+        if shown and recorded:
+            shown["request_id"] = request_id
         page = self.rendered(model, fields(model, form, errors), shown, errors.get("", ""), caller=caller)
         return (422 if errors else 200), page
 

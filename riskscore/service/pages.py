@@ -6,6 +6,7 @@ import asyncio
 import base64
 import functools
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
@@ -25,6 +26,8 @@ from riskscore.errors import (
     status,
     status_of,
 )
+from riskscore.ledger.attached_rows import applicant_row
+from riskscore.ledger.decisions import decide, decision_on
 from riskscore.service.card_files import card_page
 from riskscore.service.csv_tables import refusal_of, rows_of_table, score_table, table_of_answers
 from riskscore.service.forms import fields
@@ -65,6 +68,8 @@ def page_app(
     app.add_exception_handler(HTTPException, _refused_by_framework)
     app.add_exception_handler(RequestValidationError, _wrong_query)
     _add_form(app, engine, page)
+    if ledger is not None:
+        _add_decisions(app, page, ledger)
     _add_docs(app, model_info, routes, page)
     _add_files(app)
 
@@ -140,6 +145,22 @@ def _add_form(app: FastAPI, engine: Engine, page: Page) -> None:
         return await in_thread(_guarded, page, lambda: _card(page.model(model)))
 
 
+def _add_decisions(app: FastAPI, page: Page, ledger: Ledger) -> None:
+    @app.post("/decide")
+    async def decision(request: Request) -> Response:
+        form = {name: value for name, value in (await _form(request)).items() if isinstance(value, str)}
+        return await in_thread(_guarded, page, lambda: _decided(page, ledger, request.scope[CALLER], form))
+
+
+def _decided(page: Page, ledger: Ledger, caller: str | None, form: Mapping[str, str]) -> Response:
+    row = applicant_row(ledger, form.get("request", ""), None, caller or "")
+    threshold, moment = page.model(row["model"]).threshold, datetime.now(UTC)
+    decide(ledger, row, threshold, form.get("decision", ""), form.get("reason", ""), form.get("by", ""), moment)
+    found = decision_on(ledger, row)
+    against = f", against the score, which suggests to {found.suggested}" if found and found.overrides else ""
+    return _html(page.message("Decision recorded", f"{form['decision'].capitalize()}{against}."))
+
+
 async def _form(request: Request) -> dict[str, str | bytes]:
     """What a form says, text by text and file by file. Read beside the server's thread: a large one takes seconds."""
     body = await request.body()
@@ -163,7 +184,10 @@ def _guarded(page: Page, work: Callable[[], Response]) -> Response:
 
 def _form_answer(page: Page, engine: Engine, request: Request, name: str | None, sent: Mapping[str, str]) -> Response:
     caller = request.scope[CALLER]
-    code, text = page.answered(page.model(name), sent, lambda event: engine.answer(event, *_who(request)), caller)
+    kept_as = request.scope[REQUEST_ID] if engine.has_ledger else ""
+    code, text = page.answered(
+        page.model(name), sent, lambda event: engine.answer(event, *_who(request)), caller, kept_as
+    )
     return _html(text, code)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-FORMS = frozenset({"/", "/upload", "/download", "/docs"})
+FORMS = frozenset({"/", "/upload", "/download", "/decide", "/docs"})
 PEOPLE = FORMS | {"/card", "/openapi.json", "/style.css", "/icon.svg", "/ready", "/metrics"}
 KNOWN = PEOPLE | {"/predict", "/models", "/health"}
 OPEN = frozenset({"/health", "/ready"})  # asked by machines that watch, which have no key and know no name of ours

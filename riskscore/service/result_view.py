@@ -70,6 +70,7 @@ def result(model: Model, event: Mapping[str, Any], recorded: bool, before: float
         "band": band_of(model.artefact, answer["probability"] if shown is None else shown),
         "before": None if before is None else _moved(model, before, answer),
         "recorded": recorded,
+        "request_id": "",
         "ids": {name: answer[name] for name in ids if name in answer},
         "version": model.artefact.version,
         "engine": answer["engine"],

@@ -13,11 +13,12 @@ import pytest
 
 from riskscore.commands.notice import main
 from riskscore.errors import ArtefactRefused, CallerFault, InvalidFile
+from riskscore.ledger.attached_rows import applicant_row
 from riskscore.ledger.export import EXPORTS, exported
 from riskscore.ledger.hash_chain import NOTICE
 from riskscore.ledger.ledger import Ledger, stamp
 from riskscore.ledger.notice_files import EQUAL_CREDIT, FORMS, Creditor, Notice, markdown, page, pdf, read_creditor
-from riskscore.ledger.notices import applicant_row, earlier_notices, notice_of, reasons_of, write_notice
+from riskscore.ledger.notices import earlier_notices, notice_of, reasons_of, write_notice
 from riskscore.ledger.purge import purge
 from riskscore.ledger.replay import replay, stored_rows
 from riskscore.scoring.pipeline import REASONS

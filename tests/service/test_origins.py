@@ -34,6 +34,7 @@ WRITING: list[tuple[str, dict[str, Any]]] = [
     ("/upload", {"files": {"file": ("rows.csv", TABLE)}}),
     ("/upload", {"files": {"file": ("rows.csv", TABLE)}, "data": {"show": "yes"}}),
     ("/download", {"files": {"scores0": (None, "")}}),
+    ("/decide", {"data": {"request": "r"}}),
     ("/docs?path=/predict", {"data": {"body": "{}"}}),
 ]
 FOREIGN: list[dict[str, str]] = [

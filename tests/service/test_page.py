@@ -158,6 +158,16 @@ def test_the_card_is_a_link_away(browser, service):
     assert all(image.get_property("naturalWidth") for image in browser.find_elements(By.TAG_NAME, "img"))
 
 
+def test_a_decision_is_recorded_with_its_reason(browser, service):
+    browser.get(service.url)
+    press(browser, "Score")
+    browser.find_element(By.CSS_SELECTOR, "#decide summary").click()
+    browser.find_element(By.ID, "d-by").send_keys("A. Officer")
+    browser.find_element(By.ID, "d-reason").send_keys("Income could not be verified")
+    press(browser, "Record the decision")
+    assert text_of(browser, "main").startswith("Decision recorded")
+
+
 def downloaded(browser) -> Path:
     """The file that the browser has saved; it is taken away, so that the next one is alone."""
     limit = time.monotonic() + 20

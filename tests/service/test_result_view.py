@@ -169,3 +169,29 @@ def test_large_tables_are_held_in_pieces_that_a_form_may_have(credit_risk: Model
     shown = batch(credit_risk, [answer(EVENT)], [{**IDS}], table)
     assert all(len(piece) <= PIECE < 2**20 for piece in shown["pieces"])
     assert base64.b64decode("".join(shown["pieces"])) == table
+
+
+def test_a_decision_on_the_page_is_a_row_of_the_ledger(send: Any, ledger: Any) -> None:  # noqa: F811
+    scored = send("POST", "/", data=FORM, headers={"x-request-id": "r1"})
+    assert 'name="request" value="r1"' in scored.text
+    said = {"request": "r1", "decision": "decline", "reason": "Income could not be verified", "by": "A. Officer"}
+    found = send("POST", "/decide", data=said)
+    assert (found.status_code, "against the score, which suggests to approve" in found.text) == (200, True)
+    assert [row["outcome"] for row in kept(ledger)] == ["scored", "decision"]
+    assert verified(ledger).findings == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"request": "r9"}, "the ledger has no request with this id"),
+        ({"reason": ""}, "must be 1 to 1,000 characters"),
+        ({"decision": "?"}, "a decision is approve or decline"),
+    ],
+)
+def test_what_is_no_decision_is_said_on_the_page(send: Any, ledger: Any, change: dict[str, str], sentence: str) -> None:  # noqa: F811
+    send("POST", "/", data=FORM, headers={"x-request-id": "r1"})
+    said = {"request": "r1", "decision": "decline", "reason": "why", "by": "A. Officer"} | change
+    found = send("POST", "/decide", data=said)
+    assert (found.status_code, sentence in found.text) == (422, True)
+    assert len(kept(ledger)) == 1
