@@ -13,33 +13,33 @@ PROXIES = (POSTCODE, NAME)
 # Found anywhere in a name once its words are joined: long enough to be nothing else.
 STEMS = {
     AGE: "birth geburt naissance nascita nascimento nacimiento geboorte urodz fechanac datenaiss datanasc"
-    " lebensalter seniorcitizen kundenalter altersgruppe altersklasse leeftijd",
+    " lebensalter seniorcitizen kundenalter altersgruppe altersklasse leeftijd gebdat yearsold",
     SEX: "gender geschlecht geslacht salutation civilite pregnan schwanger maidenname pronoun",
     MARITAL: "marital marriage familienstand zivilstand civilstat estadocivil etatcivil statocivile"
-    " burgerlijkestaat stancywilny situationfamiliale situationmatrimoniale familystatus personalstatus"
-    " verheiratet matrimoni",
+    " burgerlijkestaat stancywilny famstand burgstaat situationfamiliale situationmatrimoniale"
+    " familystatus personalstatus verheiratet matrimoni",
     ORIGIN: "nationalit nacionalidad nazionalit nationaliteit narodowosc obywatelstwo nationalorigin"
     " countryoforigin citizenship ethni etnia etnic paisdeorigen paysorigine paysdorigine staatsangeh"
     " staatsbuerg staatsburg cittadinanza herkunftsland migrationshint foreignworker immigrant"
-    " mothertongue muttersprache nativelanguage birthcountry countryofbirth",
+    " nativecountry minority mothertongue muttersprache nativelanguage birthcountry countryofbirth",
     RELIGION: "religio konfession kirchensteuer godsdienst wyznanie churchtax religia religiao",
     DISABILITY: "disabilit behinder discapacidad handicap invalidita invalidite niepelnospraw deficiencia",
     POSTCODE: "zipcode postcode postalcode postleitzahl codepostal codigopostal codicepostale kodpocztowy"
-    " censustract postalzip zippostal",
+    " censustract postalzip kodpoczt capresidenza zippostal",
     NAME: "firstname givenname forename vorname prenom voornaam lastname surname nachname familyname familienname"
     " achternaam nazwisko cognome apellido sobrenome primeironome nombredepila primernombre fullname",
 }
 # Whole words of a name.
 WORDS = {
-    AGE: "age ages dob yob born alter edad idade eta wiek alder geboren agegroup agerange ageband agebracket agebucket"
-    " agecategory ageyears ageinyears customerage custage clientage applicantage borrowerage",
+    AGE: "age ages dob yob born alter edad idade eta wiek alder geboren agegroup agerange ageband agebracket"
+    " agebucket agecategory ageyears ageinyears customerage custage clientage applicantage borrowerage ageyrs",
     SEX: "sex sexe sexo sesso genre genero genere plec male female masculino feminino femenino weiblich maennlich"
-    " mannlich femme homme mujer hombre mulher homem donna uomo vrouw kobieta anrede sexual",
-    MARITAL: "married divorced widowed widow unmarried civilstand",
-    ORIGIN: "race racial raza raca razza ras rasa rasse herkunft herkomst afkomst pochodzenie foreigner citizen"
-    " citizens auslaender auslander",
+    " geschl mannlich femme homme mujer hombre mulher homem donna uomo vrouw kobieta anrede sexual",
+    MARITAL: "married divorced widowed husband wife widow unmarried civilstand",
+    ORIGIN: "race racial raza raca razza ras rasa rasse herkunft herkomst afkomst staatsang pochodzenie foreigner"
+    " citizen citizens auslaender auslander",
     RELIGION: "church faith",
-    DISABILITY: "disabled invalidez beperking",
+    DISABILITY: "disabled invalidez deficiente pcd beperking",
     POSTCODE: "zip plz postal cep pocztowy",
     NAME: "imie",
 }
@@ -62,7 +62,11 @@ THINGS = (
     " fahrzeugs gebaeude firma unternehmen cuenta cuentas prestamo prestamos credito creditos vehiculo contrato"
     " empresa compte comptes pret prets vehicule contrat entreprise conto conti prestito veicolo contratto azienda"
     " conta contas emprestimo veiculo rekening lening krediet voertuig bedrijf rachunku konta kredytu pojazdu"
-    " samochodu umowy firmy log page session cookie cache app"
+    " samochodu umowy firmy log page session cookie cache app domain subscription wallet sim tenure vintage mob"
+    " equipment order ticket stock image dosage machine engine battery server website site listing case claim"
+    " deposit savings tenancy lease rental campaign item sku inventory arrears delinquency charge"
+    " chargeoff service portfolio fund pool bond note security token passport license licence acc cc tl trd"
+    " revolver revolving installment instalment inq mtg heloc model"
 )
 # Between an age and what it is of, or before both.
 FILLERS = (
@@ -81,15 +85,16 @@ SEX_PAIRS = (
 SEX_ALSO = "x d u o divers diverse other unknown nonbinary undisclosed ms mrs miss mrs dr prof unspecified"
 SEX_WITHIN = ("male", "female")  # male single, female div/sep
 MARITAL_VALUES = (
-    "married single divorced widowed separated unmarried cohabiting partnered widow widower civilunion"
-    " nevermarried verheiratet ledig geschieden verwitwet getrennt casado casada soltero soltera divorciado"
-    " divorciada viudo viuda solteiro solteira viuvo viuva marie mariee celibataire divorce divorcee veuf veuve"
-    " pacse sposato sposata celibe nubile divorziato divorziata vedovo vedova gehuwd ongehuwd gescheiden weduwe"
-    " weduwnaar alleenstaand zonaty zamezna kawaler panna rozwiedziony rozwiedziona wdowiec wdowa"
+    "husband wife notinfamily ownchild otherrelative married single divorced widowed separated unmarried"
+    " cohabiting partnered widow widower civilunion nevermarried verheiratet ledig geschieden verwitwet getrennt"
+    " casado casada soltero soltera divorciado divorciada viudo viuda solteiro solteira viuvo viuva marie mariee"
+    " celibataire divorce divorcee veuf veuve pacse sposato sposata celibe nubile divorziato divorziata vedovo"
+    " vedova gehuwd ongehuwd gescheiden weduwe weduwnaar alleenstaand zonaty zamezna kawaler panna rozwiedziony"
+    " rozwiedziona wdowiec wdowa"
 )
 MARITAL_SURE = (
-    "married divorced widowed verheiratet geschieden casado casada divorciado divorciada marie mariee celibataire"
-    " sposato sposata gehuwd gescheiden zonaty zamezna"
+    "husband wife married divorced widowed verheiratet geschieden casado casada divorciado divorciada marie"
+    " mariee celibataire sposato sposata gehuwd gescheiden zonaty zamezna"
 )
 ORIGIN_SURE = "asian hispanic latino latina caucasian africanamerican blackafrican nativeamerican pacificislander"
 ORIGIN_VALUES = (

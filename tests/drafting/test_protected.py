@@ -44,8 +44,8 @@ loan_age age_of_oldest_account avg_age_accounts ageOfCar bank_account_age custom
 edad_de_la_cuenta alter_des_kontos kontoalter fahrzeugalter firmenalter altersvorsorge alternative vehicle_age
 age_of_credit_history stage usage percentage coverage mortgage_balance language image wages voltage agency eta_hours
 package_groups storage_range mileage_band average_years_employed nombre_de_prets product_name company_name
-merchant_full_name account_name file_zip zipped account_disabled sextant essex embrace grace_period region income term
-saldo laufzeit number_of_children capital
+merchant_full_name account_name file_zip zipped account_disabled wallet_age subscription_age domain_age sextant essex
+embrace grace_period region income term saldo laufzeit number_of_children capital
 """
 
 
@@ -76,6 +76,7 @@ LOANS = [f"{year}-0{month}-11" for year in range(2019, 2026) for month in (1, 3,
         (["Kobieta", "Mężczyzna"], SEX),
         (["Married", "Single", "Divorced"], MARITAL),
         (["ledig", "verheiratet"], MARITAL),
+        (["Husband", "Wife", "Not-in-family", "Own-child"], MARITAL),
         (["White", "Black", "Asian", "Other"], ORIGIN),
         (["Catholic", "Muslim", "none"], RELIGION),
         (["f", "t"], ""),
