@@ -14,7 +14,8 @@ FEWEST = 6  # days, for five periods after the first rows
 
 def time_columns(table: TableProfile) -> list[str]:
     """The columns, no features, that hold a date in every row, as validation.time reads it, of several days."""
-    return [column.name for column in table.left_out if column.name and _days(column) >= FEWEST]
+    columns = [column for column in table.left_out if column.name and not column.protected[0]]  # a birth is no order
+    return [column.name for column in columns if _days(column) >= FEWEST]
 
 
 def _days(column: Profile) -> int:

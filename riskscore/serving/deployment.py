@@ -59,6 +59,7 @@ class Deployment:
         self._elsewhere: Published | Folder | None = None
         self._ledger: Ledger | None = None
         self._output: Output | None = None
+        self._bucket = environ.get("RISKSCORE_MODEL_URI", "").startswith("s3://")
         self._only = [name.strip() for name in environ.get("RISKSCORE_MODELS", "").split(",") if name.strip()]
         self.default_model = environ.get("RISKSCORE_MODEL") or _default(self._only)
 
@@ -216,14 +217,13 @@ class Deployment:
         """
         key = f"{name}@{manifest_sha256}"
         if key not in self._models:
-            served = self.find(name)
-            same = served.artefact.manifest_sha256 == manifest_sha256
-            self._models[key] = served if same else self._other_version(served, manifest_sha256)
+            is_served = (served := self.find(name)).artefact.manifest_sha256 == manifest_sha256
+            self._models[key] = served if is_served else self._other_version(served, manifest_sha256)
         return self._models[key]
 
     def named_version(self, name: str, named: str) -> Model:
-        """The version of this name, or whose hash starts so; in a bucket its whole hash names it."""
-        if not self._in_a_bucket():
+        """The version of this name, or whose hash starts so; in a bucket the whole hash names it."""
+        if not self._bucket:
             from riskscore.artefact.versions import find_version
 
             named = find_version(self.find(name).artefact.folder, named).digest
@@ -232,15 +232,12 @@ class Deployment:
         return self.version(name, named)
 
     def _other_version(self, served: Model, manifest_sha256: str) -> Model:
-        if self._in_a_bucket():
+        if self._bucket:
             return Model(self._models_elsewhere().open(served.name, manifest_sha256))  # type: ignore[union-attr]
         from riskscore.artefact.versions import version_by_hash
 
         key = self._environ.get("RISKSCORE_PUBLIC_KEY") or None
         return Model(version_by_hash(served.artefact.folder, manifest_sha256, key))
-
-    def _in_a_bucket(self) -> bool:
-        return self._environ.get("RISKSCORE_MODEL_URI", "").startswith("s3://")
 
 
 def _default(only: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from riskscore.drafting.profiling import profile_table
 from riskscore.drafting.protected import by_name, kept
 from riskscore.drafting.protected_words import AGE, DISABILITY, MARITAL, NAME, ORIGIN, POSTCODE, RELIGION, SEX
 from riskscore.drafting.raw_table import read_table
+from riskscore.drafting.time_columns import time_columns
 from riskscore.errors import InvalidFile
 from riskscore.model_toml.settings import read_settings
 from tests.drafting.test_drafting import ROWS, profiled
@@ -216,3 +217,10 @@ def test_a_protected_column_is_never_the_id(tmp_path):
     found = profiled(tmp_path, {"surname": names, "x": [0.5, 2.5, 1]})
     assert (found.ids, found.columns[0].protected[0]) == ((), NAME)
     assert read_table(tmp_path / "t.csv", "y").rows == ROWS
+
+
+def test_dates_of_birth_are_no_order_for_a_validation_over_time(tmp_path):
+    rows = [BIRTHS[k % len(BIRTHS)] for k in range(ROWS)]
+    days = [LOANS[k % len(LOANS)] for k in range(ROWS)]
+    found = profiled(tmp_path, {"dob": rows, "opened": days, "x": [0.5, 2.5, 1]})
+    assert time_columns(found) == ["opened"]
