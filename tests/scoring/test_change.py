@@ -25,6 +25,7 @@ from riskscore.scoring.model import Model
 from riskscore.scoring.pipeline import MOST_CHANGES
 from riskscore.training.contribution_tables import prepare
 from riskscore.twin import trees
+from riskscore.twin.scorecard import Attributes, Scorecard
 from tests.model_examples import deployed, engine_for, events
 from tests.scoring_examples import SMALL, answer, engine, event, write_small
 
@@ -104,6 +105,26 @@ def linear_of(folder: Path) -> Model:
     document = {"format": trees.LINEAR_FORMAT, "intercept": -2.5, "coefficients": [0.6, 1.1, -0.7, 0.5, 0.2, 0.13]}
     vector = [1.0, 1.0, 0.5, 1.0, 1.5, 2.0]
     golden = [{"vector": vector, "margin": trees.load(document).margin([1.0, math.log1p(1.0), *vector[2:]])}]
+    manifest = SMALL | OTHERS | {"model": folder.name, "golden": golden}
+    contents = {"model.joblib": b"never read", "model.json": json.dumps(document).encode()}
+    save_artefact(str(folder), contents | {"contributions.bin": prepare(document)}, manifest)
+    return Model(open_artefact(str(folder)))
+
+
+def scorecard_of(folder: Path) -> Model:
+    """A scorecard over the same columns, whose points don't all move in the directions of [change]."""
+    columns = [
+        Attributes([1.0, 2.5], [20, 5, -30], 0, {}),
+        Attributes([0.3, 0.8], [10, -20, -5], 0, {}),
+        Attributes([-0.5, 0.25], [-15, 0, 12], 0, {0.5: -40}),
+        Attributes([1.0, 2.0], [14, 0, -18], 7, {}),
+        Attributes([0.0, 3.0], [2, 0, -4], 0, {}),
+        Attributes([3.0], [11, -25], 0, {}),
+    ]
+    card = Scorecard(500, 500.0, 20 / math.log(2), columns, [0.0] * 6)
+    document = card.document(NAMES)
+    vector = [1.0, 1.0, 0.5, 1.0, 1.5, 2.0]
+    golden = [{"vector": vector, "margin": card.margin([1.0, math.log1p(1.0), *vector[2:]])}]
     manifest = SMALL | OTHERS | {"model": folder.name, "golden": golden}
     contents = {"model.joblib": b"never read", "model.json": json.dumps(document).encode()}
     save_artefact(str(folder), contents | {"contributions.bin": prepare(document)}, manifest)
@@ -195,6 +216,11 @@ def test_the_changes_of_a_line_are_those_that_trying_all_finds(tmp_path: Path) -
     model = linear_of(tmp_path / "line")
     vectors = [[1.0 if math.isnan(value) else value for value in row] for row in rows(16, 8).tolist()]
     assert check(model, vectors) > 2
+
+
+@pytest.mark.slow
+def test_the_changes_of_a_scorecard_are_those_that_trying_all_finds(tmp_path: Path) -> None:
+    assert check(scorecard_of(tmp_path / "card"), rows(20, 3).tolist()) > 2
 
 
 def test_a_missing_value_does_not_change(tmp_path: Path) -> None:
