@@ -107,6 +107,7 @@ ANSWER: dict[str, Any] = {
         "points": {"type": "integer"},
         "reasons": {"type": "array", "items": {"type": "object"}},
         "warnings": {"type": "array", "items": {"type": "object"}},
+        "change": {"type": "object", "description": "where it was asked for: what would have changed the answer"},
         "model": {"type": "string"},
         "model_version": {"type": "string"},
         "engine": {"enum": ["twin", "joblib"]},

@@ -27,6 +27,7 @@ from riskscore.scoring.model import Model
 from riskscore.serving.deployment import Deployment
 from tests.ledger_examples import LOAN, LOANS, keeping, sqlite_url, tamper
 from tests.scoring_examples import FOLDER, ROOT, model, write_small
+from tests.scoring_examples import event as changed
 
 EVENTS = [json.loads(path.read_text()) for path in sorted((ROOT / "events" / "credit_risk").glob("*.json"))]
 
@@ -62,6 +63,15 @@ def serving(model):
 def replayed(ledger, find, **chosen):
     with ledger.store.reading() as connection:
         return replay(stored_rows(connection, **chosen), find)
+
+
+@pytest.mark.parametrize("asked", [{"reason_codes": True}, {"change": True}, {"reason_codes": True, "change": True}])
+def test_what_an_answer_was_asked_to_have_comes_again_too(ledger, asked):
+    engine = keeping(ledger, model())
+    risky = changed(late_fee_count_90d=5, pct_gambling_spend_90d=0.2)
+    engine.answer([risky | asked, changed() | asked, risky, changed(late_fee_count_90d=-1) | asked])
+    found = replayed(ledger, serving(model()))
+    assert (found.matched, found.differences) == (4, [])
 
 
 def test_every_stored_score_comes_again_to_the_bit(ledger):

@@ -27,7 +27,7 @@ from riskscore.training.contribution_tables import prepare
 from riskscore.twin import trees
 from riskscore.twin.scorecard import Attributes, Scorecard
 from tests.model_examples import deployed, engine_for, events
-from tests.scoring_examples import SMALL, answer, engine, event, write_small
+from tests.scoring_examples import IDS, SMALL, answer, engine, event, write_small
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,7 @@ def encoded(found: Any) -> Any:
     return np.column_stack([found[:, :1], np.log1p(found[:, 1:2]), found[:, 2:]])
 
 
-def trees_of(folder: Path, depth: int, seed: int) -> Model:
+def trees_of(folder: Path, depth: int, seed: int, **changes: Any) -> Model:
     """Trees over six columns that act together, as a model with a table [change]."""
     found = rows(400, seed)
     score = found[:, 0] * found[:, 1] - found[:, 2] + np.nan_to_num(found[:, 3]) * found[:, 1] + 0.4 * found[:, 5]
@@ -94,7 +94,7 @@ def trees_of(folder: Path, depth: int, seed: int) -> Model:
     twin = trees.load(json.loads(document))
     vector = rows(1, 1)[0].tolist()
     golden = [{"vector": vector, "margin": twin.margin([vector[0], math.log1p(vector[1]), *vector[2:]])}]
-    manifest = SMALL | OTHERS | {"model": folder.name, "golden": golden}
+    manifest = SMALL | OTHERS | {"model": folder.name, "golden": golden} | changes
     contents = {"model.joblib": b"never read", "model.json": document}
     save_artefact(str(folder), contents | {"contributions.bin": prepare(json.loads(document))}, manifest)
     return Model(open_artefact(str(folder)))
@@ -156,9 +156,13 @@ def changed(vector: list[float], values: dict[str, float]) -> list[float]:
     return row
 
 
+def adverse(model: Model, row: list[float]) -> bool:
+    return trees.logistic(model.log_odds(model.margins([row], "twin")[0])) >= model.threshold
+
+
 def tried(model: Model, vector: list[float]) -> list[float]:
     """The distance of the cheapest one, two, three changes by trying all; only those cheaper than fewer changes."""
-    limit, best, found = math.log(0.4 / 0.6), math.inf, []
+    best, found = math.inf, list[float]()
     given = options(vector)
     for size in (1, 2, 3):
         before = best
@@ -166,7 +170,7 @@ def tried(model: Model, vector: list[float]) -> list[float]:
         for moves in (dict(zip(names, to, strict=True)) for names in sets for to in product(*map(given.get, names))):
             cost = sum(abs(value - vector[GRIDS[name][0]]) / SPREAD[name] for name, value in moves.items())
             row = changed(vector, moves)
-            if cost < best - 1e-9 and -1 <= row[4] <= 5 and model.margins([row], "twin")[0] < limit:
+            if cost < best - 1e-9 and -1 <= row[4] <= 5 and not adverse(model, row):
                 best = cost
         if best < before:
             found.append(best)
@@ -209,6 +213,12 @@ def check(model: Model, vectors: list[list[float]]) -> int:
 def test_the_changes_of_trees_are_those_that_trying_all_finds(tmp_path: Path, depth: int, seed: int) -> None:
     model = trees_of(tmp_path / "forest", depth, seed)
     assert check(model, rows(12, seed + 50).tolist()) > 2
+
+
+@pytest.mark.slow
+def test_a_calibrated_probability_is_what_crosses(tmp_path: Path) -> None:
+    platt = {"method": "platt", "slope": 1.7, "intercept": 0.3}
+    assert check(trees_of(tmp_path / "forest", 3, 6, calibration=platt), rows(12, 56).tolist()) > 2
 
 
 @pytest.mark.slow
@@ -302,6 +312,11 @@ def test_each_row_of_a_list_may_ask_by_itself_or_all_together() -> None:
     alone = answer(RISKY | {"change": True})
     assert ["change" in row for row in answer([RISKY, RISKY | {"change": True}])] == [False, True]
     assert answer({"instances": [RISKY] * 3, "change": True}) == [alone] * 3
+
+
+def test_a_flat_row_may_ask_too() -> None:
+    flat = {**IDS, **RISKY["features"], "change": True, "reason_codes": True}
+    assert answer(flat) == answer(RISKY | {"change": True, "reason_codes": True})
 
 
 def test_no_more_rows_ask_at_once_than_can_be_waited_for() -> None:
