@@ -175,7 +175,8 @@ def test_a_parquet_becomes_the_model_that_its_csv_becomes(german, tmp_path):
     by_semicolon = pyarrow.csv.ParseOptions(delimiter=";")
     table = pyarrow.csv.read_csv(root / "bank.csv", parse_options=by_semicolon, convert_options=as_text)
     pq.write_table(table, tmp_path / "bank.parquet")
-    done = new_model(tmp_path, tmp_path / "bank.parquet", "--draft-only", target="Ausfall")
+    given = ("--keep", "Alter", "--reason", "as the law allows", "--draft-only")
+    done = new_model(tmp_path, tmp_path / "bank.parquet", *given, target="Ausfall")
     assert done.returncode == 0, done.stderr
     drafts = [(folder / "model" / "theirs" / "model.toml").read_text(encoding="utf-8") for folder in (root, tmp_path)]
     drafts[1] = drafts[1].replace(str(tmp_path), str(root)).replace("bank.parquet", "bank.csv")
