@@ -46,7 +46,7 @@ SEEN = [(k % 7, int(k % 10 == 0)) for k in range(80)]  # strange, future
             {"many_late": lambda late, _, __: late > 2, "future": lambda _, __, future: future > 0},
         ),
     ],
-    ids=str,
+    ids=lambda value: ",".join(value) or "none",
 )
 def test_a_row_is_referred_that_gives_a_warning_named_there(tmp_path: Path, refer: list[str], expected) -> None:
     rules = f"{RULES}{refer}\n[[features]]".replace("'", '"')
