@@ -58,6 +58,7 @@ def examples(model: str) -> dict[str, dict[str, Any]]:
     return {**found, "invalid: missing": {"features": dict(list(features.items())[1:])}}
 
 
+RISKY = event(late_fee_count_90d=5, cash_withdrawal_90d=9000.0, pct_gambling_spend_90d=0.2)
 LOAN = {"loan_id": "L1", "features": {"amount": 1000, "term": 12, "secured": True}}
 
 EVENTS: dict[str, dict[str, dict[str, Any]]] = {
@@ -71,6 +72,8 @@ EVENTS: dict[str, dict[str, dict[str, Any]]] = {
         "flat": {"customer_id": "S0001", **FEATURES},
         "no reasons": {**EVENT, "reasons": 0},
         "every reason": {**EVENT, "reasons": 13},
+        "codes": {**RISKY, "reason_codes": True},
+        "change": {**RISKY, "change": True, "reason_codes": True, "reasons": 2},
         "invalid: null": event(late_fee_count_90d=None),
         "invalid: out of range": event(pct_gambling_spend_90d=1.5),
         "invalid: misspelt": {**EVENT, "features": {**features(), "income_inflow30d": 1}},
@@ -162,7 +165,8 @@ def fits(interface: str, name: str, given: dict[str, Any]) -> bool:
     """
     if interface == "score.py, csv" and name.startswith("label"):
         return False
-    return "csv" not in interface or ("features" in given and "reasons" not in given and not name.startswith("invalid"))
+    asks = any(control in given for control in ("reasons", "reason_codes", "change"))
+    return "csv" not in interface or ("features" in given and not asks and not name.startswith("invalid"))
 
 
 def named(model: str, events: Events) -> list[dict[str, Any]]:
