@@ -47,7 +47,7 @@ class Wording:
         known = feature.support["quantiles"]["0.5"] if feature.support else None
         self.middle: float | None = 0.5 if feature.type == "boolean" else known
         compares = direction != EITHER and self.middle is not None
-        self.equal: str = "" if compares else texts.get("middle") or f"This raised the risk: {subject}"
+        self.equal: str = "" if compares else texts.get("middle") or f"This raised the score: {subject}"
         self._categories = _categories(feature, texts, subject) if feature.type == "category" else None
         self.special = {entry["value"]: self._special(entry) for entry in texts.get("special", ())}
 

@@ -43,7 +43,7 @@ TABLES: dict[str, Any] = {
         "home": {"value": "the home is {value}", "missing": "nothing is known of the home"},
     },
 }
-SEEN_BY_NOBODY = "This raised the risk: Average"
+SEEN_BY_NOBODY = "This raised the score: Average"
 RISKY = event(late_fee_count_90d=4, pct_gambling_spend_90d=0.3)
 SOUND = [30.0, 20.0, 10.0, 4.0, 5.0, 27.0, 0.0]
 NAMES = [feature["name"] for feature in TABLES["features"]]
@@ -103,7 +103,7 @@ def test_no_more_reasons_than_asked_for(count: int) -> None:
         ("inflow", 10.1, "much came in"),
         ("inflow", 9.9, "little came in"),
         ("inflow", 10.0, "what came in is usual"),
-        ("salary", 30.0, "This raised the risk: Days since the last salary"),
+        ("salary", 30.0, "This raised the score: Days since the last salary"),
         ("average", 0.1, SEEN_BY_NOBODY),
         ("salary", 999.0, "no salary at all"),
         ("salary", 998.0, "long ago"),
@@ -255,7 +255,7 @@ def test_no_shipped_reason_goes_against_its_direction(name: str) -> None:
     for values, found in zip(rows, answers, strict=True):
         for reason in found["reasons"]:
             k, entry = model.contract.names.index(reason["feature"]), texts[reason["feature"]]
-            neutral = f"This raised the risk: {model.contract.features[k].description}".lower()
+            neutral = f"This raised the score: {model.contract.features[k].description}".lower()
             said = allowed_by(entry, model.contract.features[k], values[k])
             assert reason["text"] == said or (entry["direction"] == "either" and reason["text"].lower() == neutral)
             assert reason["code"] == entry["code"]
@@ -274,7 +274,7 @@ def test_every_shipped_sentence_is_said_of_values_on_its_side(name: str) -> None
             parts = [float(k == other) for other in range(len(vector))]
             found = [reason["text"] for reason in model.reasons.top(vector, parts, 1)]
             expected = allowed_by(entry, feature, float(value))
-            assert found == ([expected] if expected else []) or found[0].startswith("This raised the risk")
+            assert found == ([expected] if expected else []) or found[0].startswith("This raised the score")
 
 
 @EVERY_MODEL
