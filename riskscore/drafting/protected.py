@@ -147,6 +147,8 @@ def leave_out_protected(file: str, columns: Sequence[Profile], keep: Mapping[str
                 )
         elif kind:
             column.left_out = reason(kind, by)
+        elif why := " ".join(keep.get(column.name, "").split()):
+            column.notes.append(f"Kept: {why}")
 
 
 def kept(asked: Sequence[str], why: str, columns: Collection[str]) -> dict[str, str]:

@@ -137,6 +137,11 @@ def test_a_reason_keeps_it_and_stands_in_the_settings(tmp_path):
     assert read_settings(tmp_path / "theirs").protected == {"age": "ECOA, 12 CFR 1002.6"}
 
 
+def test_the_reason_for_any_other_column_is_a_comment(tmp_path):
+    found = profiled(tmp_path, {"rank": [1, 2, 3, 4], "x": [0.5, 2.5, 1]}, keep={"rank": "known beforehand"})
+    assert "# Kept: known beforehand\n" in draft("theirs", found)
+
+
 @pytest.mark.parametrize("why", ["", " ", "\n"])
 def test_without_a_reason_it_is_refused_in_one_sentence(tmp_path, why):
     with pytest.raises(InvalidFile) as refused:
