@@ -35,7 +35,7 @@ from riskscore.training.manifest_sections import (
     version_of,
 )
 from riskscore.training.proofs import check_directions, check_pickle, prove_twin
-from riskscore.training.rolling import validate_over_time
+from riskscore.training.rolling import periods_of, validate_over_time
 from riskscore.training.search import search, search_steps
 from riskscore.training.selection import choice_steps, choose
 from riskscore.training.support import draw_rows, support_of
@@ -164,6 +164,8 @@ def _validated(
     """The settings with their family and parameters found, what was tried for it, and how good the result is: on
 
     shuffled folds, and over time where the rows have one."""
+    if settings.over_time:  # refused before a search has taken its hours
+        periods_of(data, settings.over_time, settings.folds, settings.seed)
     if settings.family == AUTO:
         choice = choose(settings, data, state, step)
         settings, searched, rows, predict = choice.settings, choice.record, data, choice.predict

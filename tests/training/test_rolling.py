@@ -199,6 +199,14 @@ def test_the_same_rows_in_another_order_give_the_same_card(tmp_path: Path) -> No
     assert build(found, data, tmp_path, NOW).documents == build(found, again, tmp_path, NOW).documents
 
 
+def test_rows_without_an_order_are_refused_before_a_search_begins(tmp_path: Path) -> None:
+    found, data = example(tmp_path, 'periods = 3\n[search]\nmethod = "grid"\nparameters = {max_depth = [1, 2]}')
+    steps: list[int] = []
+    with pytest.raises(InvalidFile, match="day is the same day in all rows"):
+        build(found, replace(data, days=np.full(len(data.labels), START)), tmp_path, NOW, lambda: steps.append(1))
+    assert steps == []
+
+
 def test_the_program_prints_the_figures_of_each_period_and_writes_nothing_where_it_can_not(tmp_path: Path) -> None:
     example(tmp_path)
     where = ("--data", tmp_path / "rows.csv", "--models", tmp_path / "model")
