@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from riskscore.commands.card import read_card
+from riskscore.errors import InvalidFile
 from riskscore.model_card import drawing, html, pdf
 from riskscore.model_card.cutoffs import figures_at
 from riskscore.model_card.document import Picture, Section, Table
@@ -162,6 +164,13 @@ def test_what_a_card_can_not_say_is_refused(models: Path, tmp_path: Path, argume
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_model_adopted_without_rows_has_no_card(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFile) as caught:
+        read_card(tmp_path / "card.json", {"model": "theirs", "version": "1", "adopted": {}})
+    said = "theirs was adopted without labelled rows, so it has no card.json; adopt it again with --data"
+    assert caught.value.message == said
 
 
 @pytest.mark.parametrize(
