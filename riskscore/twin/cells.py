@@ -108,15 +108,16 @@ class Cells:
 
         met: gets the moves that can part it.
         """
+        nodes, row, movers, known = self._nodes, self._row, self._movers, self._cuts
         while True:
-            key, threshold, left, right = self._nodes[node]
+            key, threshold, left, right = nodes[node]
             if not left:
                 return threshold
-            now, other = (left, right) if self._row[key] < threshold else (right, left)
-            if key in self._movers:
-                cuts = self._cuts.get((key, threshold))
+            now, other = (left, right) if row[key] < threshold else (right, left)
+            if key in movers:
+                cuts = known.get((key, threshold))
                 if cuts is None:
-                    cuts = self._cuts[key, threshold] = self._cuts_of(key, threshold)
+                    cuts = known[key, threshold] = self._cuts_of(key, threshold)
                 if cuts:
                     met.update(cuts)
                     return cuts, self._part(now, met), self._part(other, met)
