@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -47,6 +48,13 @@ hypothesis.settings.load_profile("any machine")
 
 LOCAL_RUNNER = "import sys, lambda_local; lambda_local.main()"
 LOCAL_SECONDS = 60
+
+
+def pytest_configure() -> None:
+    """Let signals reach the programs that tests start: they would inherit that a run in the background ignores some."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
