@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -20,6 +21,7 @@ from riskscore.drafting.raw_table import read_table
 from riskscore.drafting.summary import found
 from riskscore.errors import InvalidFile
 from riskscore.local.emulator import INVOCATIONS
+from riskscore.model_toml.keys import MINUTES
 from riskscore.model_toml.reasons_draft import drafted
 from riskscore.model_toml.settings import read_settings
 
@@ -55,7 +57,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     there = options.models / options.name
     replaced, before = there.exists(), examples_of(there)
     with aside(options.name) as folder:
-        (folder / "model.toml").write_text(draft(options.name, table, _training(options)), encoding="utf-8")
+        text = draft(options.name, table, _training(options), options.minutes)
+        (folder / "model.toml").write_text(text, encoding="utf-8")
         _write_reasons(folder)
         trained, chance = (None, "") if options.draft_only else _train(folder, options, environ, replaced)
         place = put_folder(folder, options.models)
@@ -86,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reason", default="", metavar="TEXT", help="why columns of --keep without =REASON are kept")
     parser.add_argument("--draft-only", action="store_true", help="write model.toml and reasons.toml, and don't train")
     parser.add_argument("--even-so", action="store_true", help="write the model even if it is no better than chance")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=MINUTES, metavar="N", help=f"for the choice of an estimator ({MINUTES:g})"
+    )
     parser.add_argument("--force", action="store_true", help="replace a model of this name; its model.toml is kept")
     parser.add_argument("--models", type=Path, metavar="DIR", default=ROOT / "model", help="folder of models")
     parser.add_argument("--events", type=Path, metavar="DIR", help="folder for NAME/*.json (events beside --models)")
@@ -96,6 +102,16 @@ def _events(options: argparse.Namespace) -> Path:
     """Where NAME/*.json go."""
     events: Path = options.events or options.models.resolve().parent / "events"
     return events
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError("expected a number above 0")
+    return minutes
 
 
 def _look(options: argparse.Namespace) -> TableProfile:

@@ -36,14 +36,16 @@ LIMITS = (
 )
 
 
-def draft(name: str, table: TableProfile, training: str = "") -> str:
-    """The text of model.toml for model `name`. training: the command that trains it in the project's folder."""
+def draft(name: str, table: TableProfile, training: str = "", minutes: float = MINUTES) -> str:
+    """The text of model.toml for model `name`. training: the command that trains it in the project's folder.
+
+    minutes: that the choice of an estimator may take."""
     training = training or training_command(name, table.file)
     text = any(column.is_text for column in table.features)
     return "\n".join(
         [
             *_head(table, text, training),
-            *_rest(table, training),
+            *_rest(table, training, minutes),
             *(line for column in table.features for line in ("", *_feature(column, text))),
             *_left_out(table, text),
             "",
@@ -111,13 +113,13 @@ def folds_of(table: TableProfile) -> tuple[int, int]:
     return folds, 3 if table.labelled < MANY else 1
 
 
-def _rest(table: TableProfile, training: str) -> list[str]:
+def _rest(table: TableProfile, training: str, minutes: float) -> list[str]:
     """What stands between the head and the features."""
     rarer = min(table.positives, table.labelled - table.positives)
     return [
         *_source(table),
         *_protected(table),
-        *_estimator(),
+        *_estimator(minutes),
         *_validation(table, rarer),
         "",
         *comment("Remove the #, and a value that training never saw gives the outcome refer instead of scored."),
@@ -150,17 +152,17 @@ def _protected(table: TableProfile) -> list[str]:
     return ["", *said, "[protected]", *(f"{quoted(column.name)} = {quoted(column.kept)}" for column in chosen)]
 
 
-def _estimator() -> list[str]:
+def _estimator(minutes: float) -> list[str]:
     return [
         "",
         *comment(
-            "Training chooses between logistic regressions and trees of several depths: the simplest within one"
-            " standard error of the best; MODEL_CARD.md shows them all. It starts with the simplest. Candidates that"
+            "Training chooses among a scorecard, logistic regressions and trees of several depths: the simplest within"
+            " one standard error of the best; MODEL_CARD.md shows them all. It starts with the simplest. Those that"
             " don't fit into the minutes are left out; the next training continues with them."
         ),
         "[estimator]",
         'family = "auto"',
-        f"minutes = {MINUTES:g}",
+        f"minutes = {minutes:g}",
     ]
 
 

@@ -90,9 +90,9 @@ class ScorecardFit:
         return bins._replace(evidence=evidence, information=information)
 
     def _cuts(self, known: Floats, outcome: Labels, direction: int) -> tuple[list[float], int]:
-        """The edges that keep the direction, or whichever direction separates the labels better."""
-        tried = [(self._edges(known, outcome, one), one) for one in ([direction] if direction else [1, -1])]
-        return max(tried, key=lambda cut: _information(known, outcome, cut[0]))
+        """The edges that keep the direction; without one, that in which the labels differ in their mean rank."""
+        found = direction or _direction(known, outcome)
+        return self._edges(known, outcome, found), found
 
     def _edges(self, known: Floats, outcome: Labels, direction: int) -> list[float]:
         from sklearn.tree import DecisionTreeClassifier
@@ -185,9 +185,12 @@ def _monotone(edges: list[float], known: Floats, outcome: Labels, direction: int
     return kept
 
 
-def _information(known: Floats, outcome: Labels, edges: Sequence[float]) -> float:
-    places = np.searchsorted(np.array(edges), known, side="right")
-    return weights_of_evidence(_counts(places, outcome, len(edges) + 1))[1]
+def _direction(known: Floats, outcome: Labels) -> int:
+    """1 where rows of label 1 have the larger values on the whole, else -1."""
+    from scipy.stats import rankdata
+
+    ranks, bad = rankdata(known), outcome == 1
+    return 1 if bad.any() and not bad.all() and ranks[bad].mean() >= ranks[~bad].mean() else -1
 
 
 def _counts(places: NDArray[np.intp], labels: Labels, size: int) -> NDArray[np.int64]:
