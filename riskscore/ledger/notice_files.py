@@ -141,12 +141,14 @@ def pdf(notice: Notice) -> bytes:
     from fpdf import FPDF
     from fpdf.errors import FPDFException
 
+    from riskscore.model_card.pdf import close_fonts
+
     document = FPDF(format="letter")
     document.set_title(TITLE)
     document.set_margin(25)
     document.add_page()
-    family = _font(document, notice)
     try:
+        family = _font(document, notice)
         for size, text, space in _paragraphs(notice):
             document.set_font(family, style="B" if size in HEADINGS and family == HELVETICA else "", size=size)
             document.multi_cell(0, size * 0.5, text, align="L", new_x="LMARGIN", new_y="NEXT")
@@ -154,6 +156,8 @@ def pdf(notice: Notice) -> bytes:
         return bytes(document.output())
     except FPDFException:
         raise InvalidFile(NO_FONT) from None
+    finally:
+        close_fonts(document)
 
 
 NO_FONT = (

@@ -66,7 +66,17 @@ def page(title: str, sections: Sequence[Section]) -> bytes:
         for block in section.blocks:
             paper.ln(1.5)
             _block(paper, block)
-    return bytes(paper.output())
+    try:
+        return bytes(paper.output())
+    finally:
+        close_fonts(paper)
+
+
+def close_fonts(document: FPDF) -> None:
+    """Close the font files that a document has open; fpdf2 leaves that to the collector of garbage."""
+    for font in document.fonts.values():
+        if hasattr(font, "ttfont"):
+            font.ttfont.close()
 
 
 def _block(paper: _Paper, block: str | Table | Picture) -> None:
