@@ -95,6 +95,6 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--cutoff", metavar="X", type=float, help="a probability (default: the threshold of model.toml)"
     )
-    result.add_argument("--out", metavar="FILE", type=Path, help="write the card with this cut-off, as .html")
+    result.add_argument("--out", metavar="FILE", type=Path, help="write the card with this cut-off, as .html or .pdf")
     result.add_argument("--models", metavar="DIR", type=Path, default=ROOT / "model", help="folder of models")
     return result
